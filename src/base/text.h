@@ -1,0 +1,44 @@
+// SPDX-License-Identifier: Apache-2.0
+/*
+ * Bytes as text and back: hexadecimal, base64, numbers, UTF-8.
+ */
+#pragma once
+
+#include "base/buf.h"
+
+#include <stdbool.h>
+
+/* Lower-case hexadecimal; `text` has room for 2 * bytes.len + 1. */
+void hex_encode(struct slice bytes, char *text);
+/* The same, allocated; the caller frees. */
+char *hex_encode_new(struct slice bytes, struct err *err) MUST_USE;
+/* Exactly `size` bytes from exactly 2 * size digits of either case. `what` names it in errors. */
+int hex_decode(const char *text, const char *what, uint8_t *ret, size_t size,
+               struct err *err) MUST_USE;
+int hex_append(struct buf *out, struct slice bytes, struct err *err) MUST_USE;
+/* Any even number of digits, appended to out. */
+int hex_decode_append(struct buf *out, struct slice digits, const char *what,
+                      struct err *err) MUST_USE;
+
+/* RFC 4648 section 4, with padding. */
+int base64_append(struct buf *out, struct slice bytes, struct err *err) MUST_USE;
+/* Strict: canonical padding, no white space. */
+int base64_decode_append(struct buf *out, struct slice text, const char *what,
+                         struct err *err) MUST_USE;
+
+/* A whole decimal number between min and max, nothing around it. */
+int parse_u64(const char *text, const char *what, uint64_t min, uint64_t max, uint64_t *ret,
+              struct err *err) MUST_USE;
+/* "512M", "10G", "1 GiB", "4096": powers of 1024. */
+int parse_size(const char *text, const char *what, uint64_t *ret_bytes, struct err *err) MUST_USE;
+
+/* Well-formed UTF-8 (no overlong forms, no surrogates)? */
+bool utf8_valid(struct slice text);
+
+/* Edit distance (Damerau-Levenshtein, at most 64 bytes each; longer texts are SIZE_MAX apart). */
+size_t text_distance(const char *a, const char *b);
+/* The nearest of `count` candidates when it is near enough to be a typing error, else NULL. */
+const char *text_nearest(const char *text, const char *const *candidates, size_t count);
+
+bool str_starts_with(const char *text, const char *prefix);
+bool str_ends_with(const char *text, const char *suffix);

@@ -1,0 +1,107 @@
+// SPDX-License-Identifier: Apache-2.0
+/*
+ * HTTP as its users see it: a request, its body as a stream, a response. The server (net/server.h)
+ * owns connections on I/O threads; what answers is a `struct http_handler`. The same interface
+ * carries HTTP/1.1 and HTTP/2, and serves the node's API as well as the Python app.
+ *
+ * Threads: the callbacks of a handler run on the I/O thread that owns the connection and must not
+ * block. Functions marked [any thread] may be called from everywhere until the exchange is
+ * released; the blocking ones (`_wait`) never from an I/O thread.
+ */
+#pragma once
+
+#include "base/buf.h"
+
+#include <stdbool.h>
+#include <stdint.h>
+
+struct http_header {
+    struct slice name; /* as received; compare without regard to case */
+    struct slice value;
+};
+
+struct http_request {
+    struct slice method;
+    struct slice target; /* as received */
+    struct slice path;   /* raw, before '?' (absolute-form already reduced) */
+    struct slice query;  /* raw, behind '?', may be empty */
+    int version_major;
+    int version_minor;
+    const struct http_header *headers;
+    size_t header_count;
+    int64_t content_length; /* -1: chunked or HTTP/2 without length; 0: no body */
+    bool has_body;
+    bool tls;
+    const char *client_address; /* text form, "" where unknown (Unix socket) */
+    int client_port;
+    /* SO_PEERCRED of a Unix socket; peer_known false elsewhere. */
+    bool peer_known;
+    unsigned peer_uid;
+    unsigned peer_pid;
+};
+
+/* The first header of that name (case-insensitive), or NULL. */
+const struct http_header *http_request_header(const struct http_request *request,
+                                              const char *name);
+
+/* One request and its response. Valid from the `request` callback until http_release. */
+struct http_exchange;
+
+struct http_handler {
+    /* Headers are complete. Every exchange handed over here must be released exactly once. */
+    void (*request)(void *context, struct http_exchange *exchange);
+    /* More body bytes, or its end, can be read. May be NULL. */
+    void (*body)(void *context, struct http_exchange *exchange);
+    /* The response's queue has fallen below its low mark. May be NULL. */
+    void (*writable)(void *context, struct http_exchange *exchange);
+    /* The client is gone before the response was complete; release is still due. May be NULL. */
+    void (*aborted)(void *context, struct http_exchange *exchange);
+};
+
+const struct http_request *http_request(const struct http_exchange *exchange);
+/* A place for the handler's own pointer. */
+void http_set_data(struct http_exchange *exchange, void *data);
+void *http_data(const struct http_exchange *exchange);
+
+/* --- body [any thread] --- */
+
+/* Copies up to `size` bytes that are there. *ret_len 0 with *ret_end false: nothing yet.
+ * Sends "100 Continue" on the first call where the client waits for it. Errors: INVALID (malformed
+ * body), TOO_LARGE (over the server's limit), INTERRUPTED (client gone), TIMEOUT. */
+int http_body_read(struct http_exchange *exchange, void *to, size_t size, size_t *ret_len,
+                   bool *ret_end, struct err *err) MUST_USE;
+/* Blocks until at least one byte or the end is there. Not from an I/O thread. */
+int http_body_read_wait(struct http_exchange *exchange, void *to, size_t size, size_t *ret_len,
+                        struct err *err) MUST_USE;
+
+/* --- response [any thread] --- */
+
+/* The whole response at once; the fast path. The server adds Date, Content-Length and Connection.
+ * For HEAD, 204 and 304 the body is not sent. */
+int http_respond(struct http_exchange *exchange, int status, const struct http_header *headers,
+                 size_t header_count, struct slice body, struct err *err) MUST_USE;
+/* In parts. content_length -1: chunked (HTTP/1.0: until close). reason NULL: the usual one. */
+int http_respond_start(struct http_exchange *exchange, int status, const char *reason,
+                       const struct http_header *headers, size_t header_count,
+                       int64_t content_length, struct err *err) MUST_USE;
+/* Queues bytes (copied). *ret_queued (may be NULL): bytes not yet written; slow down above
+ * HTTP_WRITE_HIGH. INTERRUPTED: the client is gone. INVALID: more than content_length. */
+int http_respond_write(struct http_exchange *exchange, struct slice bytes, size_t *ret_queued,
+                       struct err *err) MUST_USE;
+/* The same, and blocks while more than HTTP_WRITE_HIGH bytes are queued. */
+int http_respond_write_wait(struct http_exchange *exchange, struct slice bytes,
+                            struct err *err) MUST_USE;
+/* Sends `length` bytes of a file from `offset`; the descriptor is duplicated. length -1: to its
+ * end. Same waiting as _write_wait. */
+int http_respond_file_wait(struct http_exchange *exchange, int fd, int64_t offset, int64_t length,
+                           struct err *err) MUST_USE;
+int http_respond_end(struct http_exchange *exchange, struct err *err) MUST_USE;
+/* Gives up in the middle: closes the connection (HTTP/1.1) or resets the stream (HTTP/2). */
+void http_abort(struct http_exchange *exchange);
+/* Ends the caller's hold. A response that was not completed is aborted, one that was not started
+ * becomes a 500. */
+void http_release(struct http_exchange *exchange);
+
+enum { HTTP_WRITE_HIGH = 256 * 1024, HTTP_WRITE_LOW = 64 * 1024 };
+
+const char *http_reason(int status);
