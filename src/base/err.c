@@ -63,8 +63,9 @@ void err_context(struct err *err, const char *fmt, ...)
     int used = vsnprintf(message, sizeof(message), fmt, args);
     va_end(args);
     size_t len = used < 0 ? 0 : strlen(message);
-    if (len + 2 < sizeof(message))
-        (void)snprintf(message + len, sizeof(message) - len, ": %s", err->message);
+    /* What does not fit is cut off. */
+    (void)snprintf(message + len, sizeof(message) - len, ": %.*s", (int)(sizeof(message) - 3),
+                   err->message);
     make_printable(message);
     memcpy(err->message, message, sizeof(message));
 }

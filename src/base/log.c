@@ -1,0 +1,81 @@
+// SPDX-License-Identifier: Apache-2.0
+/*
+ * The log: each event is formatted whole and written with one write(2) to standard error, so that
+ * lines of several threads and processes never mix. Owns the program's name and the lowest level,
+ * both set once at the start; runs in every process.
+ */
+#include "base/log.h"
+
+#include "base/clock.h"
+
+#include <stdio.h>
+#include <string.h>
+#include <time.h>
+#include <unistd.h>
+
+enum { LINE_SIZE = 2048, SECONDS_TEXT_LEN = sizeof("2026-11-22T10:00:00") - 1 };
+
+static const char *program_name = "mse";
+static enum log_level lowest = LOG_INFO;
+
+void log_init(const char *program, enum log_level level)
+{
+    program_name = program;
+    lowest = level;
+}
+
+enum log_level log_level(void)
+{
+    return lowest;
+}
+
+static const char *level_name(enum log_level level)
+{
+    static const char *const names[] = {"debug", "info", "warning", "error"};
+    return (size_t)level < sizeof(names) / sizeof(names[0]) ? names[level] : "error";
+}
+
+static size_t write_prefix(char *line, enum log_level level)
+{
+    struct timespec now = {0};
+    (void)clock_gettime(CLOCK_REALTIME, &now);
+    char seconds[RFC3339_SIZE];
+    rfc3339_format(now.tv_sec, seconds);
+    int used = snprintf(line, LINE_SIZE, "%.*s.%03dZ %s %s: ", (int)SECONDS_TEXT_LEN, seconds,
+                        (int)(now.tv_nsec / 1000000), level_name(level), program_name);
+    return used < 0 ? 0 : strnlen(line, LINE_SIZE - 1);
+}
+
+static void make_printable(char *text)
+{
+    for (char *c = text; *c != '\0'; c++) {
+        if ((unsigned char)*c < 0x20 || *c == 0x7f)
+            *c = '?';
+    }
+}
+
+void log_write(enum log_level level, const char *fmt, ...)
+{
+    if (level < lowest)
+        return;
+    char line[LINE_SIZE];
+    size_t len = write_prefix(line, level);
+    va_list args;
+    va_start(args, fmt);
+    int used = vsnprintf(line + len, sizeof(line) - len, fmt, args);
+    va_end(args);
+    line[used < 0 ? len : sizeof(line) - 1] = '\0';
+    make_printable(line);
+    size_t end = strlen(line);
+    line[end] = '\n'; /* over the zero byte, which nobody needs any more */
+    ssize_t ignored = write(STDERR_FILENO, line, end + 1);
+    (void)ignored;
+}
+
+void log_err(enum log_level level, const struct err *err)
+{
+    if (err->hint[0] == '\0')
+        log_write(level, "%s", err->message);
+    else
+        log_write(level, "%s (%s)", err->message, err->hint);
+}
