@@ -19,7 +19,7 @@ DEFINE_CLEANUP(x509_cleanup, X509 *, X509_free)
 #define AUTO_X509 __attribute__((cleanup(x509_cleanup)))
 
 /* Takes OpenSSL's oldest queued error, clears the queue, and fails with ERR_CRYPTO. */
-int crypto_fail(struct err *err, const char *what) MUST_USE;
+int crypto_fail(struct err *err, const char *what);
 #define FAIL_OPENSSL(err, what) (crypto_fail((err), (what)), -1)
 
 int p256_key_new(EVP_PKEY **ret, struct err *err) MUST_USE;
