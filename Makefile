@@ -1,0 +1,49 @@
+# SPDX-License-Identifier: Apache-2.0
+# A thin front for meson: each target is one thing a person wants. `make help` lists them.
+
+# Debian's own tools and Python, whatever stands first in PATH.
+export PATH := /usr/lib/ccache:/usr/sbin:/usr/bin:/sbin:/bin:$(PATH)
+BUILD ?= build
+PREFIX ?= /usr/local
+DESTDIR ?=
+CC = gcc
+
+.DEFAULT_GOAL := help
+
+help: ## this list
+	@awk -F':.*## ' '/^[a-z-]+:.*## /{printf "  make %-14s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+demo: build ## install what is needed, build, deploy examples/whoami to a local node and check it
+	@tools/demo $(BUILD)
+
+test: build ## install what is needed, build, run every test (also under ASan and UBSan)
+	@tools/run-tests --build $(BUILD)
+
+test-fast: build ## the unit tests and fuzz corpora only
+	@tools/run-tests --build $(BUILD) --fast
+
+lint: deps ## rules of the tree, clang-tidy, cppcheck, shellcheck
+	@tools/lint $(BUILD)
+
+build: deps $(BUILD)/build.ninja ## compile everything
+	@ninja -C $(BUILD) --quiet
+
+deps: ## install the Debian packages that are missing
+	@tools/install-deps
+
+$(BUILD)/build.ninja:
+	@CC=$(CC) meson setup $(BUILD) --prefix $(PREFIX) >/dev/null
+
+bench: build ## measure deploy, packaging, verification, memory
+	@tools/bench $(BUILD)
+
+bench-serve: build ## measure the server inside beside its peers
+	@tests/bench/serve --build $(BUILD)
+
+install: build ## put the programs, man pages, completions and the systemd unit in place (PREFIX, DESTDIR)
+	@meson configure $(BUILD) -Dprefix=$(PREFIX) && DESTDIR=$(DESTDIR) meson install -C $(BUILD) --no-rebuild --quiet
+
+clean: ## remove everything that was built
+	@rm -rf build build-asan
+
+.PHONY: help demo test test-fast lint build deps bench bench-serve install clean
