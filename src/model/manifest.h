@@ -1,0 +1,86 @@
+// SPDX-License-Identifier: Apache-2.0
+/*
+ * The manifest: everything that decides what runs, as canonical JSON (RFC 8785). Its SHA-256 is the
+ * app's fingerprint. docs/manifest.md describes every field. One manifest has exactly one byte
+ * string: manifest_decode refuses any other spelling of the same values.
+ */
+#pragma once
+
+#include "base/buf.h"
+
+#include <stdbool.h>
+
+enum {
+    MANIFEST_FORMAT = 1,
+    MANIFEST_MAX = 16 * 1024, /* bytes; a full one has about 1.5 KiB */
+    MANIFEST_DIGEST_SIZE = 32,
+    MANIFEST_ID_SIZE = 37,
+    MANIFEST_NAME_SIZE = 65,
+    MANIFEST_APPLICATION_SIZE = 257,
+    MANIFEST_ENDPOINT_SIZE = 257,
+    MANIFEST_HOST_NAME_SIZE = 254,
+};
+
+enum manifest_tls_mode {
+    MANIFEST_TLS_RA,    /* "ra-tls": key made inside, certificate carries the evidence */
+    MANIFEST_TLS_OWNER, /* "owner": the owner's certificate, whose digest is here */
+};
+
+/* What the server inside allows; 0: the server's own default (and absent in the JSON). */
+struct manifest_server {
+    uint64_t body_bytes;      /* largest request body */
+    uint64_t header_bytes;    /* largest request head */
+    uint64_t idle_timeout_ms; /* of a connection between requests */
+    uint64_t request_timeout_ms;
+    uint64_t threads; /* that call the app */
+};
+
+/* All in place: nothing to free. Texts are zero-terminated. */
+struct manifest {
+    char id[MANIFEST_ID_SIZE]; /* UUID, lower case */
+    char name[MANIFEST_NAME_SIZE];
+    char python_application[MANIFEST_APPLICATION_SIZE]; /* "module:variable" */
+    char healthcheck_endpoint[MANIFEST_ENDPOINT_SIZE];  /* "/path", "" where there is none */
+    uint8_t code_commitment[MANIFEST_DIGEST_SIZE];      /* HMAC-SHA-256(salt, plain archive) */
+    uint8_t requirements_digest[MANIFEST_DIGEST_SIZE];  /* SHA-256; of no bytes where none */
+    uint8_t runtime_digest[MANIFEST_DIGEST_SIZE];       /* SHA-256 of mse-enclave */
+    char environment_name[MANIFEST_NAME_SIZE];
+    uint8_t environment_digest[MANIFEST_DIGEST_SIZE];
+    enum manifest_tls_mode tls_mode;
+    char tls_host_name[MANIFEST_HOST_NAME_SIZE];
+    int64_t tls_not_after; /* unix seconds; RA-TLS only */
+    uint8_t
+        tls_certificate_digest[MANIFEST_DIGEST_SIZE]; /* owner's only: SHA-256 of the PEM file */
+    uint8_t owner_key[MANIFEST_DIGEST_SIZE];          /* Ed25519 public key */
+    uint64_t memory_bytes;
+    uint64_t cpu_millis;
+    uint64_t quota_bytes;
+    uint64_t key_epoch;
+    struct manifest_server server;
+};
+
+/* Appends the canonical bytes. Checks every field as manifest_decode does: ERR_INVALID. */
+int manifest_encode(const struct manifest *manifest, struct buf *out, struct err *err) MUST_USE;
+/* Strict: known keys only, every value within its bounds, no zero digest, and the bytes must be
+ * those that manifest_encode gives. Errors: INVALID, TOO_LARGE, UNSUPPORTED (another format). */
+int manifest_decode(struct slice bytes, struct manifest *ret, struct err *err) MUST_USE;
+
+enum { MANIFEST_VALUE_SIZE = 300, MANIFEST_DIFFERENCES_MAX = 32 };
+
+struct manifest_difference {
+    char field[40];              /* "tls.host_name" */
+    char a[MANIFEST_VALUE_SIZE]; /* as in the JSON, without quotes; "(absent)" */
+    char b[MANIFEST_VALUE_SIZE];
+    const char *meaning; /* static: what a difference here means, for people */
+};
+
+/* Which fields differ, in the order of the manifest; returns how many. Both must be valid. */
+size_t manifest_diff(const struct manifest *a, const struct manifest *b,
+                     struct manifest_difference ret[static MANIFEST_DIFFERENCES_MAX]);
+
+/* The syntax checks by themselves, for whoever reads the same values elsewhere (mse.toml, API). */
+bool manifest_id_valid(const char *text);   /* UUID in lower-case canonical form */
+bool manifest_name_valid(const char *text); /* 1-64 of A-Z a-z 0-9 . _ -, first alphanumeric */
+bool manifest_application_valid(const char *text); /* dotted.module:dotted.variable */
+bool manifest_endpoint_valid(const char *text);  /* "/..." of printable ASCII without space or # */
+bool manifest_host_name_valid(const char *text); /* RFC 1123 labels, lower case */

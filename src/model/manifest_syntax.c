@@ -1,0 +1,104 @@
+// SPDX-License-Identifier: Apache-2.0
+/*
+ * The syntax of the texts in a manifest. ASCII only: two texts that look alike must not be two
+ * identities, and no text may drive a terminal or end a header line. Pure functions.
+ */
+#include "model/manifest.h"
+
+static bool is_lower(char c)
+{
+    return c >= 'a' && c <= 'z';
+}
+
+static bool is_digit(char c)
+{
+    return c >= '0' && c <= '9';
+}
+
+static bool is_letter(char c)
+{
+    return is_lower(c) || (c >= 'A' && c <= 'Z');
+}
+
+bool manifest_id_valid(const char *text)
+{
+    if (strlen(text) != MANIFEST_ID_SIZE - 1)
+        return false;
+    for (size_t i = 0; text[i] != '\0'; i++) {
+        bool dash = i == 8 || i == 13 || i == 18 || i == 23;
+        bool hex = is_digit(text[i]) || (text[i] >= 'a' && text[i] <= 'f');
+        if (dash ? text[i] != '-' : !hex)
+            return false;
+    }
+    return true;
+}
+
+bool manifest_name_valid(const char *text)
+{
+    size_t len = strlen(text);
+    if (len == 0 || len >= MANIFEST_NAME_SIZE || !(is_letter(text[0]) || is_digit(text[0])))
+        return false;
+    for (size_t i = 0; i < len; i++) {
+        if (!is_letter(text[i]) && !is_digit(text[i]) && strchr("._-", text[i]) == NULL)
+            return false;
+    }
+    return true;
+}
+
+/* identifier *("." identifier); returns what follows, or NULL. */
+static const char *dotted_identifier(const char *text)
+{
+    for (;;) {
+        if (!is_letter(*text) && *text != '_')
+            return NULL;
+        while (is_letter(*text) || is_digit(*text) || *text == '_')
+            text++;
+        if (*text != '.')
+            return text;
+        text++;
+    }
+}
+
+bool manifest_application_valid(const char *text)
+{
+    if (strlen(text) >= MANIFEST_APPLICATION_SIZE)
+        return false;
+    const char *colon = dotted_identifier(text);
+    if (colon == NULL || *colon != ':')
+        return false;
+    const char *end = dotted_identifier(colon + 1);
+    return end != NULL && *end == '\0';
+}
+
+bool manifest_endpoint_valid(const char *text)
+{
+    size_t len = strlen(text);
+    if (len == 0 || len >= MANIFEST_ENDPOINT_SIZE || text[0] != '/')
+        return false;
+    for (size_t i = 0; i < len; i++) {
+        if (text[i] <= ' ' || text[i] > '~' || text[i] == '#' || text[i] == '\\')
+            return false;
+    }
+    return true;
+}
+
+bool manifest_host_name_valid(const char *text)
+{
+    size_t len = strlen(text);
+    if (len == 0 || len >= MANIFEST_HOST_NAME_SIZE)
+        return false;
+    size_t label = 0;
+    for (size_t i = 0; i <= len; i++) {
+        if (text[i] == '.' || text[i] == '\0') {
+            if (label == 0 || label > 63 || text[i - 1] == '-')
+                return false;
+            label = 0;
+        } else {
+            bool dash = text[i] == '-' && label > 0;
+            if (!is_lower(text[i]) && !is_digit(text[i]) && !dash)
+                return false;
+            label++;
+        }
+    }
+    return true;
+}
