@@ -9,7 +9,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 
-enum { MAX_INPUT = 1 << 20, MAX_VARIANTS = 512 };
+enum { INPUT_MAX = 1 << 20, MAX_VARIANTS = 512 };
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
@@ -57,7 +57,7 @@ int main(int argc, char **argv)
             continue;
         struct err err = ERR_INIT;
         AUTO_FREE char *path = path_join(argv[1], entry->d_name, &err);
-        AUTO_BUF struct buf input = BUF_INIT(MAX_INPUT);
+        AUTO_BUF struct buf input = BUF_INIT(INPUT_MAX);
         if (path == NULL || file_read(path, &input, &err) < 0) {
             (void)fprintf(stderr, "%s\n", err.message);
             return 1;
