@@ -1,0 +1,81 @@
+// SPDX-License-Identifier: Apache-2.0
+/*
+ * TLS contexts over OpenSSL 3, for the server and the client of net/. TLS 1.3; 1.2 only where it is
+ * asked for. No compression, no renegotiation, no early data.
+ */
+#pragma once
+
+#include "base/mem.h"
+#include "base/slice.h"
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include <openssl/ssl.h>
+
+enum { TLS_CHANNEL_BINDING_SIZE = 32 };
+
+/* --- server --- */
+
+struct tls_server;
+
+struct tls_server_config {
+    EVP_PKEY *key;      /* a reference is taken */
+    X509 *certificate;  /* a reference is taken */
+    struct slice chain; /* PEM of the certificates above it; empty: none. Read at once. */
+    bool allow_tls12;   /* TLS 1.2 with ECDHE and AEAD besides 1.3 */
+    bool http2;         /* offer "h2" before "http/1.1" by ALPN */
+    struct slice ocsp;  /* DER response stapled to the certificate; empty: none. Copied. */
+};
+
+/* Session tickets: one for each handshake, under keys made here and replaced every hour.
+ * Errors: CRYPTO (key and certificate do not match, ...), INVALID (chain). */
+int tls_server_new(const struct tls_server_config *config, struct tls_server **ret,
+                   struct err *err) MUST_USE;
+void tls_server_free(struct tls_server *server);
+DEFINE_CLEANUP(tls_server_cleanup, struct tls_server *, tls_server_free)
+#define AUTO_TLS_SERVER __attribute__((cleanup(tls_server_cleanup)))
+/* [any thread] New connections get this certificate and new ticket keys, so that no session of the
+ * old identity is resumed; those that are open keep theirs. On failure all stays as it was. */
+int tls_server_replace(struct tls_server *server, const struct tls_server_config *config,
+                       struct err *err) MUST_USE;
+/* [any thread] A connection's state, not yet tied to a descriptor. The caller frees it. */
+int tls_server_session(struct tls_server *server, SSL **ret, struct err *err) MUST_USE;
+
+/* --- client --- */
+
+/* Judges the certificate that the server shows, inside the handshake: nothing but the ClientHello
+ * has been sent when it runs, and nothing is after it failed. `der` is the leaf. On refusal the
+ * error that it sets is what the connection fails with. */
+typedef int (*tls_verify)(void *context, struct slice der, struct err *err);
+
+struct tls_client;
+
+struct tls_client_config {
+    const char *ca_file;  /* PEM; with ca_pem empty and verify NULL too: the system's CAs */
+    struct slice ca_pem;  /* certificates to trust, besides those of ca_file */
+    tls_verify verify;    /* replaces the check of chain and host name */
+    void *verify_context; /* must live as long as the context */
+    bool allow_tls12;
+};
+
+int tls_client_new(const struct tls_client_config *config, struct tls_client **ret,
+                   struct err *err) MUST_USE;
+void tls_client_free(struct tls_client *client);
+DEFINE_CLEANUP(tls_client_cleanup, struct tls_client *, tls_client_free)
+#define AUTO_TLS_CLIENT __attribute__((cleanup(tls_client_cleanup)))
+/* A connection's state for this host (SNI, and the name that is checked unless there is a verify
+ * callback). `failure` receives the callback's error and must outlive the handshake. */
+int tls_client_session(struct tls_client *client, const char *host, struct err *failure, SSL **ret,
+                       struct err *err) MUST_USE;
+
+/* --- both --- */
+
+/* RFC 9266 tls-exporter: the same 32 bytes at both ends of one connection, and of no other. Only
+ * after the handshake, on the thread that uses the SSL; TLS 1.2 needs the extended master secret.
+ * Errors: CRYPTO. */
+int tls_channel_binding(SSL *ssl, uint8_t ret[static TLS_CHANNEL_BINDING_SIZE],
+                        struct err *err) MUST_USE;
+/* Fails with the reason of a failed SSL_* call (`result` is what it returned) and clears OpenSSL's
+ * queue. */
+int tls_fail(SSL *ssl, int result, struct err *err, const char *what) MUST_USE;
