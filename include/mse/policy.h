@@ -1,0 +1,69 @@
+// SPDX-License-Identifier: Apache-2.0
+/*
+ * What a verifier accepts. A policy that is all zero is the strict one: hardware only, status
+ * UpToDate, no debug, CRLs required (Intel), nothing else asked. Every field that makes it less
+ * strict is named in the verdict.
+ */
+#pragma once
+
+#include "mse/verdict.h"
+
+MSE_BEGIN
+
+enum mse_crl {
+    MSE_CRL_DEFAULT,    /* Intel: required; AMD: judged when given (its bundles rarely hold one) */
+    MSE_CRL_REQUIRED,   /* for every vendor */
+    MSE_CRL_IF_PRESENT, /* judged when given */
+};
+
+/* One bit a TEE, for mse_policy.tees. */
+#define MSE_TEE_BIT(tee) (1u << (tee))
+
+/* Least security version of each part of an SNP platform; 0 asks nothing. */
+struct mse_snp_tcb {
+    uint8_t fmc; /* Turin and later */
+    uint8_t bootloader;
+    uint8_t tee;
+    uint8_t snp;
+    uint8_t microcode;
+};
+
+struct mse_policy {
+    unsigned tees; /* accepted TEEs as MSE_TEE_BITs; 0: sgx, tdx, snp and never the simulation */
+    const struct mse_bytes *measurements; /* one of these; none: any */
+    size_t measurement_count;
+    const struct mse_bytes *signers; /* one of these; none: any */
+    size_t signer_count;
+    const uint8_t *fingerprint; /* 32 bytes, NULL: not asked */
+    bool allow_debug;
+    enum mse_crl crl;
+    const char *const *tcb_accept; /* accepted status words; none: "UpToDate" alone */
+    size_t tcb_accept_count;
+    bool tcb_advisories_listed; /* an advisory that is not in the list is then refused */
+    const char *const *tcb_advisories;
+    size_t tcb_advisory_count;
+    int64_t tcb_grace; /* seconds after a TCB recovery in which OutOfDate is still accepted */
+    const char *const *fmspcs; /* hexadecimal, any case; none: any */
+    size_t fmspc_count;
+    bool has_isv_prod_id; /* SGX: ISVPRODID must be isv_prod_id */
+    uint16_t isv_prod_id;
+    uint16_t min_isv_svn; /* SGX: least ISVSVN */
+    struct mse_snp_tcb snp_min_tcb;
+    unsigned snp_vmpls;          /* bit n allows VMPL n; 0: any */
+    const char *const *chip_ids; /* hexadecimal, any case; none: any */
+    size_t chip_id_count;
+    /* The simulation's root (Ed25519 public key, 32 bytes); NULL: any root, which the verdict says.
+     * Either way the simulation protects nothing from the operator. */
+    const uint8_t *simulation_root;
+};
+
+enum { MSE_ERROR_SIZE = 1024 };
+
+/* Reads a policy from TOML text (docs/attestation.md has every key). Returns 0 and *ret, which the
+ * caller frees with mse_policy_free, or -1 and a message that names line and key. */
+MSE_API int mse_policy_parse(const char *text, size_t size, struct mse_policy **ret,
+                             char error[MSE_ERROR_SIZE]);
+/* Frees a policy made by mse_policy_parse; NULL is allowed. */
+MSE_API void mse_policy_free(struct mse_policy *policy);
+
+MSE_END

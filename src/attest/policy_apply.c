@@ -1,0 +1,177 @@
+// SPDX-License-Identifier: Apache-2.0
+/*
+ * The part of the policy that is the same for every TEE. TCB status, advisories, CRLs and what only
+ * one vendor has are judged by that vendor's verifier, with the helpers at the end.
+ */
+#include "attest/policy_apply.h"
+
+static const char advice_evidence[] =
+    "this evidence comes from something else than you expect: do not send it any secret";
+
+static void check_tee(struct verification *v)
+{
+    enum mse_tee tee = v->verdict->tee;
+    unsigned hardware =
+        MSE_TEE_BIT(MSE_TEE_SGX) | MSE_TEE_BIT(MSE_TEE_TDX) | MSE_TEE_BIT(MSE_TEE_SNP);
+    unsigned tees = v->policy->tees == 0 ? hardware : v->policy->tees;
+    const char *expected = "";
+    for (enum mse_tee each = MSE_TEE_SGX; each <= MSE_TEE_SIMULATION; each++) {
+        if ((tees & MSE_TEE_BIT(each)) != 0)
+            expected =
+                say(v, "%s%s%s", expected, expected[0] == '\0' ? "" : ", ", mse_tee_name(each));
+    }
+    const char *hint = tee == MSE_TEE_SIMULATION
+                           ? "the simulation protects nothing from the operator; a policy that "
+                             "still wants it says tee = [\"simulation\"]"
+                           : "name this TEE in the policy's `tee` if you trust it";
+    check_that(v, tee != MSE_TEE_UNKNOWN && (tees & MSE_TEE_BIT(tee)) != 0, "policy.tee",
+               mse_tee_name(tee), expected, hint);
+    if ((tees & MSE_TEE_BIT(MSE_TEE_SIMULATION)) != 0)
+        check_loosened(v, "policy.loosened.tee",
+                       "simulation, which protects nothing from the operator", "sgx, tdx, snp");
+}
+
+static const char *say_bytes_list(struct verification *v, const struct mse_bytes *list,
+                                  size_t count)
+{
+    if (count == 1)
+        return say_hex(v, slice_from(list[0]));
+    const char *text = say(v, "one of %zu:", count);
+    for (size_t i = 0; i < count && i < 4; i++)
+        text = say(v, "%s %s", text, say_hex(v, slice_from(list[i])));
+    return count > 4 ? say(v, "%s ...", text) : text;
+}
+
+static void check_one_of(struct verification *v, const char *name, struct mse_bytes found,
+                         const struct mse_bytes *list, size_t count)
+{
+    if (count == 0) {
+        check_skip(v, name, "the policy names none");
+        return;
+    }
+    bool ok = false;
+    for (size_t i = 0; i < count; i++)
+        ok = ok || (found.size > 0 && slice_equal(slice_from(found), slice_from(list[i])));
+    check_that(v, ok, name,
+               found.size == 0 ? "none in the evidence" : say_hex(v, slice_from(found)),
+               say_bytes_list(v, list, count), advice_evidence);
+}
+
+/* The identity field holds the fingerprint, with zero bytes behind it where it is longer. An
+ * all-zero fingerprint is never taken for "not set, fine". */
+static bool identity_matches(struct mse_bytes identity, const uint8_t *fingerprint)
+{
+    struct slice expected = slice_of(fingerprint, MSE_FINGERPRINT_SIZE);
+    if (identity.size < MSE_FINGERPRINT_SIZE || slice_is_zero(expected))
+        return false;
+    struct slice rest =
+        slice_of(identity.data + MSE_FINGERPRINT_SIZE, identity.size - MSE_FINGERPRINT_SIZE);
+    return slice_equal(slice_of(identity.data, MSE_FINGERPRINT_SIZE), expected) &&
+           slice_is_zero(rest);
+}
+
+static void check_fingerprint(struct verification *v, const char *name, const uint8_t *fingerprint)
+{
+    if (fingerprint == NULL) {
+        check_skip(v, name, "no fingerprint was expected");
+        return;
+    }
+    const char *expected = say_hex(v, slice_of(fingerprint, MSE_FINGERPRINT_SIZE));
+    struct mse_bytes identity = v->verdict->identity;
+    if (v->verdict->tee == MSE_TEE_SGX && v->policy->measurement_count > 0 &&
+        slice_is_zero(slice_from(identity))) {
+        check_skip(v, name, "SGX binds it through MRENCLAVE, which the policy names");
+        return;
+    }
+    const char *hint = v->verdict->tee == MSE_TEE_SGX
+                           ? "SGX binds the fingerprint through MRENCLAVE: name the measurement of "
+                             "this very app in the policy"
+                           : "this is another app, or another version of it: compare manifests "
+                             "with `mse diff`";
+    check_that(v, identity_matches(identity, fingerprint), name,
+               identity.size == 0 ? "no identity field" : say_hex(v, slice_from(identity)),
+               expected, hint);
+}
+
+static void check_report_data(struct verification *v)
+{
+    if (v->input->report_data == NULL) {
+        check_skip(v, "binding.report-data", "no report data was expected");
+        return;
+    }
+    struct slice expected = slice_of(v->input->report_data, MSE_REPORT_DATA_SIZE);
+    struct slice found = slice_from(v->verdict->report_data);
+    check_that(v, slice_equal(found, expected), "binding.report-data", say_hex(v, found),
+               say_hex(v, expected),
+               "the evidence was made for another key, nonce or fingerprint: it may be replayed");
+}
+
+static void check_debug(struct verification *v)
+{
+    bool debug = v->verdict->debug;
+    if (v->policy->allow_debug)
+        check_loosened(v, "policy.loosened.debug", "true", "false");
+    check_that(v, !debug || v->policy->allow_debug, "policy.debug", debug ? "debug" : "no debug",
+               v->policy->allow_debug ? "any" : "no debug",
+               "the operator can read a debug enclave's memory: launch it without debug");
+}
+
+void policy_apply(struct verification *v)
+{
+    check_tee(v);
+    check_debug(v);
+    check_one_of(v, "policy.measurement", v->verdict->measurement, v->policy->measurements,
+                 v->policy->measurement_count);
+    check_one_of(v, "policy.signer", v->verdict->signer, v->policy->signers,
+                 v->policy->signer_count);
+    check_fingerprint(v, "policy.fingerprint", v->policy->fingerprint);
+    check_fingerprint(v, "binding.fingerprint", v->input->fingerprint);
+    check_report_data(v);
+}
+
+bool policy_accepts_status(const struct mse_policy *policy, const char *status)
+{
+    if (policy->tcb_accept_count == 0)
+        return strcmp(status, "UpToDate") == 0;
+    for (size_t i = 0; i < policy->tcb_accept_count; i++) {
+        if (strcmp(status, policy->tcb_accept[i]) == 0)
+            return true;
+    }
+    return false;
+}
+
+bool policy_requires_crl(const struct mse_policy *policy, bool by_default)
+{
+    return policy->crl == MSE_CRL_REQUIRED || (policy->crl == MSE_CRL_DEFAULT && by_default);
+}
+
+static int hex_digit(char digit)
+{
+    if (digit >= '0' && digit <= '9')
+        return digit - '0';
+    if (digit >= 'a' && digit <= 'f')
+        return digit - 'a' + 10;
+    if (digit >= 'A' && digit <= 'F')
+        return digit - 'A' + 10;
+    return -1;
+}
+
+bool policy_hex_equal(const char *text, struct slice bytes)
+{
+    if (strlen(text) != 2 * bytes.len)
+        return false;
+    for (size_t i = 0; i < bytes.len; i++) {
+        if (hex_digit(text[2 * i]) != bytes.data[i] >> 4 ||
+            hex_digit(text[2 * i + 1]) != (bytes.data[i] & 15))
+            return false;
+    }
+    return true;
+}
+
+const char *say_words(struct verification *v, const char *const *words, size_t count)
+{
+    const char *text = "";
+    for (size_t i = 0; i < count && i < 32; i++)
+        text = say(v, "%s%s%s", text, i == 0 ? "" : ", ", words[i]);
+    return text;
+}

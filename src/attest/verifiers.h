@@ -1,0 +1,22 @@
+// SPDX-License-Identifier: Apache-2.0
+/*
+ * One verifier per format of evidence, one file each, one table. A verifier
+ *  - recognises its format from the bytes alone (`detect`), generously: a format that is nearly
+ *    right is better refused by name than not recognised;
+ *  - fills the verdict's claims and sets v->parsed;
+ *  - records its checks, going on where a failed one does not make the next meaningless;
+ *  - sets v->complete where it came to its end.
+ * A container (an RA-TLS certificate) replaces v->evidence and calls verifier_run again.
+ */
+#pragma once
+
+#include "attest/verification.h"
+
+struct verifier {
+    const char *name; /* "Intel DCAP quote" */
+    bool (*detect)(struct slice evidence);
+    void (*verify)(struct verification *v);
+};
+
+/* Finds the verifier for v->evidence and runs it; the check "evidence.format" says which. */
+void verifier_run(struct verification *v);
