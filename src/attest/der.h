@@ -1,0 +1,28 @@
+// SPDX-License-Identifier: Apache-2.0
+/*
+ * Just enough DER (ITU-T X.690) to walk a vendor's certificate extension: one-byte tags, definite
+ * lengths in their shortest form.
+ */
+#pragma once
+
+#include "base/reader.h"
+
+enum der_tag {
+    DER_BOOLEAN = 0x01,
+    DER_INTEGER = 0x02,
+    DER_OCTET_STRING = 0x04,
+    DER_OID = 0x06,
+    DER_ENUMERATED = 0x0a,
+    DER_IA5_STRING = 0x16,
+    DER_SEQUENCE = 0x30,
+};
+
+/* The next element of any tag. */
+int der_next(struct reader *in, const char *field, uint8_t *ret_tag, struct slice *ret,
+             struct err *err) MUST_USE;
+/* The next element, which must have this tag. */
+int der_expect(struct reader *in, const char *field, enum der_tag tag, struct slice *ret,
+               struct err *err) MUST_USE;
+/* An INTEGER's or ENUMERATED's content as a number from 0 to max. */
+int der_number(struct slice content, const char *field, uint64_t max, uint64_t *ret,
+               struct err *err) MUST_USE;
