@@ -25,16 +25,16 @@ static const struct {
     {"crl", offsetof(struct collateral, crl), true},
 };
 
-static int read_hex(struct arena *arena, const struct json_node *root, const char *name,
+static int read_hex(struct arena *arena, const struct doc_node *root, const char *name,
                     struct slice *ret, struct err *err)
 {
     struct slice digits;
-    if (json_get_string(arena, root, name, &digits, err) < 0)
+    if (doc_get_string(arena, root, name, &digits, err) < 0)
         return -1;
     uint8_t *bytes = arena_alloc(arena, digits.len / 2);
     if (bytes == NULL)
         return FAIL(err, ERR_MEMORY, "out of memory");
-    if (json_get_hex(root, name, bytes, digits.len / 2, err) < 0)
+    if (doc_get_hex(root, name, bytes, digits.len / 2, err) < 0)
         return -1;
     *ret = slice_of(bytes, digits.len / 2);
     return 0;
@@ -44,18 +44,18 @@ int collateral_parse(struct arena *arena, struct slice text, struct collateral *
                      struct err *err)
 {
     struct collateral found = {0};
-    const struct json_node *root;
-    if (json_parse(arena, text, "the collateral", &root, err) < 0)
+    const struct doc_node *root;
+    if (doc_parse(arena, text, "the collateral", &root, err) < 0)
         return -1;
-    if (root->type != JSON_OBJECT)
+    if (root->type != DOC_OBJECT)
         return FAIL(err, ERR_INVALID, "the collateral is not a JSON object");
     for (size_t i = 0; i < ARRAY_LEN(members); i++) {
-        const struct json_node *node = json_get(root, members[i].name);
-        if (node == NULL || node->type == JSON_NULL)
+        const struct doc_node *node = doc_get(root, members[i].name);
+        if (node == NULL || node->type == DOC_NULL)
             continue;
         struct slice *place = (struct slice *)(void *)((char *)&found + members[i].offset);
         int rc = members[i].hex ? read_hex(arena, root, members[i].name, place, err)
-                                : json_get_string(arena, root, members[i].name, place, err);
+                                : doc_get_string(arena, root, members[i].name, place, err);
         if (rc < 0)
             return FAIL_CONTEXT(err, "the collateral");
     }

@@ -7,7 +7,7 @@
  */
 #pragma once
 
-#include "attest/json.h"
+#include "attest/document.h"
 
 struct collateral {
     /* Intel */

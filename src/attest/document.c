@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 /*
- * The strict JSON reader of libmse. One pass, recursion bounded by JSON_MAX_DEPTH; every byte is
+ * The strict JSON reader of libmse. One pass, recursion bounded by DOC_MAX_DEPTH; every byte is
  * looked at through `peek`, which knows the end.
  */
-#include "attest/json.h"
+#include "attest/document.h"
 
 #include "base/text.h"
 
@@ -112,12 +112,12 @@ static int parse_number(struct parser *in, struct slice *ret, struct err *err)
     return 0;
 }
 
-static int parse_word(struct parser *in, struct json_node *node, struct err *err)
+static int parse_word(struct parser *in, struct doc_node *node, struct err *err)
 {
     static const struct {
         const char *word;
-        enum json_type type;
-    } words[] = {{"true", JSON_TRUE}, {"false", JSON_FALSE}, {"null", JSON_NULL}};
+        enum doc_type type;
+    } words[] = {{"true", DOC_TRUE}, {"false", DOC_FALSE}, {"null", DOC_NULL}};
     for (size_t i = 0; i < ARRAY_LEN(words); i++) {
         size_t len = strlen(words[i].word);
         if (in->text.len - in->pos < len ||
@@ -130,23 +130,23 @@ static int parse_word(struct parser *in, struct json_node *node, struct err *err
     return syntax(in, "a value", err);
 }
 
-static int parse_value(struct parser *in, int depth, struct json_node **ret, struct err *err);
+static int parse_value(struct parser *in, int depth, struct doc_node **ret, struct err *err);
 
-static int refuse_duplicate(const struct parser *in, const struct json_node *object,
+static int refuse_duplicate(const struct parser *in, const struct doc_node *object,
                             struct slice name, struct err *err)
 {
-    for (const struct json_node *each = object->child; each != NULL; each = each->next) {
+    for (const struct doc_node *each = object->child; each != NULL; each = each->next) {
         if (slice_equal(each->name, name))
             return FAIL(err, ERR_INVALID, "%s: a name stands twice in one object, at offset %zu",
                         in->what, in->pos);
     }
-    if (object->count == JSON_MAX_MEMBERS)
+    if (object->count == DOC_MAX_MEMBERS)
         return FAIL(err, ERR_TOO_LARGE, "%s: more than %d names in one object", in->what,
-                    JSON_MAX_MEMBERS);
+                    DOC_MAX_MEMBERS);
     return 0;
 }
 
-static int parse_member_name(struct parser *in, const struct json_node *object, struct slice *ret,
+static int parse_member_name(struct parser *in, const struct doc_node *object, struct slice *ret,
                              struct err *err)
 {
     skip_space(in);
@@ -160,10 +160,10 @@ static int parse_member_name(struct parser *in, const struct json_node *object, 
 }
 
 /* Members or elements, up to the closing bracket; at the opening one. */
-static int parse_items(struct parser *in, int depth, struct json_node *whole, struct err *err)
+static int parse_items(struct parser *in, int depth, struct doc_node *whole, struct err *err)
 {
-    int close = whole->type == JSON_OBJECT ? '}' : ']';
-    struct json_node **tail = &whole->child;
+    int close = whole->type == DOC_OBJECT ? '}' : ']';
+    struct doc_node **tail = &whole->child;
     in->pos++;
     skip_space(in);
     if (peek(in) == close) {
@@ -172,9 +172,9 @@ static int parse_items(struct parser *in, int depth, struct json_node *whole, st
     }
     for (;;) {
         struct slice name = slice_of(NULL, 0);
-        if (whole->type == JSON_OBJECT && parse_member_name(in, whole, &name, err) < 0)
+        if (whole->type == DOC_OBJECT && parse_member_name(in, whole, &name, err) < 0)
             return -1;
-        struct json_node *item;
+        struct doc_node *item;
         if (parse_value(in, depth + 1, &item, err) < 0)
             return -1;
         item->name = name;
@@ -190,31 +190,31 @@ static int parse_items(struct parser *in, int depth, struct json_node *whole, st
     }
 }
 
-static int parse_by_first(struct parser *in, int depth, struct json_node *node, struct err *err)
+static int parse_by_first(struct parser *in, int depth, struct doc_node *node, struct err *err)
 {
     int c = peek(in);
     if (c == '{' || c == '[') {
-        node->type = c == '{' ? JSON_OBJECT : JSON_ARRAY;
+        node->type = c == '{' ? DOC_OBJECT : DOC_ARRAY;
         return parse_items(in, depth, node, err);
     }
     if (c == '"') {
-        node->type = JSON_STRING;
+        node->type = DOC_STRING;
         return parse_string(in, &node->text, err);
     }
     if (c == '-' || (c >= '0' && c <= '9')) {
-        node->type = JSON_NUMBER;
+        node->type = DOC_NUMBER;
         return parse_number(in, &node->text, err);
     }
     return parse_word(in, node, err);
 }
 
-static int parse_value(struct parser *in, int depth, struct json_node **ret, struct err *err)
+static int parse_value(struct parser *in, int depth, struct doc_node **ret, struct err *err)
 {
-    if (depth > JSON_MAX_DEPTH)
-        return FAIL(err, ERR_TOO_LARGE, "%s: more than %d levels deep", in->what, JSON_MAX_DEPTH);
-    if (++in->nodes > JSON_MAX_NODES)
-        return FAIL(err, ERR_TOO_LARGE, "%s: more than %d values", in->what, JSON_MAX_NODES);
-    struct json_node *node = arena_alloc(in->arena, sizeof(*node));
+    if (depth > DOC_MAX_DEPTH)
+        return FAIL(err, ERR_TOO_LARGE, "%s: more than %d levels deep", in->what, DOC_MAX_DEPTH);
+    if (++in->nodes > DOC_MAX_NODES)
+        return FAIL(err, ERR_TOO_LARGE, "%s: more than %d values", in->what, DOC_MAX_NODES);
+    struct doc_node *node = arena_alloc(in->arena, sizeof(*node));
     if (node == NULL)
         return FAIL(err, ERR_MEMORY, "out of memory");
     skip_space(in);
@@ -225,16 +225,16 @@ static int parse_value(struct parser *in, int depth, struct json_node **ret, str
     return 0;
 }
 
-int json_parse(struct arena *arena, struct slice text, const char *what,
-               const struct json_node **ret, struct err *err)
+int doc_parse(struct arena *arena, struct slice text, const char *what, const struct doc_node **ret,
+              struct err *err)
 {
-    if (text.len > JSON_MAX_SIZE)
+    if (text.len > DOC_MAX_SIZE)
         return FAIL(err, ERR_TOO_LARGE, "%s has %zu bytes, at most %d are read", what, text.len,
-                    JSON_MAX_SIZE);
+                    DOC_MAX_SIZE);
     if (!utf8_valid(text))
         return FAIL(err, ERR_INVALID, "%s is not UTF-8", what);
     struct parser in = {.arena = arena, .text = text, .what = what};
-    struct json_node *root;
+    struct doc_node *root;
     if (parse_value(&in, 0, &root, err) < 0)
         return -1;
     if (in.pos != text.len)
@@ -243,22 +243,22 @@ int json_parse(struct arena *arena, struct slice text, const char *what,
     return 0;
 }
 
-const struct json_node *json_get(const struct json_node *object, const char *name)
+const struct doc_node *doc_get(const struct doc_node *object, const char *name)
 {
-    if (object == NULL || object->type != JSON_OBJECT)
+    if (object == NULL || object->type != DOC_OBJECT)
         return NULL;
-    for (const struct json_node *each = object->child; each != NULL; each = each->next) {
+    for (const struct doc_node *each = object->child; each != NULL; each = each->next) {
         if (slice_is_str(each->name, name))
             return each;
     }
     return NULL;
 }
 
-static int get_typed(const struct json_node *object, const char *name, enum json_type type,
-                     const struct json_node **ret, struct err *err)
+static int get_typed(const struct doc_node *object, const char *name, enum doc_type type,
+                     const struct doc_node **ret, struct err *err)
 {
     static const char *const names[] = {"an object", "an array", "a string", "a number"};
-    const struct json_node *node = json_get(object, name);
+    const struct doc_node *node = doc_get(object, name);
     if (node == NULL)
         return FAIL(err, ERR_INVALID, "'%s' is missing", name);
     if (node->type != type)
@@ -267,17 +267,17 @@ static int get_typed(const struct json_node *object, const char *name, enum json
     return 0;
 }
 
-int json_get_object(const struct json_node *object, const char *name, const struct json_node **ret,
-                    struct err *err)
+int doc_get_object(const struct doc_node *object, const char *name, const struct doc_node **ret,
+                   struct err *err)
 {
-    return get_typed(object, name, JSON_OBJECT, ret, err);
+    return get_typed(object, name, DOC_OBJECT, ret, err);
 }
 
-int json_get_array(const struct json_node *object, const char *name, size_t max_count,
-                   const struct json_node **ret, struct err *err)
+int doc_get_array(const struct doc_node *object, const char *name, size_t max_count,
+                  const struct doc_node **ret, struct err *err)
 {
-    const struct json_node *node;
-    if (get_typed(object, name, JSON_ARRAY, &node, err) < 0)
+    const struct doc_node *node;
+    if (get_typed(object, name, DOC_ARRAY, &node, err) < 0)
         return -1;
     if (node->count > max_count)
         return FAIL(err, ERR_TOO_LARGE, "'%s' has %zu elements, at most %zu are read", name,
@@ -365,10 +365,9 @@ static int unescape(struct slice in, uint8_t *to, size_t *ret_len, struct err *e
     return 0;
 }
 
-int json_string(struct arena *arena, const struct json_node *node, struct slice *ret,
-                struct err *err)
+int doc_string(struct arena *arena, const struct doc_node *node, struct slice *ret, struct err *err)
 {
-    if (node->type != JSON_STRING)
+    if (node->type != DOC_STRING)
         return FAIL(err, ERR_INVALID, "a string expected");
     if (node->text.len == 0 || memchr(node->text.data, '\\', node->text.len) == NULL) {
         *ret = node->text;
@@ -384,22 +383,22 @@ int json_string(struct arena *arena, const struct json_node *node, struct slice 
     return 0;
 }
 
-int json_get_string(struct arena *arena, const struct json_node *object, const char *name,
-                    struct slice *ret, struct err *err)
+int doc_get_string(struct arena *arena, const struct doc_node *object, const char *name,
+                   struct slice *ret, struct err *err)
 {
-    const struct json_node *node;
-    if (get_typed(object, name, JSON_STRING, &node, err) < 0)
+    const struct doc_node *node;
+    if (get_typed(object, name, DOC_STRING, &node, err) < 0)
         return -1;
-    if (json_string(arena, node, ret, err) < 0)
+    if (doc_string(arena, node, ret, err) < 0)
         return FAIL_CONTEXT(err, "'%s'", name);
     return 0;
 }
 
-int json_get_number(const struct json_node *object, const char *name, uint64_t max, uint64_t *ret,
-                    struct err *err)
+int doc_get_number(const struct doc_node *object, const char *name, uint64_t max, uint64_t *ret,
+                   struct err *err)
 {
-    const struct json_node *node;
-    if (get_typed(object, name, JSON_NUMBER, &node, err) < 0)
+    const struct doc_node *node;
+    if (get_typed(object, name, DOC_NUMBER, &node, err) < 0)
         return -1;
     uint64_t value = 0;
     for (size_t i = 0; i < node->text.len; i++) {
@@ -414,11 +413,11 @@ int json_get_number(const struct json_node *object, const char *name, uint64_t m
     return 0;
 }
 
-int json_get_hex(const struct json_node *object, const char *name, uint8_t *ret, size_t size,
-                 struct err *err)
+int doc_get_hex(const struct doc_node *object, const char *name, uint8_t *ret, size_t size,
+                struct err *err)
 {
-    const struct json_node *node;
-    if (get_typed(object, name, JSON_STRING, &node, err) < 0)
+    const struct doc_node *node;
+    if (get_typed(object, name, DOC_STRING, &node, err) < 0)
         return -1;
     struct slice digits = node->text;
     if (digits.len != 2 * size)
