@@ -1,0 +1,367 @@
+// SPDX-License-Identifier: Apache-2.0
+/*
+ * Worker threads around one big lock: see workers.h for the rule of leader and contender. Knows
+ * nothing of Python, so that its tests need none. Runs inside the enclave; owns its threads.
+ *
+ * Two locks are in play: `lock` here, held for a few instructions, and the big lock behind
+ * ops->enter. The big lock is never waited for with `lock` held; the other way round is fine.
+ */
+#include "serve/workers.h"
+
+#include "base/clock.h"
+#include "base/mem.h"
+
+#include <errno.h>
+#include <pthread.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <time.h>
+
+enum {
+    PATIENCE_US = 1000,    /* how long a leader may stay with one work before it is looked after */
+    EAGER_US = 100 * 1000, /* so long after a takeover a contender does not wait for that */
+};
+
+enum role { ROLE_IDLE, ROLE_CALLED };
+
+struct worker {
+    struct workers *workers;
+    struct worker *next_idle;
+    pthread_cond_t called;
+    enum role role;
+    unsigned number;
+    pthread_t id;
+};
+
+struct workers {
+    const struct work_ops *ops;
+    void *context;
+    pthread_mutex_t lock;
+    pthread_cond_t progress; /* a thread has ended */
+    struct work *first;
+    struct work *last;
+    size_t queued;
+    size_t limit;
+    size_t running;
+    uint64_t served;
+    uint64_t takeover;
+    int64_t eager_until_us;
+    struct worker *leader;
+    bool leader_inside; /* it has the big lock, or had it and gave it back amid its work */
+    struct worker *contender;
+    struct worker *idle; /* last in, first out: the warmest stack and cache first */
+    unsigned alive;
+    unsigned count;
+    bool stopping;
+    struct worker pool[];
+};
+
+static void cond_init_monotonic(pthread_cond_t *cond)
+{
+    pthread_condattr_t attr;
+    (void)pthread_condattr_init(&attr);
+    (void)pthread_condattr_setclock(&attr, CLOCK_MONOTONIC);
+    (void)pthread_cond_init(cond, &attr);
+    (void)pthread_condattr_destroy(&attr);
+}
+
+static struct timespec deadline_after_us(int64_t us)
+{
+    int64_t at = clock_monotonic_us() + us;
+    return (struct timespec){.tv_sec = at / 1000000, .tv_nsec = at % 1000000 * 1000};
+}
+
+/* All functions named _locked: `lock` is held. */
+
+static struct worker *call_idle_locked(struct workers *workers)
+{
+    struct worker *worker = workers->idle;
+    if (worker == NULL)
+        return NULL;
+    workers->idle = worker->next_idle;
+    worker->role = ROLE_CALLED;
+    return worker;
+}
+
+/* Whom to wake because there is work: a leader, else a contender, else nobody. */
+static struct worker *appoint_locked(struct workers *workers)
+{
+    if (workers->first == NULL)
+        return NULL;
+    if (workers->leader == NULL) {
+        workers->leader = call_idle_locked(workers);
+        return workers->leader;
+    }
+    if (workers->contender != NULL || !workers->leader_inside)
+        return NULL;
+    workers->contender = call_idle_locked(workers);
+    return workers->contender;
+}
+
+static struct work *take_locked(struct workers *workers)
+{
+    struct work *work = workers->first;
+    if (work == NULL)
+        return NULL;
+    workers->first = work->next;
+    if (workers->first == NULL)
+        workers->last = NULL;
+    workers->queued--;
+    return work;
+}
+
+/* The contender watches the leader. True: go for the big lock; false: the leader gets on, or is
+ * about to take the lock itself, or there is none any more. */
+static bool watch_locked(struct workers *workers, struct worker *self)
+{
+    uint64_t seen = workers->served;
+    while (workers->first != NULL && workers->leader_inside) {
+        if (workers->eager_until_us != 0 && clock_monotonic_us() < workers->eager_until_us)
+            return true;
+        workers->eager_until_us = 0;
+        if (workers->ops->is_free(workers->context))
+            return true;
+        struct timespec until = deadline_after_us(PATIENCE_US);
+        (void)pthread_cond_timedwait(&self->called, &workers->lock, &until);
+        if (workers->served == seen && workers->first != NULL && workers->leader_inside)
+            return true;
+        seen = workers->served;
+    }
+    return false;
+}
+
+static void lead_locked(struct workers *workers, struct worker *self)
+{
+    for (;;) {
+        if (workers->leader != self)
+            return;
+        struct work *work = take_locked(workers);
+        if (work == NULL)
+            return;
+        struct worker *wake = appoint_locked(workers);
+        workers->running++;
+        pthread_mutex_unlock(&workers->lock);
+        if (wake != NULL)
+            (void)pthread_cond_signal(&wake->called);
+        workers->ops->run(workers->context, work);
+        pthread_mutex_lock(&workers->lock);
+        workers->running--;
+        workers->served++;
+    }
+}
+
+/* Becoming leader, or finding that there is nothing left to lead. */
+static void crown_locked(struct workers *workers, struct worker *self)
+{
+    if (workers->contender == self)
+        workers->contender = NULL;
+    if (workers->leader != self) {
+        if (workers->first == NULL)
+            return;
+        if (workers->leader_inside) {
+            workers->takeover++;
+            workers->eager_until_us = clock_monotonic_us() + EAGER_US;
+        }
+        workers->leader = self;
+    }
+    workers->leader_inside = true;
+}
+
+static void step_back_locked(struct workers *workers, struct worker *self)
+{
+    if (workers->leader == self)
+        workers->leader_inside = false;
+}
+
+/* One turn with the big lock: from the call to the moment when others can do the rest. */
+static void serve_turn_locked(struct workers *workers, struct worker *self, void *thread)
+{
+    pthread_mutex_unlock(&workers->lock);
+    workers->ops->enter(workers->context, thread);
+    pthread_mutex_lock(&workers->lock);
+    crown_locked(workers, self);
+    lead_locked(workers, self);
+    step_back_locked(workers, self);
+    pthread_mutex_unlock(&workers->lock);
+    workers->ops->leave(workers->context, thread);
+    pthread_mutex_lock(&workers->lock);
+}
+
+/* Called as leader or contender: serves until there is nothing to do or others do it. */
+static void serve_called_locked(struct workers *workers, struct worker *self, void *thread)
+{
+    while (workers->first != NULL) {
+        if (workers->leader == NULL)
+            workers->leader = self;
+        if (workers->leader != self) {
+            if (workers->contender == NULL)
+                workers->contender = self;
+            if (workers->contender != self)
+                break;
+            if (!watch_locked(workers, self)) {
+                if (workers->leader != NULL)
+                    break;
+                continue;
+            }
+        }
+        serve_turn_locked(workers, self, thread);
+    }
+    if (workers->leader == self)
+        workers->leader = NULL;
+    if (workers->contender == self)
+        workers->contender = NULL;
+}
+
+static bool is_over_locked(const struct workers *workers)
+{
+    return workers->stopping && workers->first == NULL;
+}
+
+static void call_all_locked(struct workers *workers)
+{
+    for (unsigned i = 0; i < workers->count; i++)
+        (void)pthread_cond_signal(&workers->pool[i].called);
+}
+
+static void wait_for_call_locked(struct workers *workers, struct worker *self)
+{
+    self->role = ROLE_IDLE;
+    self->next_idle = workers->idle;
+    workers->idle = self;
+    while (self->role == ROLE_IDLE && !is_over_locked(workers))
+        (void)pthread_cond_wait(&self->called, &workers->lock);
+    if (self->role == ROLE_CALLED)
+        return;
+    for (struct worker **at = &workers->idle; *at != NULL; at = &(*at)->next_idle) {
+        if (*at == self) {
+            *at = self->next_idle;
+            return;
+        }
+    }
+}
+
+static void *worker_main(void *argument)
+{
+    struct worker *self = argument;
+    struct workers *workers = self->workers;
+    char name[16];
+    (void)snprintf(name, sizeof(name), "mse-python-%u", self->number % 1000);
+    (void)pthread_setname_np(pthread_self(), name);
+    void *thread = workers->ops->thread_begin(workers->context);
+    pthread_mutex_lock(&workers->lock);
+    for (;;) {
+        serve_called_locked(workers, self, thread);
+        if (is_over_locked(workers))
+            break;
+        wait_for_call_locked(workers, self);
+    }
+    call_all_locked(workers);
+    pthread_mutex_unlock(&workers->lock);
+    workers->ops->thread_end(workers->context, thread);
+    pthread_mutex_lock(&workers->lock);
+    workers->alive--;
+    (void)pthread_cond_broadcast(&workers->progress);
+    pthread_mutex_unlock(&workers->lock);
+    return NULL;
+}
+
+static int start_thread(struct workers *workers, unsigned number, struct err *err)
+{
+    struct worker *worker = &workers->pool[number];
+    worker->workers = workers;
+    worker->number = number;
+    cond_init_monotonic(&worker->called);
+    pthread_mutex_lock(&workers->lock);
+    errno = pthread_create(&worker->id, NULL, worker_main, worker);
+    if (errno == 0) {
+        workers->alive++;
+        workers->count++;
+    }
+    pthread_mutex_unlock(&workers->lock);
+    if (errno != 0)
+        return FAIL_ERRNO(err, ERR_IO, "cannot start Python thread %u", number);
+    return 0;
+}
+
+struct workers *workers_new(unsigned threads, size_t queue_limit, const struct work_ops *ops,
+                            void *context, struct err *err)
+{
+    struct workers *workers = mem_alloc(sizeof(*workers) + threads * sizeof(struct worker), err);
+    if (workers == NULL)
+        return NULL;
+    workers->ops = ops;
+    workers->context = context;
+    workers->limit = queue_limit;
+    (void)pthread_mutex_init(&workers->lock, NULL);
+    cond_init_monotonic(&workers->progress);
+    for (unsigned i = 0; i < threads; i++) {
+        if (start_thread(workers, i, err) == 0)
+            continue;
+        if (workers_stop(workers, 10 * 1000, NULL) == 0)
+            workers_free(workers);
+        return NULL;
+    }
+    return workers;
+}
+
+bool workers_submit(struct workers *workers, struct work *work)
+{
+    pthread_mutex_lock(&workers->lock);
+    if (workers->queued >= workers->limit || workers->stopping) {
+        pthread_mutex_unlock(&workers->lock);
+        return false;
+    }
+    work->next = NULL;
+    if (workers->last == NULL)
+        workers->first = work;
+    else
+        workers->last->next = work;
+    workers->last = work;
+    workers->queued++;
+    struct worker *wake = appoint_locked(workers);
+    pthread_mutex_unlock(&workers->lock);
+    if (wake != NULL)
+        (void)pthread_cond_signal(&wake->called);
+    return true;
+}
+
+int workers_stop(struct workers *workers, int64_t timeout_ms, struct err *err)
+{
+    struct timespec until = deadline_after_us(timeout_ms * 1000);
+    pthread_mutex_lock(&workers->lock);
+    workers->stopping = true;
+    call_all_locked(workers);
+    int waited = 0;
+    while (workers->alive > 0 && waited == 0)
+        waited = pthread_cond_timedwait(&workers->progress, &workers->lock, &until);
+    unsigned alive = workers->alive;
+    size_t running = workers->running;
+    pthread_mutex_unlock(&workers->lock);
+    if (alive > 0)
+        return FAIL(err, ERR_TIMEOUT, "%zu request(s) still running after %lld ms", running,
+                    (long long)timeout_ms);
+    for (unsigned i = 0; i < workers->count; i++)
+        (void)pthread_join(workers->pool[i].id, NULL);
+    return 0;
+}
+
+void workers_free(struct workers *workers)
+{
+    if (workers == NULL)
+        return;
+    for (unsigned i = 0; i < workers->count; i++)
+        (void)pthread_cond_destroy(&workers->pool[i].called);
+    (void)pthread_cond_destroy(&workers->progress);
+    (void)pthread_mutex_destroy(&workers->lock);
+    free(workers);
+}
+
+void workers_stats(struct workers *workers, struct workers_stats *ret)
+{
+    pthread_mutex_lock(&workers->lock);
+    *ret = (struct workers_stats){.served = workers->served,
+                                  .takeover = workers->takeover,
+                                  .queued = workers->queued,
+                                  .running = workers->running};
+    pthread_mutex_unlock(&workers->lock);
+}

@@ -1,0 +1,58 @@
+// SPDX-License-Identifier: Apache-2.0
+/*
+ * A bounded queue and the threads that empty it, made for work that needs one big lock (the GIL).
+ *
+ * At most one worker leads: it holds the lock and takes one work after the other without giving it
+ * back, so that quick handlers cost no switch of threads. At most one contends: it watches whether
+ * the leader gets on. When the leader does not (it sleeps or waits for a database and has given
+ * the lock back), the contender takes the lock and leads; the old leader finishes what it has
+ * and steps back. Everybody else sleeps until called by name: nobody is woken for nothing.
+ */
+#pragma once
+
+#include "base/err.h"
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+/* Embedded in what is queued. */
+struct work {
+    struct work *next;
+};
+
+/* What workers do; the functions are called with the context from their own thread. */
+struct work_ops {
+    /* Once per thread, before its first work and after its last. */
+    void *(*thread_begin)(void *context);
+    void (*thread_end)(void *context, void *thread);
+    /* Take and give back the big lock. */
+    void (*enter)(void *context, void *thread);
+    void (*leave)(void *context, void *thread);
+    /* Runs one work with the lock held; may give it back and take it again meanwhile. */
+    void (*run)(void *context, struct work *work);
+    /* Is the big lock free at this moment? A hint; must not block. */
+    bool (*is_free)(void *context);
+};
+
+struct workers;
+
+struct workers_stats {
+    uint64_t served;
+    uint64_t takeover; /* a contender went on while the leader was stuck */
+    size_t queued;
+    size_t running;
+};
+
+/* Starts `threads` threads (their names begin with "mse-python"). Errors: MEMORY, IO. */
+struct workers *workers_new(unsigned threads, size_t queue_limit, const struct work_ops *ops,
+                            void *context, struct err *err) MUST_USE;
+/* Queues work, which the caller owns again when false is returned: the queue is full, or a stop has
+ * begun. Never blocks for longer than it takes to append to a list. */
+bool workers_submit(struct workers *workers, struct work *work);
+/* Refuses further work and waits until what is queued and running is done and all threads have
+ * ended. Errors: TIMEOUT; the threads that are stuck live on. */
+int workers_stop(struct workers *workers, int64_t timeout_ms, struct err *err) MUST_USE;
+/* Only after a workers_stop that succeeded; otherwise the memory is left to the stuck threads. */
+void workers_free(struct workers *workers);
+void workers_stats(struct workers *workers, struct workers_stats *ret);
