@@ -28,8 +28,7 @@ int crypto_init(struct err *err)
 
 int random_bytes(void *to, size_t size, struct err *err)
 {
-    if (size > 0) /* the kernel's generator; ends the process where there is none */
-        randombytes_buf(to, size);
+    randombytes_buf(to, size); /* the kernel's generator; ends the process where there is none */
     return 0;
 }
 

@@ -1,0 +1,170 @@
+// SPDX-License-Identifier: Apache-2.0
+/*
+ * What the files of serve/ share. The only header that includes Python.h; it comes first, as
+ * Python demands.
+ */
+#pragma once
+
+#define PY_SSIZE_T_CLEAN
+#include <Python.h>
+
+#include "base/mem.h"
+#include "net/http.h"
+#include "serve/serve.h"
+#include "serve/workers.h"
+
+/* Body bytes above which the GIL is given back while they are copied or sent. */
+enum { SERVE_BIG_BYTES = 32 * 1024 };
+
+DEFINE_CLEANUP(object_release, PyObject *, Py_XDECREF)
+/* An owned reference, dropped at the end of the block (with the GIL held). */
+#define AUTO_OBJECT __attribute__((cleanup(object_release)))
+
+/* One way to call an app: the row of a table in serve.c. */
+struct app_protocol {
+    const char *name;
+    enum serve_protocol protocol;
+    const struct http_handler *handler;
+    /* With the GIL held; starts what it needs to serve serve->app. */
+    int (*start)(struct serve *serve, const struct serve_config *config, struct err *err);
+    /* Without the GIL. */
+    int (*drain)(struct serve *serve, int64_t timeout_ms, struct err *err);
+    /* With the GIL held, after a drain that succeeded. */
+    void (*finish)(struct serve *serve);
+    void (*stats)(struct serve *serve, struct serve_stats *ret);
+};
+
+extern const struct app_protocol wsgi_protocol;
+extern const struct app_protocol asgi_protocol;
+
+struct asgi;
+
+struct serve {
+    const struct app_protocol *protocol;
+    PyObject *app;
+    PyThreadState *main_thread; /* where serve_new left the interpreter */
+    struct workers *workers;    /* WSGI */
+    struct asgi *asgi;          /* ASGI */
+    uint64_t refused;           /* atomic */
+    uint64_t failed;            /* atomic */
+    bool stopped;               /* drained in time */
+};
+
+/* --- interpreter.c --- */
+
+int interpreter_start(const struct serve_config *config, struct err *err) MUST_USE;
+/* Imports the app; *ret is a new reference. Errors: APP. */
+int interpreter_import(const struct serve_config *config, PyObject **ret, struct err *err) MUST_USE;
+/* Turns the current exception into ERR_APP "what: Type: message" and clears it; with `traceback`
+ * it is printed on standard error before that. */
+int interpreter_fail(struct err *err, bool traceback, const char *what);
+/* Prints and clears the current exception, with its traceback, below one line that says where it
+ * came from. SystemExit too: nothing in an app ends the process from a request. */
+void interpreter_report(const char *where, struct slice method, struct slice target);
+
+/* --- detect.c --- */
+
+/* WSGI or ASGI, by looking at the callable. Errors: APP. */
+int app_detect(PyObject *app, const char *name, enum serve_protocol *ret, struct err *err) MUST_USE;
+
+/* --- request.c --- */
+
+/* A request that Python works on. Counted, because objects that an app keeps (wsgi.input in some
+ * thread of its own) may still be inside a blocking call when the response is complete. */
+struct serve_request {
+    struct work work;
+    struct http_exchange *exchange;
+    struct serve *serve;
+    unsigned references;    /* atomic */
+    enum err_kind body_err; /* why reading the body failed; ERR_NONE: it did not */
+};
+
+struct serve_request *serve_request_new(struct serve *serve, struct http_exchange *exchange);
+void serve_request_hold(struct serve_request *request);
+/* The last one releases the exchange. */
+void serve_request_drop(struct serve_request *request);
+/* A small text answer from C: 500, 503 and their like. Never needs the GIL. */
+void respond_text(struct http_exchange *exchange, int status, const char *text);
+/* 503 with Retry-After, and the end of the exchange. */
+void refuse_busy(struct serve *serve, struct http_exchange *exchange);
+/* What to answer for a body that could not be read: 413, 408, 400, else 500. */
+int status_of_body_err(enum err_kind kind);
+
+/* --- headers.c: the fields of a response, from Python objects --- */
+
+struct fields {
+    struct http_header inline_items[16];
+    struct http_header *items;
+    size_t count;
+    size_t cap;
+    int64_t content_length; /* -1: not given; kept out of items, the server writes it */
+};
+
+void fields_init(struct fields *fields);
+void fields_done(struct fields *fields);
+/* Checks one field and appends it (not copied). False with ValueError set: not a token, a control
+ * character, hop-by-hop, or a second, different Content-Length. */
+bool fields_add(struct fields *fields, struct slice name, struct slice value);
+/* The bytes of a str that holds Latin-1 only. False with TypeError or ValueError set. */
+bool latin1_slice(PyObject *text, const char *what, struct slice *ret);
+
+/* --- environ.c --- */
+
+int environ_start(struct serve *serve, const struct serve_config *config, struct err *err) MUST_USE;
+void environ_finish(void);
+/* A new environ; input: the object for wsgi.input. NULL with an exception set. */
+PyObject *environ_new(const struct http_request *request, PyObject *input);
+/* "HTTP_ACCEPT" for "Accept", from a cache; a new reference, or NULL with or without exception:
+ * without, the name is one that must not reach the app. */
+PyObject *environ_header_key(struct slice name);
+/* Percent-decodes into `to` (room for text.len); returns the length. */
+size_t percent_decode(struct slice text, uint8_t *to);
+
+/* --- input.c --- */
+
+int input_start(struct err *err) MUST_USE;
+void input_finish(void);
+/* wsgi.input of a request without body: one for all, always at its end. New reference. */
+PyObject *input_empty(void);
+PyObject *input_new(struct serve_request *request);
+/* The request is over: later reads raise ValueError. */
+void input_detach(PyObject *input);
+
+/* --- file_wrapper.c --- */
+
+extern PyTypeObject file_wrapper_type;
+/* Is `iterable` a wsgi.file_wrapper around a regular file? Then its descriptor, the position and
+ * the bytes from there to the end. False without exception: to be iterated. */
+bool file_wrapper_region(PyObject *iterable, int *ret_fd, int64_t *ret_offset, int64_t *ret_length);
+
+/* --- start_response.c --- */
+
+int start_response_start(struct err *err) MUST_USE;
+
+/* start_response of one request, and the state of its response. */
+struct start_response {
+    PyObject_HEAD vectorcallfunc call;
+    struct serve_request *request; /* NULL: over */
+    PyObject *status;              /* keeps what reason points at */
+    PyObject *held;                /* keeps what fields point at */
+    struct fields fields;
+    int status_code; /* 0: not called yet */
+    struct slice reason;
+    bool head_sent;
+    bool complete;
+    bool broken;   /* the client is gone or the response cannot go on */
+    bool bodiless; /* HEAD, 204, 304 */
+    bool is_head;
+    int64_t sent; /* body bytes given to the server */
+};
+
+struct start_response *start_response_new(struct serve_request *request);
+void start_response_detach(struct start_response *response);
+/* Sends the whole response at once, or the next part of it. 0 also when the client is gone
+ * (broken is set); -1 with a Python exception: the app broke a rule. Give the GIL back where it
+ * may take long. */
+int response_whole(struct start_response *response, struct slice body);
+int response_part(struct start_response *response, struct slice body);
+int response_file(struct start_response *response, int fd, int64_t offset, int64_t length);
+/* All parts are there. */
+int response_end(struct start_response *response);

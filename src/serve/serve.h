@@ -1,0 +1,74 @@
+// SPDX-License-Identifier: Apache-2.0
+/*
+ * The Python host: one interpreter in this process, one WSGI or ASGI app in it, answered through
+ * the handler interface of net/http.h. docs/server.md follows a request through it.
+ *
+ * There is one `struct serve` at a time in a process, and a process that has freed one cannot
+ * make another (many C extensions cannot be imported twice).
+ */
+#pragma once
+
+#include "base/err.h"
+#include "net/http.h"
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+enum {
+    SERVE_DEFAULT_THREADS = 8,
+    SERVE_MAX_THREADS = 256,
+    SERVE_DEFAULT_QUEUE = 1024,
+    SERVE_MAX_QUEUE = 65536,
+};
+
+struct serve_config {
+    const char *module_path;         /* folder of the app: sys.path[0] and the working folder */
+    const char *python_application;  /* "module:variable", both may be dotted */
+    const char *const *site_folders; /* further site-packages, ahead of the system's; may be NULL */
+    size_t site_folder_count;
+    const char *python; /* what sys.executable says and where the standard library is looked for;
+                           NULL: "/usr/bin/python3" */
+    unsigned threads;   /* Python threads of a WSGI app; 0: SERVE_DEFAULT_THREADS */
+    unsigned queue;     /* requests that may wait for a thread; 0: SERVE_DEFAULT_QUEUE */
+};
+
+struct serve;
+
+enum serve_protocol { SERVE_WSGI, SERVE_ASGI };
+
+/* Starts the interpreter, imports the app, finds out what it speaks and starts its threads. To be
+ * called from the main thread (what the app imports may insist on it); changes the working folder
+ * to module_path and ignores SIGPIPE, as Python itself does. The strings of config are needed
+ * during the call only.
+ * Errors: INVALID (configuration), APP (the app cannot be imported or is not callable: the message
+ * is the last line of the exception, the traceback is on standard error), CONFLICT (a second one),
+ * MEMORY, IO. */
+struct serve *serve_new(const struct serve_config *config, struct err *err) MUST_USE;
+
+enum serve_protocol serve_protocol(const struct serve *serve);
+
+/* What net/server is to call, and with which context. Valid until serve_free. */
+const struct http_handler *serve_handler(const struct serve *serve);
+void *serve_handler_context(struct serve *serve);
+
+/* Refuses new requests (503) and waits up to timeout_ms for those that run or wait; then the app's
+ * lifespan is shut down (ASGI). Errors: TIMEOUT (some were still running). Not from an I/O
+ * thread, which has to go on writing what is in flight. */
+int serve_drain(struct serve *serve, int64_t timeout_ms, struct err *err) MUST_USE;
+
+/* Ends the threads and the interpreter (atexit functions run). When serve_drain has timed out the
+ * interpreter is left as it is: the process is about to end. Accepts NULL. */
+void serve_free(struct serve *serve);
+
+struct serve_stats {
+    uint64_t served;   /* answered by the app, errors included */
+    uint64_t refused;  /* 503 because the queue was full or a stop had begun */
+    uint64_t failed;   /* the app raised an exception */
+    uint64_t takeover; /* times that a second thread went on while a handler blocked */
+    size_t queued;     /* waiting now */
+    size_t running;    /* in the app now */
+};
+
+/* A snapshot for the node's counters [any thread]. */
+void serve_stats(struct serve *serve, struct serve_stats *ret);

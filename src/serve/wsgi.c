@@ -1,0 +1,338 @@
+// SPDX-License-Identifier: Apache-2.0
+/*
+ * A WSGI app (PEP 3333): requests wait in a bounded queue for one of a few Python threads, which
+ * call the app and send what it returns. Everything between the socket and the app's first line
+ * is in C. The request callback runs on I/O threads and never takes the GIL.
+ */
+#include "serve/internal.h"
+
+enum { JOIN_MAX_BYTES = 64 * 1024 };
+
+/* --- what the app returned --- */
+
+static bool bytes_of(PyObject *item, struct slice *ret)
+{
+    if (!PyBytes_Check(item)) {
+        PyErr_Format(PyExc_TypeError, "the app's response must yield bytes, not %.100s",
+                     Py_TYPE(item)->tp_name);
+        return false;
+    }
+    *ret = slice_of(PyBytes_AS_STRING(item), (size_t)PyBytes_GET_SIZE(item));
+    return true;
+}
+
+/* A list or tuple of bytes is complete: it can go out in one piece. */
+static int send_joined(struct start_response *response, PyObject *const *items, Py_ssize_t count)
+{
+    uint8_t joined[JOIN_MAX_BYTES];
+    size_t len = 0;
+    for (Py_ssize_t i = 0; i < count; i++) {
+        struct slice bytes;
+        if (!bytes_of(items[i], &bytes))
+            return -1;
+        memcpy(joined + len, bytes.data, bytes.len);
+        len += bytes.len;
+    }
+    return response_whole(response, slice_of(joined, len));
+}
+
+static int send_items(struct start_response *response, PyObject *const *items, Py_ssize_t count)
+{
+    struct slice bytes = {0};
+    size_t total = 0;
+    for (Py_ssize_t i = 0; i < count; i++) {
+        if (!bytes_of(items[i], &bytes))
+            return -1;
+        total += bytes.len;
+    }
+    if (count <= 1)
+        return response_whole(response, bytes);
+    if (total <= JOIN_MAX_BYTES)
+        return send_joined(response, items, count);
+    if (response->fields.content_length < 0)
+        response->fields.content_length = (int64_t)total;
+    for (Py_ssize_t i = 0; i < count && !response->broken; i++) {
+        if (!bytes_of(items[i], &bytes) || response_part(response, bytes) < 0)
+            return -1;
+    }
+    return response->broken ? 0 : response_end(response);
+}
+
+/* The first part is the whole where it has the length that the app has announced. */
+static bool is_whole(const struct start_response *response, struct slice bytes)
+{
+    return !response->head_sent && response->status_code != 0 &&
+           response->fields.content_length == (int64_t)bytes.len;
+}
+
+static int send_iterated(struct start_response *response, PyObject *result)
+{
+    AUTO_OBJECT PyObject *iterator = PyObject_GetIter(result);
+    if (iterator == NULL)
+        return -1;
+    iternextfunc next = Py_TYPE(iterator)->tp_iternext;
+    while (!response->broken) {
+        AUTO_OBJECT PyObject *item = next(iterator);
+        if (item == NULL)
+            break;
+        struct slice bytes;
+        if (!bytes_of(item, &bytes))
+            return -1;
+        if (response->complete)
+            continue; /* more than Content-Length: ends in nothing */
+        if (is_whole(response, bytes)) {
+            if (response_whole(response, bytes) < 0)
+                return -1;
+        } else if (response_part(response, bytes) < 0) {
+            return -1;
+        }
+        if (response->bodiless)
+            break;
+    }
+    if (PyErr_Occurred() != NULL) {
+        if (!PyErr_ExceptionMatches(PyExc_StopIteration))
+            return -1;
+        PyErr_Clear();
+    }
+    return response->broken ? 0 : response_end(response);
+}
+
+static int send_result(struct start_response *response, PyObject *result)
+{
+    int fd;
+    int64_t offset;
+    int64_t length;
+    if (PyList_CheckExact(result)) {
+        /* A copy: while the GIL is free somebody could change the list. */
+        AUTO_OBJECT PyObject *items = PyList_AsTuple(result);
+        if (items == NULL)
+            return -1;
+        return send_items(response, &PyTuple_GET_ITEM(items, 0), PyTuple_GET_SIZE(items));
+    }
+    if (PyTuple_CheckExact(result))
+        return send_items(response, &PyTuple_GET_ITEM(result, 0), PyTuple_GET_SIZE(result));
+    if (file_wrapper_region(result, &fd, &offset, &length)) {
+        if (response_file(response, fd, offset, length) < 0)
+            return -1;
+        return response->broken ? 0 : response_end(response);
+    }
+    return send_iterated(response, result);
+}
+
+/* close() is due whatever happened, once. 0 also where there is none. */
+static int close_result(PyObject *result)
+{
+    if (PyList_CheckExact(result) || PyTuple_CheckExact(result))
+        return 0;
+    PyObject *type;
+    PyObject *value;
+    PyObject *trace;
+    PyErr_Fetch(&type, &value, &trace);
+    AUTO_OBJECT PyObject *close = PyObject_GetAttrString(result, "close");
+    if (close == NULL) {
+        if (!PyErr_ExceptionMatches(PyExc_AttributeError))
+            goto failed;
+        PyErr_Clear();
+    } else {
+        AUTO_OBJECT PyObject *closed = PyObject_CallNoArgs(close);
+        if (closed == NULL)
+            goto failed;
+    }
+    PyErr_Restore(type, value, trace);
+    return 0;
+failed:
+    if (type == NULL)
+        return -1;
+    PyErr_Restore(type, value, trace); /* the first exception is the one to tell */
+    return 0;
+}
+
+/* --- one request --- */
+
+static int call_app(struct serve *serve, PyObject *env, struct start_response *response)
+{
+    PyObject *args[3] = {NULL, env, (PyObject *)response};
+    PyObject *result =
+        PyObject_Vectorcall(serve->app, args + 1, 2 | PY_VECTORCALL_ARGUMENTS_OFFSET, NULL);
+    if (result == NULL)
+        return -1;
+    int status = send_result(response, result);
+    int closed = close_result(result);
+    Py_DECREF(result);
+    return status < 0 || closed < 0 ? -1 : 0;
+}
+
+/* The app raised: 500 if nothing is out yet, else the connection must not look complete. */
+static void answer_failure(struct serve *serve, struct serve_request *request,
+                           struct start_response *response)
+{
+    const struct http_request *head = http_request(request->exchange);
+    bool gone = response != NULL && response->broken && request->body_err == ERR_NONE &&
+                PyErr_ExceptionMatches(PyExc_BrokenPipeError);
+    bool body = request->body_err != ERR_NONE && PyErr_ExceptionMatches(PyExc_OSError);
+    if (gone || body) {
+        PyErr_Clear();
+    } else {
+        (void)__atomic_add_fetch(&serve->failed, 1, __ATOMIC_RELAXED);
+        interpreter_report("exception in the app", head->method, head->target);
+    }
+    if (response != NULL && response->complete)
+        return;
+    if (response != NULL && response->head_sent) {
+        http_abort(request->exchange);
+        return;
+    }
+    int status = status_of_body_err(request->body_err);
+    respond_text(request->exchange, status,
+                 status == 500 ? "Internal Server Error\n"
+                               : "The request body is not acceptable.\n");
+}
+
+static PyObject *make_input(struct serve_request *request)
+{
+    return http_request(request->exchange)->has_body ? input_new(request) : input_empty();
+}
+
+static void run_request(struct serve *serve, struct serve_request *request)
+{
+    struct start_response *response = start_response_new(request);
+    PyObject *input = make_input(request);
+    PyObject *env = NULL;
+    int status = -1;
+    if (response != NULL && input != NULL)
+        env = environ_new(http_request(request->exchange), input);
+    if (env != NULL)
+        status = call_app(serve, env, response);
+    if (status < 0)
+        answer_failure(serve, request, response);
+    if (response != NULL)
+        start_response_detach(response);
+    if (input != NULL)
+        input_detach(input);
+    Py_XDECREF(env);
+    Py_XDECREF(input);
+    Py_XDECREF((PyObject *)response);
+}
+
+/* --- threads --- */
+
+struct python_thread {
+    PyGILState_STATE state;
+    PyThreadState *thread;
+};
+
+static void *thread_begin(void *context)
+{
+    struct python_thread *python = mem_alloc(sizeof(*python), NULL);
+    if (python == NULL)
+        abort(); /* at start-up, before anything was promised to anybody */
+    python->state = PyGILState_Ensure();
+    python->thread = PyEval_SaveThread();
+    return python;
+}
+
+static void thread_end(void *context, void *thread)
+{
+    struct python_thread *python = thread;
+    PyEval_RestoreThread(python->thread);
+    PyGILState_Release(python->state);
+    free(python);
+}
+
+static void gil_enter(void *context, void *thread)
+{
+    PyEval_RestoreThread(((struct python_thread *)thread)->thread);
+}
+
+static void gil_leave(void *context, void *thread)
+{
+    (void)PyEval_SaveThread();
+}
+
+static void run_work(void *context, struct work *work)
+{
+    struct serve_request *request =
+        (struct serve_request *)((char *)work - offsetof(struct serve_request, work));
+    run_request(context, request);
+    serve_request_drop(request);
+}
+
+/* CPython 3.11 keeps the thread that has the GIL in one place, which may be read at any time.
+ * Later versions have one per thread: there the answer is always yes, and a contender waits for
+ * the GIL itself. */
+static bool gil_is_free(void *context)
+{
+#if PY_VERSION_HEX < 0x030c0000
+    return _PyThreadState_UncheckedGet() == NULL;
+#else
+    return true;
+#endif
+}
+
+static const struct work_ops ops = {
+    .thread_begin = thread_begin,
+    .thread_end = thread_end,
+    .enter = gil_enter,
+    .leave = gil_leave,
+    .run = run_work,
+    .is_free = gil_is_free,
+};
+
+static void on_request(void *context, struct http_exchange *exchange)
+{
+    struct serve *serve = context;
+    struct serve_request *request = serve_request_new(serve, exchange);
+    if (request == NULL) {
+        refuse_busy(serve, exchange);
+        return;
+    }
+    if (workers_submit(serve->workers, &request->work))
+        return;
+    free(request);
+    refuse_busy(serve, exchange);
+}
+
+static const struct http_handler handler = {.request = on_request};
+
+static int wsgi_start(struct serve *serve, const struct serve_config *config, struct err *err)
+{
+    if (start_response_start(err) < 0 || input_start(err) < 0 ||
+        environ_start(serve, config, err) < 0)
+        return -1;
+    unsigned threads = config->threads == 0 ? SERVE_DEFAULT_THREADS : config->threads;
+    size_t queue = config->queue == 0 ? SERVE_DEFAULT_QUEUE : config->queue;
+    serve->workers = workers_new(threads, queue, &ops, serve, err);
+    return serve->workers == NULL ? -1 : 0;
+}
+
+static int wsgi_drain(struct serve *serve, int64_t timeout_ms, struct err *err)
+{
+    return workers_stop(serve->workers, timeout_ms, err);
+}
+
+static void wsgi_finish(struct serve *serve)
+{
+    workers_free(STEAL(serve->workers));
+    environ_finish();
+    input_finish();
+}
+
+static void wsgi_stats(struct serve *serve, struct serve_stats *ret)
+{
+    struct workers_stats stats;
+    workers_stats(serve->workers, &stats);
+    ret->served = stats.served;
+    ret->takeover = stats.takeover;
+    ret->queued = stats.queued;
+    ret->running = stats.running;
+}
+
+const struct app_protocol wsgi_protocol = {
+    .name = "WSGI",
+    .protocol = SERVE_WSGI,
+    .handler = &handler,
+    .start = wsgi_start,
+    .drain = wsgi_drain,
+    .finish = wsgi_finish,
+    .stats = wsgi_stats,
+};

@@ -1,0 +1,271 @@
+// SPDX-License-Identifier: Apache-2.0
+/*
+ * An http_exchange that is memory: a request with a body on one side, what was answered on the
+ * other. Stands in for net/server in the tests of serve/. Included by one file per test program.
+ */
+#pragma once
+
+#include "base/buf.h"
+#include "net/http.h"
+
+#include <pthread.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <strings.h>
+#include <time.h>
+#include <unistd.h>
+
+enum { FAKE_MAX_HEADERS = 40, FAKE_MAX_TEXT = 8192, FAKE_MAX_BODY = 16 * 1024 * 1024 };
+
+struct http_exchange {
+    struct http_request request;
+    struct http_header headers[FAKE_MAX_HEADERS];
+    struct slice body;
+    size_t body_at;
+    size_t body_step;          /* bytes per read; 0: all that fit */
+    enum err_kind body_error;  /* raised once the body is used up, instead of its end */
+    enum err_kind write_error; /* raised by every write */
+    bool body_stalls;          /* the first read finds nothing, the waiting one does */
+    pthread_mutex_t lock;
+    pthread_cond_t changed;
+    void *data;
+    /* the answer */
+    int status;
+    char reason[128];
+    char head[FAKE_MAX_TEXT]; /* "Name: value\n" ... */
+    struct buf out;
+    int64_t content_length; /* as announced; -1 chunked */
+    bool started, ended, aborted, released, at_once;
+    int parts;
+};
+
+static inline void fake_init(struct http_exchange *fake, const char *method, const char *target)
+{
+    *fake = (struct http_exchange){.content_length = -2};
+    const char *query = strchr(target, '?');
+    fake->out = BUF_INIT(FAKE_MAX_BODY);
+    fake->request = (struct http_request){
+        .method = slice_str(method),
+        .target = slice_str(target),
+        .path = query == NULL ? slice_str(target) : slice_of(target, (size_t)(query - target)),
+        .query = query == NULL ? slice_of(NULL, 0) : slice_str(query + 1),
+        .version_major = 1,
+        .version_minor = 1,
+        .headers = fake->headers,
+        .client_address = "192.0.2.7",
+        .client_port = 4711,
+    };
+    (void)pthread_mutex_init(&fake->lock, NULL);
+    (void)pthread_cond_init(&fake->changed, NULL);
+}
+
+static inline void fake_header(struct http_exchange *fake, const char *name, const char *value)
+{
+    fake->headers[fake->request.header_count++] =
+        (struct http_header){slice_str(name), slice_str(value)};
+}
+
+static inline void fake_body(struct http_exchange *fake, struct slice body, bool with_length)
+{
+    fake->body = body;
+    fake->request.has_body = true;
+    fake->request.content_length = with_length ? (int64_t)body.len : -1;
+}
+
+static inline void fake_done(struct http_exchange *fake)
+{
+    buf_done(&fake->out);
+    (void)pthread_cond_destroy(&fake->changed);
+    (void)pthread_mutex_destroy(&fake->lock);
+}
+
+/* Until the handler has let go of it; false after ten seconds, which is a hang. */
+static inline bool fake_wait(struct http_exchange *fake)
+{
+    struct timespec until;
+    (void)clock_gettime(CLOCK_REALTIME, &until);
+    until.tv_sec += 10;
+    pthread_mutex_lock(&fake->lock);
+    int waited = 0;
+    while (!fake->released && waited == 0)
+        waited = pthread_cond_timedwait(&fake->changed, &fake->lock, &until);
+    bool released = fake->released;
+    pthread_mutex_unlock(&fake->lock);
+    return released;
+}
+
+/* The value of a response header, or NULL; valid until the next call. */
+static inline const char *fake_response_header(const struct http_exchange *fake, const char *name)
+{
+    static char value[1024];
+    size_t len = strlen(name);
+    for (const char *at = fake->head; *at != '\0'; at = strchr(at, '\n') + 1) {
+        if (strncasecmp(at, name, len) != 0 || at[len] != ':')
+            continue;
+        const char *from = at + len + 2;
+        (void)snprintf(value, sizeof(value), "%.*s", (int)(strchr(from, '\n') - from), from);
+        return value;
+    }
+    return NULL;
+}
+
+static inline void fake_record_head(struct http_exchange *fake, int status, const char *reason,
+                                    const struct http_header *headers, size_t count)
+{
+    size_t at = 0;
+    fake->status = status;
+    (void)snprintf(fake->reason, sizeof(fake->reason), "%s", reason == NULL ? "" : reason);
+    for (size_t i = 0; i < count; i++)
+        at += (size_t)snprintf(fake->head + at, sizeof(fake->head) - at, "%.*s: %.*s\n",
+                               (int)headers[i].name.len, headers[i].name.data,
+                               (int)headers[i].value.len, headers[i].value.data);
+    fake->started = true;
+}
+
+/* --- net/http.h --- */
+
+const struct http_request *http_request(const struct http_exchange *exchange)
+{
+    return &exchange->request;
+}
+
+const struct http_header *http_request_header(const struct http_request *request, const char *name)
+{
+    for (size_t i = 0; i < request->header_count; i++) {
+        if (request->headers[i].name.len == strlen(name) &&
+            strncasecmp((const char *)request->headers[i].name.data, name, strlen(name)) == 0)
+            return &request->headers[i];
+    }
+    return NULL;
+}
+
+void http_set_data(struct http_exchange *exchange, void *data)
+{
+    exchange->data = data;
+}
+
+void *http_data(const struct http_exchange *exchange)
+{
+    return exchange->data;
+}
+
+int http_body_read_wait(struct http_exchange *exchange, void *to, size_t size, size_t *ret_len,
+                        struct err *err)
+{
+    size_t left = exchange->body.len - exchange->body_at;
+    if (left == 0 && exchange->body_error != ERR_NONE)
+        return FAIL(err, exchange->body_error, "the test says so");
+    size_t len = left < size ? left : size;
+    if (exchange->body_step != 0 && len > exchange->body_step)
+        len = exchange->body_step;
+    if (len > 0)
+        memcpy(to, exchange->body.data + exchange->body_at, len);
+    exchange->body_at += len;
+    *ret_len = len;
+    return 0;
+}
+
+int http_body_read(struct http_exchange *exchange, void *to, size_t size, size_t *ret_len,
+                   bool *ret_end, struct err *err)
+{
+    *ret_len = 0;
+    *ret_end = false;
+    if (exchange->body_stalls)
+        return 0;
+    if (http_body_read_wait(exchange, to, size, ret_len, err) < 0)
+        return -1;
+    *ret_end = *ret_len == 0;
+    return 0;
+}
+
+int http_respond(struct http_exchange *exchange, int status, const struct http_header *headers,
+                 size_t header_count, struct slice body, struct err *err)
+{
+    if (exchange->write_error != ERR_NONE)
+        return FAIL(err, exchange->write_error, "the test says so");
+    fake_record_head(exchange, status, NULL, headers, header_count);
+    exchange->content_length = (int64_t)body.len;
+    exchange->at_once = true;
+    exchange->ended = true;
+    if (slice_is_str(exchange->request.method, "HEAD"))
+        return 0;
+    return buf_bytes(&exchange->out, body, err);
+}
+
+int http_respond_start(struct http_exchange *exchange, int status, const char *reason,
+                       const struct http_header *headers, size_t header_count,
+                       int64_t content_length, struct err *err)
+{
+    if (exchange->write_error != ERR_NONE)
+        return FAIL(err, exchange->write_error, "the test says so");
+    fake_record_head(exchange, status, reason, headers, header_count);
+    exchange->content_length = content_length;
+    return 0;
+}
+
+int http_respond_write(struct http_exchange *exchange, struct slice bytes, size_t *ret_queued,
+                       struct err *err)
+{
+    if (exchange->write_error != ERR_NONE)
+        return FAIL(err, exchange->write_error, "the test says so");
+    if (ret_queued != NULL)
+        *ret_queued = HTTP_WRITE_HIGH + 1; /* always full: callers have to wait */
+    exchange->parts += bytes.len > 0;
+    return buf_bytes(&exchange->out, bytes, err);
+}
+
+int http_respond_write_wait(struct http_exchange *exchange, struct slice bytes, struct err *err)
+{
+    return http_respond_write(exchange, bytes, NULL, err);
+}
+
+int http_respond_file_wait(struct http_exchange *exchange, int fd, int64_t offset, int64_t length,
+                           struct err *err)
+{
+    uint8_t *to = buf_reserve(&exchange->out, (size_t)length, err);
+    if (to == NULL)
+        return -1;
+    ssize_t got = pread(fd, to, (size_t)length, offset);
+    if (got != length)
+        return FAIL(err, ERR_IO, "short read");
+    exchange->out.len += (size_t)length;
+    exchange->parts = -1; /* says: sent from the descriptor */
+    return 0;
+}
+
+int http_respond_end(struct http_exchange *exchange, struct err *err)
+{
+    exchange->ended = true;
+    return 0;
+}
+
+void http_abort(struct http_exchange *exchange)
+{
+    exchange->aborted = true;
+}
+
+void http_release(struct http_exchange *exchange)
+{
+    pthread_mutex_lock(&exchange->lock);
+    exchange->released = true;
+    (void)pthread_cond_broadcast(&exchange->changed);
+    pthread_mutex_unlock(&exchange->lock);
+}
+
+const char *http_reason(int status)
+{
+    switch (status) {
+    case 200:
+        return "OK";
+    case 204:
+        return "No Content";
+    case 304:
+        return "Not Modified";
+    case 404:
+        return "Not Found";
+    case 500:
+        return "Internal Server Error";
+    default:
+        return NULL;
+    }
+}
