@@ -49,7 +49,7 @@ struct mse_verdict {
     int64_t valid_from;
     int64_t valid_until;
     struct mse_bytes measurement;   /* MRENCLAVE, MRTD, MEASUREMENT */
-    struct mse_bytes signer;        /* MRSIGNER, MRSIGNERSEAM, ID_KEY_DIGEST */
+    struct mse_bytes signer;        /* MRSIGNER, MROWNER, ID_KEY_DIGEST */
     struct mse_bytes identity;      /* CONFIGID, MRCONFIGID, HOST_DATA, the simulation's field */
     struct mse_bytes report_data;   /* 64 bytes */
     const char *platform;           /* FMSPC or chip id, hexadecimal; "" where there is none */

@@ -50,10 +50,11 @@ struct chain_rules {
     const char *name;  /* "pck-chain" */
     size_t count;      /* certificates, the root included */
     int digest_nid;    /* of every signature: NID_sha256 */
-    int signature_nid; /* EVP_PKEY_EC, EVP_PKEY_RSA_PSS */
+    int signature_nid; /* as X509_get_signature_info names it */
     /* accepted common names for each place, leaf first */
     const char *common_names[CHAIN_MAX][NAMES_MAX];
     const char *hint;             /* for a wrong root or name: where the right chain comes from */
+    bool leaf_is_ca;              /* the chain of a CRL's issuer */
     bool leaf_without_extensions; /* the leaf has neither basic constraints nor key usage (AMD) */
 };
 

@@ -153,7 +153,8 @@ static bool judge_constraints(struct verification *v, const struct chain_rules *
 {
     const char *check = named(v, rules, "constraints");
     for (size_t i = 0; i < chain->count; i++) {
-        const char *broken = constraint_broken(rules, chain->certificates[i], i == 0, (long)i - 1);
+        const char *broken = constraint_broken(rules, chain->certificates[i],
+                                               i == 0 && !rules->leaf_is_ca, (long)i - 1);
         if (broken == NULL)
             continue;
         check_fail(v, check,

@@ -5,12 +5,12 @@
 #include "attest/verifiers.h"
 
 static const struct verifier *const verifiers[] = {
-    NULL,
+    &intel_dcap_verifier,
 };
 
 void verifier_run(struct verification *v)
 {
-    for (size_t i = 0; verifiers[i] != NULL; i++) {
+    for (size_t i = 0; i < ARRAY_LEN(verifiers); i++) {
         if (!verifiers[i]->detect(v->evidence))
             continue;
         check_pass(v, "evidence.format", verifiers[i]->name, "");

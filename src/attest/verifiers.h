@@ -18,5 +18,7 @@ struct verifier {
     void (*verify)(struct verification *v);
 };
 
+extern const struct verifier intel_dcap_verifier;
+
 /* Finds the verifier for v->evidence and runs it; the check "evidence.format" says which. */
 void verifier_run(struct verification *v);

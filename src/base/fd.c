@@ -1,12 +1,13 @@
 // SPDX-License-Identifier: Apache-2.0
 /*
- * File descriptors: opened close-on-exec, read and written whole across EINTR and short counts.
- * Unix sockets are bound under a strict umask-free mode. Owns nothing; runs in every process.
+ * File descriptors: opened close-on-exec, read and written whole across EINTR and short counts;
+ * Unix sockets whose file has exactly the mode asked for. Owns nothing; runs in every process.
  */
 #include "base/fd.h"
 
 #include <errno.h>
 #include <fcntl.h>
+#include <stdio.h>
 #include <string.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
@@ -176,6 +177,27 @@ static int unix_address(const char *path, struct sockaddr_un *ret, struct err *e
     return 0;
 }
 
+/* Gives a socket's file its mode. Others may write to the folder: what lies at the path is opened
+ * without following a link and looked at before it is changed through that descriptor. */
+static int set_socket_mode(const char *path, mode_t mode, struct err *err)
+{
+    AUTO_CLOSE int fd = -1;
+    struct stat status;
+    if (fd_open(path, O_PATH | O_NOFOLLOW, 0, &fd, err) < 0)
+        return -1;
+    if (fstat(fd, &status) < 0)
+        return FAIL_ERRNO(err, ERR_IO, "cannot look at socket '%s'", path);
+    if (!S_ISSOCK(status.st_mode))
+        return FAIL(err, ERR_CONFLICT, "'%s' was replaced and is no socket any more", path);
+    if ((status.st_mode & 07777) == mode)
+        return 0;
+    char name[64];
+    (void)snprintf(name, sizeof(name), "/proc/self/fd/%d", fd); /* fchmod refuses O_PATH */
+    if (chmod(name, mode) < 0)
+        return FAIL_ERRNO(err, ERR_IO, "cannot set the mode of socket '%s'", path);
+    return 0;
+}
+
 int unix_listen(const char *path, mode_t mode, int *ret, struct err *err)
 {
     struct sockaddr_un address;
@@ -184,15 +206,16 @@ int unix_listen(const char *path, mode_t mode, int *ret, struct err *err)
     AUTO_CLOSE int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
     if (fd < 0)
         return FAIL_ERRNO(err, ERR_IO, "cannot make a socket");
-    /* On Linux the file takes its mode from the socket: set before bind, nobody can slip in. */
+    /* On Linux the file takes its mode from the socket, less the umask: never more than asked. */
     if (fchmod(fd, mode) < 0)
         return FAIL_ERRNO(err, ERR_IO, "cannot set the mode of socket '%s'", path);
     if (bind(fd, (const struct sockaddr *)&address, sizeof(address)) < 0)
         return FAIL_ERRNO(err, errno == EADDRINUSE ? ERR_EXISTS : ERR_IO, "cannot bind socket '%s'",
                           path);
-    /* The umask may have taken bits away again. */
-    if (chmod(path, mode) < 0 || listen(fd, LISTEN_BACKLOG) < 0) {
-        (void)FAIL_ERRNO(err, ERR_IO, "cannot listen on socket '%s'", path);
+    int result = set_socket_mode(path, mode, err);
+    if (result == 0 && listen(fd, LISTEN_BACKLOG) < 0)
+        result = FAIL_ERRNO(err, ERR_IO, "cannot listen on socket '%s'", path);
+    if (result < 0) {
         (void)unlink(path);
         return -1;
     }

@@ -27,7 +27,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-enum { EXEC_FAILED = 127, FDS_MAX = 64, POLL_SLICE_MS = 20, DRAIN_PIECE = 4096 };
+enum { EXEC_FAILED = 127, FDS_MAX = 64, POLL_SLICE_MS = 20, DRAIN_PIECE = 4096, DRAIN_TURNS = 256 };
 
 /* What the child does before exec; its index says which step failed. */
 enum child_step { STEP_IDS, STEP_FDS, STEP_FOLDER, STEP_SESSION, STEP_EXEC };
@@ -367,11 +367,12 @@ struct drain {
     struct buf *out;
 };
 
-/* Takes what is there; what does not fit is dropped, so that the process is never stuck. */
+/* Takes what is there; what does not fit is dropped, so that the process is never stuck. It ends
+ * after a megabyte, the most that a pipe holds, lest a flood keep us from looking at the time. */
 static int drain_once(struct drain *drain, struct err *err)
 {
     uint8_t piece[DRAIN_PIECE];
-    for (;;) {
+    for (int turn = 0; turn < DRAIN_TURNS; turn++) {
         ssize_t count = read(drain->fd, piece, sizeof(piece));
         if (count < 0 && errno == EINTR)
             continue;
@@ -388,6 +389,7 @@ static int drain_once(struct drain *drain, struct err *err)
         if (result < 0)
             return -1;
     }
+    return 0;
 }
 
 static int drain_both(struct drain drains[static 2], struct err *err)
@@ -400,7 +402,7 @@ static int drain_both(struct drain drains[static 2], struct err *err)
 }
 
 /* Reads until the process has ended (not until its output has: a daemon it left behind may hold
- * the pipes open). *ret_ended stays false where the time ran out. */
+ * the pipes open). */
 static int collect(pid_t pid, struct drain drains[static 2], int timeout_ms, int *ret_status,
                    struct err *err)
 {

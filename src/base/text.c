@@ -1,9 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 /*
  * Bytes as text and back: hexadecimal, base64, numbers, sizes, UTF-8, and the edit distance behind
- * "did you mean". All parsers here are strict: one text for one value. Owns nothing; runs in every
- * process. Hexadecimal and base64 look nothing up by secret index only where stated: they are for
- * public values; secrets are kept as bytes.
+ * "did you mean". The decoders are strict: no white space, no second spelling of base64. None of
+ * them is constant-time; secrets travel as bytes. Owns nothing; runs in every process.
  */
 #include "base/text.h"
 

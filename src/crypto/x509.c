@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 /*
- * Keys and certificates for TLS, by OpenSSL. Every object returned belongs to the caller; private
- * keys pass through OpenSSL's secure heap BIO on their way to and from PEM and are never asked a
- * password for. Runs in every process that speaks TLS.
+ * Keys and certificates for TLS, by OpenSSL. Every object returned belongs to the caller. A private
+ * key is encoded in memory that OpenSSL wipes, and reading one never asks for a password. Runs in
+ * every process that speaks TLS.
  */
 #include "crypto/x509.h"
 
@@ -91,9 +91,12 @@ int private_key_to_pem(EVP_PKEY *key, struct buf *out, struct err *err)
 
 static BIO *bio_of(struct slice bytes, struct err *err)
 {
-    BIO *bio = bytes.len > INT_MAX ? NULL : BIO_new_mem_buf(bytes.data, (int)bytes.len);
-    if (bytes.len == 0 && bio == NULL)
-        bio = BIO_new(BIO_s_mem());
+    if (bytes.len > INT_MAX) {
+        (void)FAIL(err, ERR_TOO_LARGE, "%zu bytes are too many for PEM", bytes.len);
+        return NULL;
+    }
+    static const uint8_t none[1]; /* OpenSSL refuses NULL */
+    BIO *bio = BIO_new_mem_buf(bytes.len == 0 ? none : bytes.data, (int)bytes.len);
     if (bio == NULL)
         (void)FAIL_OPENSSL(err, "cannot read from memory");
     return bio;

@@ -232,7 +232,7 @@ static int parse_key_path(struct toml_parser *in, struct toml_value **table, str
 
 static int parse_key_value(struct toml_parser *in, struct toml_value *table)
 {
-    struct toml_key key;
+    struct toml_key key = {0};
     if (parse_key_path(in, &table, &key, descend_dotted) < 0)
         return -1;
     if (!toml_take(in, "="))
@@ -281,7 +281,7 @@ static int parse_header(struct toml_parser *in)
     if (!array)
         toml_advance(in, 1);
     struct toml_value *parent = toml_mutable_root(in->toml);
-    struct toml_key key;
+    struct toml_key key = {0};
     if (parse_key_path(in, &parent, &key, descend_header) < 0)
         return -1;
     if (!toml_take(in, array ? "]]" : "]"))

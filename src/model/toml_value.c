@@ -272,13 +272,11 @@ static bool take_special(const char *word, struct toml_value *value)
     static const struct {
         const char *word;
         enum toml_type type;
-        const char *real;
         bool boolean;
     } specials[] = {
-        {"true", TOML_BOOLEAN, NULL, true},  {"false", TOML_BOOLEAN, NULL, false},
-        {"inf", TOML_FLOAT, "inf", false},   {"+inf", TOML_FLOAT, "inf", false},
-        {"-inf", TOML_FLOAT, "-inf", false}, {"nan", TOML_FLOAT, "nan", false},
-        {"+nan", TOML_FLOAT, "nan", false},  {"-nan", TOML_FLOAT, "-nan", false},
+        {"true", TOML_BOOLEAN, true}, {"false", TOML_BOOLEAN, false}, {"inf", TOML_FLOAT, false},
+        {"+inf", TOML_FLOAT, false},  {"-inf", TOML_FLOAT, false},    {"nan", TOML_FLOAT, false},
+        {"+nan", TOML_FLOAT, false},  {"-nan", TOML_FLOAT, false},
     };
     for (size_t i = 0; i < ARRAY_LEN(specials); i++) {
         if (strcmp(word, specials[i].word) != 0)
@@ -287,7 +285,7 @@ static bool take_special(const char *word, struct toml_value *value)
         if (specials[i].type == TOML_BOOLEAN)
             value->boolean = specials[i].boolean;
         else
-            value->real = strtod(specials[i].real, NULL);
+            value->real = strtod(word, NULL);
         return true;
     }
     return false;

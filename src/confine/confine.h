@@ -1,0 +1,32 @@
+// SPDX-License-Identifier: Apache-2.0
+/*
+ * The enclave gives up, for good, what an app must never have: capabilities, new processes,
+ * tracing, mounts, namespaces, keyrings, raw sockets. Called once by the enclave between unlocking
+ * the storage and importing the app.
+ */
+#pragma once
+
+#include "base/err.h"
+
+#include <sys/types.h>
+
+/* How the process exits after a forbidden call (exit_group of all threads). */
+enum { CONFINE_EXIT_STATUS = 86 };
+
+struct confine_options {
+    /* Where one JSON line goes when the app makes a forbidden call:
+     * {"event":"forbidden","call":"fork","thread":7}. -1: nowhere. Stays owned by the caller and
+     * must stay open. */
+    int status_fd;
+    /* Called after that line and before the exit, on a thread of ours, while the calling thread
+     * stands still inside its forbidden call. Meant to write that thread's Python traceback. It may
+     * take no lock and allocate nothing: the standing thread may hold any lock, malloc's and the
+     * GIL included. May be NULL. */
+    void (*on_forbidden)(pid_t thread);
+};
+
+/* Must be called while the process has one thread (capabilities belong to threads): otherwise
+ * ERR_CONFLICT. Starts the listener thread. What is done, in this order: core dumps off; all
+ * capability sets emptied; no_new_privs; the seccomp filter (src/confine/filter.c has the table).
+ * A failure leaves the process partly confined: the caller must end. */
+int confine_self(const struct confine_options *options, struct err *err) MUST_USE;

@@ -1,0 +1,187 @@
+// SPDX-License-Identifier: Apache-2.0
+/*
+ * The check of requirements.txt. An allow-list: a line is a name as in PEP 508, optional extras,
+ * version specifiers, a marker, and pip's --hash option. Owns nothing; runs in msed on bytes that
+ * an owner sent.
+ */
+#include "node/requirements.h"
+
+#include <ctype.h>
+#include <stdio.h>
+
+struct line {
+    const char *text; /* not terminated */
+    size_t len;
+    size_t number;
+};
+
+static int refuse(const struct line *line, const char *why, struct err *err)
+{
+    err_set(err, ERR_INVALID, 0, "requirements.txt line %zu: %s: '%.*s'", line->number, why,
+            (int)(line->len < 80 ? line->len : 80), line->text);
+    err_hint(err, "a line is a package name with versions, extras, a marker or --hash, as in "
+                  "'flask[async]==2.2.2'");
+    return -1;
+}
+
+static void trim(struct line *line)
+{
+    while (line->len > 0 && isspace((unsigned char)line->text[0])) {
+        line->text++;
+        line->len--;
+    }
+    while (line->len > 0 && isspace((unsigned char)line->text[line->len - 1]))
+        line->len--;
+}
+
+/* pip takes a '#' at the start of a line or behind white space as the start of a comment. */
+static void cut_comment(struct line *line)
+{
+    for (size_t i = 0; i < line->len; i++) {
+        if (line->text[i] == '#' && (i == 0 || isspace((unsigned char)line->text[i - 1]))) {
+            line->len = i;
+            return;
+        }
+    }
+}
+
+static size_t find(const struct line *line, const char *what)
+{
+    size_t len = strlen(what);
+    for (size_t i = 0; i + len <= line->len; i++) {
+        if (memcmp(line->text + i, what, len) == 0)
+            return i;
+    }
+    return line->len;
+}
+
+static bool has(const struct line *line, const char *what)
+{
+    return find(line, what) < line->len;
+}
+
+static int check_bytes(const struct line *line, struct err *err)
+{
+    for (size_t i = 0; i < line->len; i++) {
+        unsigned char c = (unsigned char)line->text[i];
+        if ((c < 0x20 && c != '\t') || c > 0x7e)
+            return refuse(line, "a byte that is not printable ASCII", err);
+    }
+    return 0;
+}
+
+/* What follows the requirement: nothing, or "--hash=sha256:..." once or more. */
+static int check_options(const struct line *line, struct err *err)
+{
+    static const char hash[] = "--hash=";
+    struct line rest = *line;
+    while (rest.len > 0) {
+        trim(&rest);
+        if (rest.len < sizeof(hash) || memcmp(rest.text, hash, sizeof(hash) - 1) != 0)
+            return refuse(line, "an option that is not allowed here", err);
+        size_t end = 0;
+        while (end < rest.len && !isspace((unsigned char)rest.text[end]))
+            end++;
+        rest.text += end;
+        rest.len -= end;
+    }
+    return 0;
+}
+
+static bool is_name_byte(char c)
+{
+    return isalnum((unsigned char)c) || c == '.' || c == '_' || c == '-';
+}
+
+static int check_requirement(const struct line *line, struct err *err)
+{
+    if (line->text[0] == '-')
+        return refuse(line, "options are not allowed", err);
+    if (has(line, "://") || has(line, "@"))
+        return refuse(line, "addresses and direct references are not allowed", err);
+    if (has(line, "${"))
+        return refuse(line, "variables are not allowed", err);
+    if (!isalnum((unsigned char)line->text[0]))
+        return refuse(line, "no package name", err);
+    size_t options = find(line, " --");
+    const struct line tail = {line->text + options, line->len - options, line->number};
+    if (check_options(&tail, err) < 0)
+        return -1;
+    size_t name = 0;
+    while (name < options && is_name_byte(line->text[name]))
+        name++;
+    struct line rest = {line->text + name, options - name, line->number};
+    trim(&rest);
+    if (rest.len > 0 && strchr("[<>=!~;(", rest.text[0]) == NULL)
+        return refuse(line, "paths and unknown forms are not allowed", err);
+    size_t marker = find(&rest, ";");
+    const struct line versions = {rest.text, marker, line->number};
+    if (has(&versions, "/") || has(&versions, "\\"))
+        return refuse(line, "paths are not allowed", err);
+    return 0;
+}
+
+/* pip does not continue a line that is all comment. */
+static bool starts_comment(const uint8_t *text, size_t len)
+{
+    size_t i = 0;
+    while (i < len && isspace(text[i]))
+        i++;
+    return i < len && text[i] == '#';
+}
+
+/* The next line that pip would see: a backslash at its end joins the following one. The joined text
+ * goes to `joined`. */
+static int next_line(struct slice text, size_t *pos, size_t *number, char *joined, struct line *ret,
+                     struct err *err)
+{
+    size_t len = 0;
+    size_t first = *number + 1;
+    bool more = true;
+    while (more && *pos < text.len) {
+        const uint8_t *start = text.data + *pos;
+        const uint8_t *newline = memchr(start, '\n', text.len - *pos);
+        size_t raw = newline != NULL ? (size_t)(newline - start) : text.len - *pos;
+        *pos += raw + (newline != NULL ? 1 : 0);
+        ++*number;
+        if (raw > 0 && start[raw - 1] == '\r')
+            raw--;
+        more = raw > 0 && start[raw - 1] == '\\' && !starts_comment(start, raw);
+        if (more)
+            raw--;
+        if (len + raw >= REQUIREMENTS_LINE_MAX)
+            return FAIL(err, ERR_INVALID, "requirements.txt line %zu: longer than %d bytes", first,
+                        REQUIREMENTS_LINE_MAX);
+        memcpy(joined + len, start, raw);
+        len += raw;
+    }
+    *ret = (struct line){joined, len, first};
+    return 0;
+}
+
+int requirements_check(struct slice text, struct buf *out, size_t *ret_count, struct err *err)
+{
+    char joined[REQUIREMENTS_LINE_MAX];
+    size_t count = 0;
+    size_t pos = 0;
+    size_t number = 0;
+    while (pos < text.len) {
+        struct line line = {0};
+        if (next_line(text, &pos, &number, joined, &line, err) < 0)
+            return -1;
+        if (number > REQUIREMENTS_LINES_MAX)
+            return FAIL(err, ERR_TOO_LARGE, "requirements.txt: more than %d lines",
+                        REQUIREMENTS_LINES_MAX);
+        cut_comment(&line);
+        trim(&line);
+        if (line.len == 0)
+            continue;
+        if (check_bytes(&line, err) < 0 || check_requirement(&line, err) < 0)
+            return -1;
+        if (buf_bytes(out, slice_of(line.text, line.len), err) < 0 || buf_u8(out, '\n', err) < 0)
+            return -1;
+        count++;
+    }
+    *ret_count = count;
+    return 0;
+}

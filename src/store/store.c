@@ -1,0 +1,82 @@
+// SPDX-License-Identifier: Apache-2.0
+/*
+ * The store's front door: forwards to the database that was opened. Owns nothing; runs in msed,
+ * untrusted.
+ */
+#include "store/store.h"
+
+const char *store_state_name(int64_t state)
+{
+    static const char *const names[] = {
+        [STORE_SPAWNING] = "spawning", [STORE_INITIALIZING] = "initializing",
+        [STORE_RUNNING] = "running",   [STORE_ON_ERROR] = "on_error",
+        [STORE_STOPPED] = "stopped",
+    };
+    if (state < 0 || state >= (int64_t)ARRAY_LEN(names))
+        return "unknown";
+    return names[state];
+}
+
+void store_close(struct store *store)
+{
+    if (store != NULL)
+        store->class->close(store);
+}
+
+int store_app_create(struct store *store, const struct store_app *app, const char *replaces,
+                     struct err *err)
+{
+    return store->class->app_create(store, app, replaces, err);
+}
+
+int store_app_save(struct store *store, const struct store_app *app, struct err *err)
+{
+    return store->class->app_save(store, app, err);
+}
+
+int store_app_get(struct store *store, const char *id, struct store_app *ret, struct err *err)
+{
+    return store->class->app_get(store, id, ret, err);
+}
+
+int store_app_each(struct store *store, const struct store_filter *filter, store_app_fn fn,
+                   void *context, struct err *err)
+{
+    return store->class->app_each(store, filter, fn, context, err);
+}
+
+int store_app_delete(struct store *store, const char *id, struct err *err)
+{
+    return store->class->app_delete(store, id, err);
+}
+
+int store_layer_save(struct store *store, const struct store_layer *layer, struct err *err)
+{
+    return store->class->layer_save(store, layer, err);
+}
+
+int store_layer_get(struct store *store, const char *key, struct store_layer *ret, struct err *err)
+{
+    return store->class->layer_get(store, key, ret, err);
+}
+
+int store_layer_each(struct store *store, store_layer_fn fn, void *context, struct err *err)
+{
+    return store->class->layer_each(store, fn, context, err);
+}
+
+int store_layer_delete(struct store *store, const char *key, struct err *err)
+{
+    return store->class->layer_delete(store, key, err);
+}
+
+int store_event_add(struct store *store, const struct store_event *event, struct err *err)
+{
+    return store->class->event_add(store, event, err);
+}
+
+int store_event_each(struct store *store, const char *app, int64_t limit, store_event_fn fn,
+                     void *context, struct err *err)
+{
+    return store->class->event_each(store, app, limit, fn, context, err);
+}

@@ -1,0 +1,456 @@
+// SPDX-License-Identifier: Apache-2.0
+/*
+ * The gateway on loopback: bytes both ways behind a PROXY header, half-closed connections, a slow
+ * reader, limits, routing by server name, and sockets that an app swapped for something else.
+ */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <cmocka.h>
+
+#include "base/fd.h"
+#include "base/file.h"
+#include "node/gateway.h"
+
+#include <arpa/inet.h>
+#include <errno.h>
+#include <netinet/in.h>
+#include <poll.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <sys/socket.h>
+#include <sys/time.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+static const char *const loopback[] = {"127.0.0.1"};
+enum { PROXY_SIZE = 28, PATIENCE_S = 20 };
+
+struct fixture {
+    char folder[64];
+    char socket[96];
+    int app; /* listening, as an enclave would */
+    uint16_t port;
+    struct gateway *gateway;
+};
+
+static uint16_t free_port(void)
+{
+    struct sockaddr_in address = {.sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
+    socklen_t len = sizeof(address);
+    int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+    assert_true(fd >= 0);
+    assert_int_equal(bind(fd, (const struct sockaddr *)&address, len), 0);
+    assert_int_equal(getsockname(fd, (struct sockaddr *)&address, &len), 0);
+    fd_close(fd);
+    return ntohs(address.sin_port);
+}
+
+static struct gateway_route route_of(const struct fixture *fixture)
+{
+    return (struct gateway_route){.id = "app-a",
+                                  .folder = fixture->folder,
+                                  .socket = "app.sock",
+                                  .host_name = "app-a.example.com",
+                                  .port = fixture->port,
+                                  .uid = getuid()};
+}
+
+static void start(struct fixture *fixture, const struct gateway_options *options)
+{
+    struct err err = ERR_INIT;
+    if (gateway_new(options, &fixture->gateway, &err) < 0)
+        fail_msg("%s", err.message);
+}
+
+static const struct gateway_options by_port = {.addresses = loopback,
+                                               .address_count = 1,
+                                               .connections_per_app = 4,
+                                               .idle_ms = 60000,
+                                               .connect_ms = 0};
+
+static int set_up(void **state)
+{
+    struct err err = ERR_INIT;
+    struct fixture *fixture = calloc(1, sizeof(*fixture));
+    assert_non_null(fixture);
+    (void)snprintf(fixture->folder, sizeof(fixture->folder), "/tmp/mse-gateway-XXXXXX");
+    assert_non_null(mkdtemp(fixture->folder));
+    (void)snprintf(fixture->socket, sizeof(fixture->socket), "%s/app.sock", fixture->folder);
+    assert_int_equal(unix_listen(fixture->socket, 0700, &fixture->app, &err), 0);
+    fixture->port = free_port();
+    *state = fixture;
+    return 0;
+}
+
+static int tear_down(void **state)
+{
+    struct fixture *fixture = *state;
+    struct err err = ERR_INIT;
+    gateway_free(fixture->gateway);
+    fd_close(fixture->app);
+    assert_int_equal(folder_remove_tree(fixture->folder, &err), 0);
+    free(fixture);
+    return 0;
+}
+
+static void add_route(struct fixture *fixture)
+{
+    struct err err = ERR_INIT;
+    const struct gateway_route route = route_of(fixture);
+    if (gateway_add(fixture->gateway, &route, &err) < 0)
+        fail_msg("%s", err.message);
+}
+
+static void set_patience(int fd)
+{
+    const struct timeval limit = {.tv_sec = PATIENCE_S};
+    assert_int_equal(setsockopt(fd, SOL_SOCKET, SO_RCVTIMEO, &limit, sizeof(limit)), 0);
+    assert_int_equal(setsockopt(fd, SOL_SOCKET, SO_SNDTIMEO, &limit, sizeof(limit)), 0);
+}
+
+static int client_of(uint16_t port)
+{
+    const struct sockaddr_in address = {
+        .sin_family = AF_INET, .sin_port = htons(port), .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
+    int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+    assert_true(fd >= 0);
+    set_patience(fd);
+    assert_int_equal(connect(fd, (const struct sockaddr *)&address, sizeof(address)), 0);
+    return fd;
+}
+
+static void read_exactly(int fd, void *to, size_t size)
+{
+    struct err err = ERR_INIT;
+    size_t len = 0;
+    assert_int_equal(fd_read_full(fd, to, size, &len, &err), 0);
+    assert_int_equal(len, size);
+}
+
+static void expect_end(int fd)
+{
+    char byte = 0;
+    ssize_t got = recv(fd, &byte, 1, 0);
+    assert_true(got == 0 || (got < 0 && errno == ECONNRESET));
+}
+
+/* Accepts as the enclave and takes the PROXY header off. */
+static int app_accept(const struct fixture *fixture)
+{
+    struct pollfd waiting = {.fd = fixture->app, .events = POLLIN};
+    assert_int_equal(poll(&waiting, 1, PATIENCE_S * 1000), 1);
+    int fd = accept4(fixture->app, NULL, NULL, SOCK_CLOEXEC);
+    assert_true(fd >= 0);
+    set_patience(fd);
+    uint8_t header[PROXY_SIZE];
+    read_exactly(fd, header, sizeof(header));
+    assert_memory_equal(header, "\r\n\r\n\0\r\nQUIT\n\x21\x11\0\x0c\x7f\0\0\x01\x7f\0\0\x01", 24);
+    return fd;
+}
+
+static void write_all(int fd, const void *bytes, size_t len)
+{
+    struct err err = ERR_INIT;
+    assert_int_equal(fd_write_all(fd, slice_of(bytes, len), &err), 0);
+}
+
+static void both_ways_test(void **state)
+{
+    struct fixture *fixture = *state;
+    start(fixture, &by_port);
+    add_route(fixture);
+    int client = client_of(fixture->port);
+    int app = app_accept(fixture);
+    char text[8] = {0};
+    write_all(client, "ping", 4);
+    read_exactly(app, text, 4);
+    assert_string_equal(text, "ping");
+    write_all(app, "pong", 4);
+    read_exactly(client, text, 4);
+    assert_string_equal(text, "pong");
+    assert_int_equal(gateway_count(fixture->gateway).open, 1);
+    /* the client has said all, the app still answers */
+    assert_int_equal(shutdown(client, SHUT_WR), 0);
+    expect_end(app);
+    write_all(app, "late", 4);
+    fd_close(app);
+    read_exactly(client, text, 4);
+    assert_string_equal(text, "late");
+    expect_end(client);
+    fd_close(client);
+    while (gateway_count(fixture->gateway).open > 0)
+        continue;
+}
+
+static uint8_t pattern(size_t at)
+{
+    return (uint8_t)(at * 31 + at / 251);
+}
+
+enum { BULK = 8 * 1024 * 1024 };
+
+static pid_t send_bulk(int fd)
+{
+    pid_t child = fork();
+    assert_true(child >= 0);
+    if (child != 0)
+        return child;
+    uint8_t *bytes = malloc(BULK);
+    struct err err = ERR_INIT;
+    for (size_t i = 0; bytes != NULL && i < BULK; i++)
+        bytes[i] = pattern(i);
+    _exit(bytes != NULL && fd_write_all(fd, slice_of(bytes, BULK), &err) == 0 ? 0 : 1);
+}
+
+/* More than every buffer on the way holds, to a reader that starts late: nothing is lost and the
+ * gateway answers meanwhile. */
+static void slow_reader_test(void **state)
+{
+    struct fixture *fixture = *state;
+    start(fixture, &by_port);
+    add_route(fixture);
+    int client = client_of(fixture->port);
+    int app = app_accept(fixture);
+    pid_t child = send_bulk(app);
+    fd_close(app);
+    int other = client_of(fixture->port);
+    int other_app = app_accept(fixture);
+    char text[5] = {0};
+    write_all(other, "ping", 4);
+    read_exactly(other_app, text, 4);
+    uint8_t *bytes = malloc(BULK);
+    assert_non_null(bytes);
+    read_exactly(client, bytes, BULK);
+    for (size_t i = 0; i < BULK; i++) {
+        if (bytes[i] != pattern(i))
+            fail_msg("byte %zu differs", i);
+    }
+    free(bytes);
+    expect_end(client);
+    fd_close(client);
+    fd_close(other);
+    fd_close(other_app);
+    int status = 0;
+    assert_int_equal(waitpid(child, &status, 0), child);
+    assert_int_equal(status, 0);
+}
+
+static void limit_test(void **state)
+{
+    struct fixture *fixture = *state;
+    start(fixture, &by_port);
+    add_route(fixture);
+    int clients[4];
+    for (int i = 0; i < 4; i++)
+        clients[i] = client_of(fixture->port);
+    while (gateway_count(fixture->gateway).open < 4)
+        continue;
+    int fifth = client_of(fixture->port);
+    expect_end(fifth);
+    assert_int_equal(gateway_count(fixture->gateway).refused, 1);
+    fd_close(fifth);
+    for (int i = 0; i < 4; i++)
+        fd_close(clients[i]);
+}
+
+static void remove_test(void **state)
+{
+    struct fixture *fixture = *state;
+    start(fixture, &by_port);
+    add_route(fixture);
+    int client = client_of(fixture->port);
+    int app = app_accept(fixture);
+    assert_false(gateway_port_free(loopback, 1, fixture->port));
+    gateway_remove(fixture->gateway, "app-a");
+    expect_end(client);
+    expect_end(app);
+    fd_close(client);
+    fd_close(app);
+    assert_int_equal(gateway_count(fixture->gateway).open, 0);
+    assert_true(gateway_port_free(loopback, 1, fixture->port));
+    add_route(fixture); /* and again */
+}
+
+static void taken_test(void **state)
+{
+    struct fixture *fixture = *state;
+    struct err err = ERR_INIT;
+    start(fixture, &by_port);
+    add_route(fixture);
+    struct gateway_route route = route_of(fixture);
+    route.id = "app-b";
+    assert_int_equal(gateway_add(fixture->gateway, &route, &err), -1);
+    assert_int_equal(err.kind, ERR_CONFLICT);
+    err_clear(&err);
+    route.id = "app-a";
+    route.port = free_port();
+    assert_int_equal(gateway_add(fixture->gateway, &route, &err), -1);
+    assert_int_equal(err.kind, ERR_EXISTS);
+}
+
+static void absent_app_test(void **state)
+{
+    struct fixture *fixture = *state;
+    start(fixture, &by_port);
+    add_route(fixture);
+    assert_int_equal(unlink(fixture->socket), 0);
+    int client = client_of(fixture->port);
+    expect_end(client);
+    fd_close(client);
+}
+
+/* A client that comes while the app is starting waits for it. */
+static void late_app_test(void **state)
+{
+    struct fixture *fixture = *state;
+    struct err err = ERR_INIT;
+    struct gateway_options options = by_port;
+    options.connect_ms = PATIENCE_S * 1000;
+    start(fixture, &options);
+    add_route(fixture);
+    fd_close(fixture->app);
+    assert_int_equal(unlink(fixture->socket), 0);
+    int client = client_of(fixture->port);
+    while (gateway_count(fixture->gateway).accepted < 1)
+        continue;
+    assert_int_equal(unix_listen(fixture->socket, 0700, &fixture->app, &err), 0);
+    int app = app_accept(fixture);
+    char text[5] = {0};
+    write_all(client, "ping", 4);
+    read_exactly(app, text, 4);
+    fd_close(client);
+    fd_close(app);
+}
+
+/* The folder is the app's to write: a link, or something that is no socket, leads nowhere. */
+static void swapped_socket_test(void **state)
+{
+    struct fixture *fixture = *state;
+    struct err err = ERR_INIT;
+    start(fixture, &by_port);
+    add_route(fixture);
+    char other[128];
+    (void)snprintf(other, sizeof(other), "%s/other.sock", fixture->folder);
+    int victim = -1;
+    assert_int_equal(unix_listen(other, 0700, &victim, &err), 0);
+    assert_int_equal(unlink(fixture->socket), 0);
+    assert_int_equal(symlink(other, fixture->socket), 0);
+    int client = client_of(fixture->port);
+    expect_end(client);
+    fd_close(client);
+    struct pollfd waiting = {.fd = victim, .events = POLLIN};
+    assert_int_equal(poll(&waiting, 1, 0), 0);
+    fd_close(victim);
+    assert_int_equal(unlink(fixture->socket), 0);
+    assert_int_equal(file_write_atomic(fixture->socket, slice_str("x"), 0600, &err), 0);
+    client = client_of(fixture->port);
+    expect_end(client);
+    fd_close(client);
+}
+
+static void foreign_socket_test(void **state)
+{
+    struct fixture *fixture = *state;
+    struct err err = ERR_INIT;
+    start(fixture, &by_port);
+    struct gateway_route route = route_of(fixture);
+    route.uid = getuid() + 1;
+    assert_int_equal(gateway_add(fixture->gateway, &route, &err), 0);
+    int client = client_of(fixture->port);
+    expect_end(client);
+    fd_close(client);
+}
+
+static const uint8_t hello_start[] = {22, 3, 1, 0};
+
+/* A ClientHello with one extension: the server name. */
+static size_t make_hello(const char *name, uint8_t *to)
+{
+    size_t len = strlen(name);
+    uint8_t body[256] = {3, 3};
+    size_t at = 2 + 32;
+    const uint8_t fixed[] = {0,
+                             0,
+                             2,
+                             0x13,
+                             0x01,
+                             1,
+                             0,
+                             0,
+                             (uint8_t)(len + 9),
+                             0,
+                             0,
+                             0,
+                             (uint8_t)(len + 5),
+                             0,
+                             (uint8_t)(len + 3),
+                             0,
+                             0,
+                             (uint8_t)len};
+    memcpy(body + at, fixed, sizeof(fixed));
+    at += sizeof(fixed);
+    memcpy(body + at, name, len);
+    at += len;
+    memcpy(to, hello_start, sizeof(hello_start));
+    to[4] = (uint8_t)(at + 4);
+    const uint8_t head[] = {1, 0, 0, (uint8_t)at};
+    memcpy(to + 5, head, sizeof(head));
+    memcpy(to + 9, body, at);
+    return at + 9;
+}
+
+static void by_name_test(void **state)
+{
+    struct fixture *fixture = *state;
+    char shared[32];
+    (void)snprintf(shared, sizeof(shared), "127.0.0.1:%u", fixture->port);
+    const char *const addresses[] = {shared};
+    const struct gateway_options options = {
+        .shared = addresses, .shared_count = 1, .connections_per_app = 4, .idle_ms = 60000};
+    start(fixture, &options);
+    struct err err = ERR_INIT;
+    struct gateway_route route = route_of(fixture);
+    route.port = 0;
+    assert_int_equal(gateway_add(fixture->gateway, &route, &err), 0);
+    uint8_t hello[512];
+    size_t len = make_hello("app-a.example.com", hello);
+    int client = client_of(fixture->port);
+    write_all(client, hello, 20); /* in two reads */
+    while (gateway_count(fixture->gateway).accepted < 1)
+        continue;
+    write_all(client, hello + 20, len - 20);
+    int app = app_accept(fixture);
+    uint8_t seen[512];
+    read_exactly(app, seen, len);
+    assert_memory_equal(seen, hello, len);
+    fd_close(client);
+    fd_close(app);
+    const char *const others[] = {"app-b.example.com", "app-a.example.com.evil"};
+    for (size_t i = 0; i < ARRAY_LEN(others); i++) {
+        len = make_hello(others[i], hello);
+        client = client_of(fixture->port);
+        write_all(client, hello, len);
+        expect_end(client);
+        fd_close(client);
+    }
+    client = client_of(fixture->port);
+    write_all(client, "GET / HTTP/1.1\r\n\r\n", 18);
+    expect_end(client);
+    fd_close(client);
+    route.id = "app-b"; /* the same name a second time */
+    assert_int_equal(gateway_add(fixture->gateway, &route, &err), -1);
+    assert_int_equal(err.kind, ERR_CONFLICT);
+}
+
+int main(void)
+{
+#define TEST(name) cmocka_unit_test_setup_teardown(name##_test, set_up, tear_down)
+    const struct CMUnitTest tests[] = {
+        TEST(both_ways),      TEST(slow_reader), TEST(limit),    TEST(remove),
+        TEST(taken),          TEST(absent_app),  TEST(late_app), TEST(swapped_socket),
+        TEST(foreign_socket), TEST(by_name),
+    };
+    return cmocka_run_group_tests_name("gateway", tests, NULL, NULL);
+}
