@@ -80,13 +80,20 @@ static const struct field fields[] = {
            "other sealing keys: stored data does not open"),
     NUMBER("server", "body_bytes", OPTIONAL, server.body_bytes, 1, SIZE_LIMIT,
            "another limit of the server"),
+    NUMBER("server", "body_timeout_ms", OPTIONAL, server.body_timeout_ms, 1, 86400000,
+           "another limit of the server"),
+    NUMBER("server", "connections", OPTIONAL, server.connections, 1, 1000000,
+           "another limit of the server"),
     NUMBER("server", "header_bytes", OPTIONAL, server.header_bytes, 1024, MIB,
+           "another limit of the server"),
+    NUMBER("server", "header_timeout_ms", OPTIONAL, server.header_timeout_ms, 1, 86400000,
            "another limit of the server"),
     NUMBER("server", "idle_timeout_ms", OPTIONAL, server.idle_timeout_ms, 1, 86400000,
            "another limit of the server"),
-    NUMBER("server", "request_timeout_ms", OPTIONAL, server.request_timeout_ms, 1, 86400000,
-           "another limit of the server"),
+    NUMBER("server", "queue", OPTIONAL, server.queue, 1, 1000000, "another limit of the server"),
     NUMBER("server", "threads", OPTIONAL, server.threads, 1, 1024, "another limit of the server"),
+    NUMBER("server", "write_timeout_ms", OPTIONAL, server.write_timeout_ms, 1, 86400000,
+           "another limit of the server"),
 };
 
 /* Objects inside the manifest, in the order of their keys. */

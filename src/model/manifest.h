@@ -28,11 +28,15 @@ enum manifest_tls_mode {
 
 /* What the server inside allows; 0: the server's own default (and absent in the JSON). */
 struct manifest_server {
-    uint64_t body_bytes;      /* largest request body */
-    uint64_t header_bytes;    /* largest request head */
-    uint64_t idle_timeout_ms; /* of a connection between requests */
-    uint64_t request_timeout_ms;
-    uint64_t threads; /* that call the app */
+    uint64_t body_bytes;        /* largest request body */
+    uint64_t body_timeout_ms;   /* silence while a body is sent */
+    uint64_t connections;       /* open at once */
+    uint64_t header_bytes;      /* largest request head */
+    uint64_t header_timeout_ms; /* to send a head */
+    uint64_t idle_timeout_ms;   /* of a connection between requests */
+    uint64_t queue;             /* requests that wait for a thread */
+    uint64_t threads;           /* that call the app */
+    uint64_t write_timeout_ms;  /* without the client taking a byte */
 };
 
 /* All in place: nothing to free. Texts are zero-terminated. */
