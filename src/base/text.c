@@ -79,7 +79,7 @@ static void hex_to_bytes(struct slice digits, uint8_t *ret)
     for (size_t i = 0; i < digits.len / 2; i++) {
         int high = hex_value((char)digits.data[2 * i]);
         int low = hex_value((char)digits.data[2 * i + 1]);
-        ret[i] = (uint8_t)(high << 4 | low);
+        ret[i] = (uint8_t)((unsigned)high << 4 | (unsigned)low);
     }
 }
 
