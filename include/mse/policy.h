@@ -57,7 +57,7 @@ struct mse_policy {
     const uint8_t *simulation_root;
 };
 
-enum { MSE_ERROR_SIZE = 1024 };
+enum { MSE_ERROR_SIZE = 1152 };
 
 /* Reads a policy from TOML text (docs/attestation.md has every key). Returns 0 and *ret, which the
  * caller frees with mse_policy_free, or -1 and a message that names line and key. */

@@ -59,7 +59,8 @@ struct chain_rules {
 };
 
 /* Judges the chain up to the trust anchor and records it. Failures give the verdict's status word
- * (bad-signature, expired, not-yet-valid). True where every check passed. */
+ * (bad-signature, expired, not-yet-valid). True where the chain has its form: only then is it known
+ * which certificate is the leaf, and its key worth using for further checks. */
 bool chain_judge(struct verification *v, const struct chain_rules *rules, const struct chain *chain,
                  const struct certificate *anchor);
 

@@ -13,8 +13,8 @@ struct intel_case {
     struct verification *v;
     struct intel_quote quote;
     struct certificate_store store;
-    const struct certificate *anchor; /* NULL: the trust anchor given is unusable */
-    struct chain pck_chain;           /* count 0: none */
+    const struct certificate *anchor;
+    struct chain pck_chain; /* count 0: none, or none of the right form */
     bool has_pck;
     struct intel_pck pck;
     struct collateral collateral;

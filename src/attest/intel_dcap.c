@@ -38,7 +38,7 @@ static bool judge_header(struct verification *v, const struct intel_quote *quote
            known;
 }
 
-static void find_anchor(struct intel_case *c)
+static bool find_anchor(struct intel_case *c)
 {
     const struct mse_trust *trust = c->v->input->trust;
     bool given = trust != NULL && trust->intel_root.size > 0;
@@ -46,13 +46,15 @@ static void find_anchor(struct intel_case *c)
     struct certificate *anchor = NULL;
     struct err err = ERR_INIT;
     if (certificate_parse(&c->store, c->v->arena, bytes, &anchor, &err) < 0) {
-        check_fail(c->v, "trust.intel-root", say(c->v, "%s", err.message), "a certificate", "");
-        return;
+        check_fail(c->v, "trust.intel-root", say(c->v, "%s", err.message), "a certificate",
+                   "the trust anchor that the caller gave is unusable");
+        return false;
     }
     c->anchor = anchor;
     if (given)
         check_loosened(c->v, "trust.intel-root", "a root given by the caller",
                        "the built-in Intel SGX Root CA");
+    return true;
 }
 
 static void judge_sgx_policy(struct intel_case *c)
@@ -87,7 +89,8 @@ static void judge_platform_policy(struct intel_case *c)
 
 static void judge(struct intel_case *c)
 {
-    find_anchor(c);
+    if (!find_anchor(c))
+        return;
     intel_judge_quote(c);
     intel_judge_collateral(c);
     intel_judge_qe(c);
@@ -95,7 +98,7 @@ static void judge(struct intel_case *c)
     intel_judge_tcb(c);
     judge_sgx_policy(c);
     judge_platform_policy(c);
-    c->v->complete = c->anchor != NULL && c->has_tcb && c->has_qe && c->has_pck;
+    c->v->complete = c->has_tcb && c->has_qe && c->has_pck;
 }
 
 static void verify(struct verification *v)

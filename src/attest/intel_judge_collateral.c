@@ -68,7 +68,8 @@ struct document {
     struct slice signature_bytes;
 };
 
-/* Chain and signature; returns the signer, NULL where the chain cannot be read. */
+/* Chain and signature; *ret_good says whether the text may be read. Returns the signer, NULL where
+ * there is no chain that tells who it is. */
 static const struct certificate *judge_signed(struct intel_case *c, const struct document *document,
                                               bool *ret_good)
 {
@@ -87,16 +88,15 @@ static const struct certificate *judge_signed(struct intel_case *c, const struct
         note_trouble(v, TROUBLE_BAD_SIGNATURE);
         return NULL;
     }
-    bool chain_good = c->anchor != NULL && chain_judge(v, document->rules, &chain, c->anchor);
+    if (!chain_judge(v, document->rules, &chain, c->anchor))
+        return NULL;
     const struct certificate *signer = chain.certificates[0];
-    bool good = document->signature_bytes.len == 64 &&
+    *ret_good = document->signature_bytes.len == 64 &&
                 ecdsa_verify(signer->key, document->text, document->signature_bytes.data, 32);
-    if (!check_that(v, good, document->signature, good ? "good" : "wrong",
+    if (!check_that(v, *ret_good, document->signature, *ret_good ? "good" : "wrong",
                     "signed by the chain's leaf, over the exact text",
                     "the document was altered or reformatted: fetch it again"))
         note_trouble(v, TROUBLE_BAD_SIGNATURE);
-    (void)chain_good; /* recorded; the evaluation goes on for the sake of Intel's word */
-    *ret_good = good;
     return signer;
 }
 
@@ -199,7 +199,7 @@ static void judge_crl_chain(struct intel_case *c)
                 chain.certificates[1] == c->pck_chain.certificates[2];
     if (same)
         check_pass(v, "pck-crl-chain.form", "the quote's own PCK CA", "");
-    else if (c->anchor != NULL)
+    else
         (void)chain_judge(v, &crl_chain_rules, &chain, c->anchor);
 }
 
@@ -214,9 +214,8 @@ static void judge_crls(struct intel_case *c)
         c->tcb_signer,
         c->qe_signer,
     };
-    if (c->anchor != NULL)
-        crl_judge(c->v, &root_rules, c->collateral.root_ca_crl, c->anchor, under_root,
-                  ARRAY_LEN(under_root));
+    crl_judge(c->v, &root_rules, c->collateral.root_ca_crl, c->anchor, under_root,
+              ARRAY_LEN(under_root));
     if (!has_chain)
         return;
     const struct certificate *under_ca[] = {c->pck_chain.certificates[0]};

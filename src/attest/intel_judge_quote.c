@@ -130,19 +130,25 @@ static bool quote_signature_good(const struct intel_quote *quote)
     return good;
 }
 
+static void judge_pck(struct intel_case *c)
+{
+    if (!chain_judge(c->v, &pck_rules, &c->pck_chain, c->anchor)) {
+        c->pck_chain.count = 0;
+        return;
+    }
+    judge_extension(c);
+    judge_signature(c,
+                    ecdsa_verify(c->pck_chain.certificates[0]->key, c->quote.qe_report_bytes,
+                                 c->quote.qe_report_signature.data, 32),
+                    "qe-report.signature", "signed by the PCK certificate's key");
+}
+
 void intel_judge_quote(struct intel_case *c)
 {
     judge_trailing(c);
     judge_reserved(c);
-    if (judge_certification(c)) {
-        if (c->anchor != NULL)
-            (void)chain_judge(c->v, &pck_rules, &c->pck_chain, c->anchor);
-        judge_extension(c);
-        judge_signature(c,
-                        ecdsa_verify(c->pck_chain.certificates[0]->key, c->quote.qe_report_bytes,
-                                     c->quote.qe_report_signature.data, 32),
-                        "qe-report.signature", "signed by the PCK certificate's key");
-    }
+    if (judge_certification(c))
+        judge_pck(c);
     judge_signature(c, binds_attestation_key(&c->quote), "qe-report.binding",
                     "report data = SHA-256(attestation key, authentication data)");
     judge_signature(c, quote_signature_good(&c->quote), "quote.signature",

@@ -26,9 +26,6 @@ static void check_tee(struct verification *v)
                            : "name this TEE in the policy's `tee` if you trust it";
     check_that(v, tee != MSE_TEE_UNKNOWN && (tees & MSE_TEE_BIT(tee)) != 0, "policy.tee",
                mse_tee_name(tee), expected, hint);
-    if ((tees & MSE_TEE_BIT(MSE_TEE_SIMULATION)) != 0)
-        check_loosened(v, "policy.loosened.tee",
-                       "simulation, which protects nothing from the operator", "sgx, tdx, snp");
 }
 
 static const char *say_bytes_list(struct verification *v, const struct mse_bytes *list,
@@ -109,15 +106,36 @@ static void check_report_data(struct verification *v)
 static void check_debug(struct verification *v)
 {
     bool debug = v->verdict->debug;
-    if (v->policy->allow_debug)
-        check_loosened(v, "policy.loosened.debug", "true", "false");
     check_that(v, !debug || v->policy->allow_debug, "policy.debug", debug ? "debug" : "no debug",
                v->policy->allow_debug ? "any" : "no debug",
                "the operator can read a debug enclave's memory: launch it without debug");
 }
 
+/* Every line of the policy that is less than strict, whether this evidence needed it or not. */
+static void name_loosened(struct verification *v)
+{
+    const struct mse_policy *policy = v->policy;
+    if ((policy->tees & MSE_TEE_BIT(MSE_TEE_SIMULATION)) != 0)
+        check_loosened(v, "policy.loosened.tee",
+                       "simulation, which protects nothing from the operator", "sgx, tdx, snp");
+    if (policy->allow_debug)
+        check_loosened(v, "policy.loosened.debug", "true", "false");
+    if (policy->crl == MSE_CRL_IF_PRESENT)
+        check_loosened(v, "policy.loosened.crl", "if-present", "required");
+    for (size_t i = 0; i < policy->tcb_accept_count; i++) {
+        if (strcmp(policy->tcb_accept[i], "UpToDate") != 0)
+            check_loosened(v, "policy.loosened.tcb.accept",
+                           arena_printable(v->arena, slice_str(policy->tcb_accept[i]), 64),
+                           "UpToDate alone");
+    }
+    if (policy->tcb_grace > 0)
+        check_loosened(v, "policy.loosened.tcb.grace",
+                       say(v, "%lld seconds", (long long)policy->tcb_grace), "0");
+}
+
 void policy_apply(struct verification *v)
 {
+    name_loosened(v);
     check_tee(v);
     check_debug(v);
     check_one_of(v, "policy.measurement", v->verdict->measurement, v->policy->measurements,
