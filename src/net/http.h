@@ -41,8 +41,7 @@ struct http_request {
 };
 
 /* The first header of that name (case-insensitive), or NULL. */
-const struct http_header *http_request_header(const struct http_request *request,
-                                              const char *name);
+const struct http_header *http_request_header(const struct http_request *request, const char *name);
 
 /* One request and its response. Valid from the `request` callback until http_release. */
 struct http_exchange;

@@ -46,9 +46,10 @@ struct loop_watch {
 /* EPOLLERR and EPOLLHUP are always reported, also with `events` 0. */
 int loop_watch_add(struct loop *loop, struct loop_watch *watch, uint32_t events,
                    struct err *err) MUST_USE;
-/* No system call when `events` is what is registered already. */
+/* No system call when `events` is what is registered already. Fails only for want of kernel memory
+ * or where the watch was never added. */
 int loop_watch_change(struct loop *loop, struct loop_watch *watch, uint32_t events,
-                      struct err *err) MUST_USE;
+                      struct err *err);
 /* Call before closing the descriptor. No callback comes afterwards, not even in this round; the
  * watch may be freed at once. Harmless when it was not added (fd -1). */
 void loop_watch_remove(struct loop *loop, struct loop_watch *watch);

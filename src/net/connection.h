@@ -1,0 +1,307 @@
+// SPDX-License-Identifier: Apache-2.0
+/*
+ * What the files of the server share, and nobody else includes: I/O threads, connections,
+ * exchanges.
+ *
+ * Who touches what: an io_thread and its connections belong to the I/O thread alone. An exchange
+ * has a part that is written before it is handed over and constant afterwards, a part of the I/O
+ * thread, and a part under its lock that every thread may use; whoever changes the latter posts the
+ * exchange's task, and the I/O thread looks at it at the end of its round.
+ */
+#pragma once
+
+#include "net/loop.h"
+#include "net/output.h"
+#include "net/server.h"
+
+#include <llhttp.h>
+#include <pthread.h>
+
+enum {
+    IO_SCRATCH = 64 * 1024,   /* what one read takes at most */
+    BODY_HIGH = 256 * 1024,   /* a body buffer that has so much stops the reading */
+    BODY_LOW = 128 * 1024,    /* and starts it again below this */
+    DRAIN_MAX = 64 * 1024,    /* of a body that nobody wants, to keep the connection */
+    LINGER_MAX = 1024 * 1024, /* what is read and dropped before a close */
+    LINGER_MS = 2000,
+    HEAD_INLINE = 1024,
+    HEADERS_INLINE = 32,
+    SPARE_EXCHANGES = 256,
+    KEEP_BUFFER = 32 * 1024, /* larger buffers are not kept for the next request */
+    ADDRESS_SIZE = 46,
+};
+
+struct connection;
+
+enum body_state { BODY_OPEN, BODY_COMPLETE, BODY_FAILED };
+enum response_stage { RESPONSE_NONE, RESPONSE_STARTED, RESPONSE_ENDED };
+
+struct http_exchange {
+    /* --- constant while the handler has it --- */
+    struct http_request request;
+    struct io_thread *io;
+    struct connection *connection; /* alive until the exchange is recycled; I/O thread only */
+    const struct protocol *protocol;
+    bool head_only; /* HEAD */
+    bool http10;
+    bool keep_alive; /* the request allows it */
+    bool safe;       /* GET, HEAD, OPTIONS: may be under way beside others of its connection */
+    bool expects_continue;
+    bool upgrade; /* asks for another protocol (Connection: Upgrade, or an extended CONNECT) */
+    void *data;
+    uint8_t *head; /* the bytes that `request` points into */
+    struct http_header *headers;
+    size_t header_capacity;
+
+    /* --- I/O thread --- */
+    struct http_exchange *next; /* in its connection, or among the spare ones */
+    struct output sending;      /* taken from `out`, on its way to the socket */
+    int64_t started_us;
+    int64_t body_received; /* bytes of body, decoded */
+    bool linked;           /* its connection answers it (false: done, or the client is gone) */
+    bool handed;           /* the handler's request callback has been called */
+    bool want_body;        /* the handler's body callback may be called */
+    int32_t stream_id;
+    bool reset; /* HTTP/2: the stream is closed */
+
+    /* --- shared --- */
+    struct loop_task task;
+    struct output in;
+    enum body_state body_state;
+    enum err_kind body_error; /* with BODY_FAILED */
+    bool body_paused;         /* the I/O thread has stopped reading for want of room */
+    bool continue_due;        /* "100 Continue" has been asked for (HTTP/2: not yet sent) */
+    bool continue_sent;
+    enum response_stage stage;
+    int status;
+    bool chunked;
+    bool no_body; /* HEAD, 204, 304: what is written is counted and dropped */
+    bool upgraded;
+    int64_t left; /* of the announced content_length; -1: not announced */
+    bool close_after;
+    bool queued_high; /* somebody wrote past HTTP_WRITE_HIGH and is to be told */
+    struct output out;
+    size_t sending_left;  /* of `sending`, for who counts what is queued */
+    struct output fields; /* HTTP/2: the response's header block until it is submitted */
+    bool aborted;         /* by the handler */
+    bool gone;            /* the client, or the server gave up */
+    bool released;
+
+    /* --- stays when the exchange is recycled; `lock` is the first --- */
+    pthread_mutex_t lock;
+    pthread_cond_t changed;
+    uint8_t head_inline[HEAD_INLINE];
+    struct http_header headers_inline[HEADERS_INLINE];
+};
+
+/* What differs between the versions of HTTP. */
+struct protocol {
+    /* The connection speaks it from now on. */
+    void (*open)(struct connection *connection);
+    /* Takes bytes that arrived; returns how many were consumed (the rest is offered again). */
+    size_t (*input)(struct connection *connection, const uint8_t *data, size_t len);
+    /* The exchange's shared part has changed: write, read on, recycle. */
+    void (*changed)(struct connection *connection, struct http_exchange *exchange);
+    /* The socket takes bytes again. */
+    void (*flush)(struct connection *connection);
+    /* The client has ended its sending side. */
+    void (*end_of_input)(struct connection *connection);
+    /* When does something here take too long (monotonic microseconds), and what then. */
+    int64_t (*deadline_us)(const struct connection *connection);
+    void (*late)(struct connection *connection);
+    /* The server is stopping: announce it, close when idle. */
+    void (*stop)(struct connection *connection);
+    /* The connection is being closed: let go of the exchanges and of what is its own. */
+    void (*close)(struct connection *connection);
+    /* Under the exchange's lock, on any thread: start the response, append body, end it. */
+    int (*start)(struct http_exchange *exchange, const struct response_head *head, struct err *err);
+    int (*write)(struct http_exchange *exchange, struct slice bytes, struct err *err);
+    int (*end)(struct http_exchange *exchange, struct err *err);
+    int (*send_continue)(struct http_exchange *exchange, struct err *err);
+};
+
+extern const struct protocol protocol_http1;
+
+enum phase { PHASE_PROXY, PHASE_HANDSHAKE, PHASE_HTTP, PHASE_LINGER, PHASE_CLOSED };
+enum http1_state { HTTP1_HEAD, HTTP1_LENGTH, HTTP1_CHUNKED, HTTP1_RAW, HTTP1_STOP };
+
+/* How far the head that is being received was looked at. */
+struct http1_scan {
+    size_t scanned;    /* bytes */
+    size_t line_start; /* where the current line begins */
+    size_t lines;      /* complete ones */
+};
+
+struct http1 {
+    llhttp_t parser;
+    enum http1_state state;
+    struct http1_scan scan;
+    bool in_head;                    /* some of a head is there, and not all */
+    struct http_exchange *receiving; /* whose body arrives */
+    int64_t length_left;
+    size_t overhead; /* of chunked encoding: bytes that are not body */
+    bool draining;   /* the response is complete, the body is dropped */
+    size_t drained;
+};
+
+struct connection {
+    struct io_thread *io;
+    const struct listener *listener;
+    struct connection *next; /* all of the I/O thread */
+    struct connection *previous;
+    struct loop_watch watch;
+    struct loop_timer timer;
+    SSL *ssl;
+    const struct protocol *protocol;
+    enum phase phase;
+    uint8_t *in; /* bytes that arrived and could not be used yet */
+    size_t in_len;
+    size_t in_cap;
+    int64_t since_us; /* when what we are waiting for began */
+    int64_t half_closed_us;
+    bool reading_paused; /* by the protocol */
+    bool end_of_input;
+    bool write_blocked;
+    bool stopping;
+    bool close_when_done; /* after the exchanges that are linked */
+    bool linger;          /* and then read what is still coming */
+    bool processing;      /* input is being handed to the protocol */
+    bool read_again;      /* the SSL holds bytes: the timer's next firing reads them */
+    size_t lingered;
+    struct http_exchange *first; /* in the order of their requests (HTTP/1) */
+    struct http_exchange *last;
+    unsigned linked_count;
+    unsigned unsafe_count;
+    unsigned references; /* exchanges that point here */
+    struct http1 http1;
+    void *http2;
+    char address[ADDRESS_SIZE];
+    int port;
+    bool peer_known;
+    unsigned peer_uid;
+    unsigned peer_pid;
+};
+
+struct listener {
+    struct loop_watch watch; /* template; each I/O thread has a watch of its own */
+    int fd;
+    int port;
+    char *unix_path;
+    bool is_tcp;
+    bool proxy;
+    struct tls_server *tls;
+};
+
+struct accepting {
+    struct loop_watch watch;
+    struct loop_timer timer; /* a pause after running out of descriptors */
+    struct io_thread *io;
+    const struct listener *listener;
+};
+
+struct io_thread {
+    struct http_server *server;
+    struct loop *loop;
+    pthread_t thread;
+    bool started;
+    struct accepting *accepting;
+    struct connection *connections;
+    struct connection *graveyard;
+    struct loop_task bury;
+    struct loop_task control; /* stop, abort, quit: see server.c */
+    bool stopped;             /* no longer accepts */
+    bool quitting;            /* ends when the last exchange is back */
+    struct http_exchange *spare;
+    size_t spare_count;
+    size_t exchange_count;          /* not spare */
+    bool called_handler;            /* in this round */
+    struct http_server_stats stats; /* written here, read from elsewhere: relaxed atomics */
+    uint8_t scratch[IO_SCRATCH];
+};
+
+struct http_server {
+    struct http_limits limits;
+    const struct http_handler *handler;
+    void *context;
+    void (*round_end)(void *context);
+    struct listener *listeners;
+    size_t listener_count;
+    struct io_thread *io;
+    size_t io_count;
+    atomic_uint connections;
+    pthread_mutex_t lock;
+    pthread_cond_t emptied; /* the last connection is closed */
+    atomic_bool stopping;
+    atomic_bool aborting;
+    atomic_bool quitting;
+    atomic_uint aborted_by_stop;
+};
+
+static inline void count(uint64_t *counter, uint64_t more)
+{
+    __atomic_store_n(counter, *counter + more, __ATOMIC_RELAXED);
+}
+
+/* --- server.c --- */
+
+/* Of each I/O thread: to be called when a connection or an exchange is gone for good. */
+void server_note_connection_gone(struct http_server *server);
+void server_note_exchange_gone(struct io_thread *io);
+
+/* --- connection.c --- */
+
+void connection_accept(struct io_thread *io, const struct listener *listener, int fd,
+                       struct slice address, int port);
+/* Offers the bytes that are kept to the protocol again. */
+void connection_process(struct connection *connection);
+/* Writes; returns bytes taken, 0: the socket is full (the protocol's flush will be called), -1: the
+ * connection has been closed. */
+ssize_t connection_write(struct connection *connection, const uint8_t *data, size_t len);
+/* Registers for what is wanted now and sets the timer. Call after anything changed. */
+void connection_update(struct connection *connection);
+void connection_set_paused(struct connection *connection, bool paused);
+/* After the last response: shuts down, lingers where bytes may still be coming. */
+void connection_finish(struct connection *connection);
+/* At once. The memory goes with the last exchange, not before the end of the round. */
+void connection_close(struct connection *connection);
+void connection_unreference(struct connection *connection);
+
+/* --- exchange.c --- */
+
+int exchange_new(struct connection *connection, struct http_exchange **ret, struct err *err);
+/* The room for a head of `len` bytes (behind a copy of them) and `count` headers. */
+int exchange_set_head(struct http_exchange *exchange, const uint8_t *data, size_t len,
+                      struct err *err);
+struct http_header *exchange_add_header(struct http_exchange *exchange, struct err *err);
+void exchange_link(struct http_exchange *exchange);
+void exchange_unlink(struct http_exchange *exchange);
+/* Calls the handler's request callback. */
+void exchange_hand_over(struct http_exchange *exchange);
+/* Body bytes for the handler, and the body's end. */
+int exchange_body(struct http_exchange *exchange, struct slice bytes, struct err *err);
+void exchange_body_end(struct http_exchange *exchange);
+void exchange_body_fail(struct http_exchange *exchange, enum err_kind kind);
+/* The client is gone: wakes who waits, tells the handler. */
+void exchange_gone(struct http_exchange *exchange);
+/* The response is complete and written. */
+void exchange_done(struct http_exchange *exchange);
+/* The shared part at one moment. */
+struct exchange_view {
+    bool ended; /* nothing will come behind what is in `sending` */
+    bool aborted;
+    bool close_after;
+    bool upgraded;
+    bool body_paused;
+};
+/* Moves what is in `out` to `sending` when that is empty. */
+struct exchange_view exchange_take(struct http_exchange *exchange);
+/* `sent` bytes of `sending` are written. */
+void exchange_sent(struct http_exchange *exchange, size_t sent);
+/* Frees or keeps for the next request; the handler has released it and nothing is linked. */
+void exchange_recycle(struct http_exchange *exchange);
+void exchange_free(struct http_exchange *exchange);
+/* The server's own short answer, and the end of what the handler may do with the exchange. false: a
+ * response is on its way already. The connection closes behind it. */
+bool exchange_refuse(struct http_exchange *exchange, int status, const char *text);
+bool exchange_is_released(struct http_exchange *exchange);
+bool exchange_is_upgraded(struct http_exchange *exchange);
