@@ -31,6 +31,7 @@ struct verification {
     const struct mse_input *input;
     const struct mse_policy *policy; /* never NULL */
     struct slice evidence;           /* the input's, or what a container held */
+    struct slice public_key;         /* of the certificate that held it (DER); empty: none did */
     struct arena *arena;             /* the verdict's */
     struct mse_verdict *verdict;
     struct mse_check *checks;

@@ -6,6 +6,8 @@
 
 static const struct verifier *const verifiers[] = {
     &intel_dcap_verifier,
+    &ra_tls_verifier,
+    &simulation_verifier,
 };
 
 void verifier_run(struct verification *v)

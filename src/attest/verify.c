@@ -5,6 +5,7 @@
  * claims were read, and the verifier came to its end.
  */
 #include "attest/policy_apply.h"
+#include "attest/ra_tls.h"
 #include "attest/verifiers.h"
 
 #include <openssl/err.h>
@@ -56,8 +57,10 @@ struct mse_verdict *mse_verify(const struct mse_input *input)
     /* The caller's entries in OpenSSL's error queue survive; ours do not. */
     (void)ERR_set_mark();
     verifier_run(&v);
-    if (v.parsed)
+    if (v.parsed) {
         policy_apply(&v);
+        ra_tls_check_public_key(&v);
+    }
     conclude(&v);
     (void)ERR_pop_to_mark();
     if (owned->arena.out_of_memory) {
