@@ -1,0 +1,64 @@
+// SPDX-License-Identifier: Apache-2.0
+/*
+ * Sealed folders: what the app keeps over restarts, encrypted before it reaches the disk. Two
+ * halves that share nothing but a folder of cipher text:
+ *
+ *   inside the enclave   storage_mount: cipher folder -> plain folder, with a key from tee/
+ *   on the host          storage_backing_*: the cipher folder as a file system of limited size
+ *
+ * Layout of the cipher folder: `mse-storage` is a sealed marker that tells whether a key is the
+ * right one before anything is read or written with it; `data/` is what gocryptfs keeps.
+ */
+#pragma once
+
+#include "crypto/crypto.h"
+
+#include <stdint.h>
+#include <sys/types.h>
+
+/* --- inside the enclave --- */
+
+enum { STORAGE_KEY_SIZE = 32, STORAGE_MOUNT_TIMEOUT_MS = 20000 };
+
+/* Mounts the cipher folder decrypted on the (existing, empty) plain folder; a cipher folder without
+ * anything in it becomes a new storage. `key` is the purpose key "storage"
+ * (tee_purpose_key). Needs CAP_SYS_ADMIN and /dev/fuse. gocryptfs runs in a mount namespace of its
+ * own: afterwards the caller may unmount the cipher folder, /dev/fuse and (having bound what it
+ * needs elsewhere) the plain folder from its own sight. One storage per process.
+ * Takes SIGUSR1 for itself while it waits (gocryptfs announces itself with it).
+ * Errors: FORBIDDEN (sealed under another key: another version of the app, or another app),
+ * INVALID (the marker is missing or broken), UNSUPPORTED (no FUSE), NOT_FOUND (no gocryptfs),
+ * TIMEOUT, IO with what gocryptfs said. */
+int storage_mount(const struct secret *key, const char *cipher, const char *plain,
+                  struct err *err) MUST_USE;
+/* Ends gocryptfs and takes the plain folder's mounts away. 0 also when nothing is mounted. */
+int storage_unmount(const char *plain, struct err *err) MUST_USE;
+
+/* --- on the host --- */
+
+struct storage_backing {
+    const char *path;     /* the image file; with no quota, the cipher folder itself */
+    uint64_t quota_bytes; /* size of the file system; 0: none, a plain folder */
+    uid_t uid;            /* who owns the cipher folder */
+    gid_t gid;
+};
+
+enum { STORAGE_QUOTA_MIN = 16 * 1024 * 1024 };
+
+/* Makes the backing unless it is there: a sparse file with an ext4 file system, or a folder. Whole
+ * or not at all. Errors: NOT_FOUND (mkfs.ext4 missing, names the package), INVALID (quota below
+ * STORAGE_QUOTA_MIN), IO. */
+int storage_backing_create(const struct storage_backing *backing, struct err *err) MUST_USE;
+/* Mounts it on an existing folder through a loop device (root), nosuid, nodev, noexec; without
+ * quota, binds the folder. The loop device goes away with the last mount, also when that goes away
+ * because its mount namespace ended. Errors: FORBIDDEN (not root), BUSY (no free loop device), IO.
+ */
+int storage_backing_mount(const struct storage_backing *backing, const char *folder,
+                          struct err *err) MUST_USE;
+/* 0 also when nothing is mounted there. */
+int storage_backing_unmount(const char *folder, struct err *err) MUST_USE;
+/* Finds by path what a killed process left behind, in this mount namespace: mounts of the image,
+ * loop devices that hold it. */
+int storage_backing_cleanup(const char *path, struct err *err) MUST_USE;
+/* Cleanup, then removes the image or the folder. 0 when it is not there. */
+int storage_backing_destroy(const char *path, struct err *err) MUST_USE;
