@@ -21,7 +21,8 @@ static const char *const migrations[] = {
     "CREATE TABLE app ("
     " id TEXT PRIMARY KEY NOT NULL, owner TEXT NOT NULL, project TEXT NOT NULL,"
     " name TEXT NOT NULL, resource TEXT NOT NULL, environment TEXT NOT NULL, layer TEXT NOT NULL,"
-    " fingerprint TEXT NOT NULL, reason TEXT NOT NULL, state INTEGER NOT NULL,"
+    " fingerprint TEXT NOT NULL, host_name TEXT NOT NULL, reason TEXT NOT NULL, state INTEGER NOT "
+    "NULL,"
     " desired INTEGER NOT NULL, provisioned INTEGER NOT NULL, port INTEGER NOT NULL,"
     " run_uid INTEGER NOT NULL, quota_bytes INTEGER NOT NULL, created INTEGER NOT NULL,"
     " updated INTEGER NOT NULL, started INTEGER NOT NULL, expires INTEGER NOT NULL,"
@@ -41,22 +42,22 @@ static const char *const migrations[] = {
 };
 
 #define APP_COLUMNS                                                                                \
-    "id, owner, project, name, resource, environment, layer, fingerprint, reason, state, desired," \
-    " provisioned, port, run_uid, quota_bytes, created, updated, started, expires, restarts,"      \
-    " quick_crashes"
+    "id, owner, project, name, resource, environment, layer, fingerprint, host_name, reason,"      \
+    " state, desired, provisioned, port, run_uid, quota_bytes, created, updated, started,"         \
+    " expires, restarts, quick_crashes"
 
 static const struct column app_columns[] = {
-    COLUMN_OF(COLUMN_TEXT, store_app, id),           COLUMN_OF(COLUMN_TEXT, store_app, owner),
-    COLUMN_OF(COLUMN_TEXT, store_app, project),      COLUMN_OF(COLUMN_TEXT, store_app, name),
-    COLUMN_OF(COLUMN_TEXT, store_app, resource),     COLUMN_OF(COLUMN_TEXT, store_app, environment),
-    COLUMN_OF(COLUMN_TEXT, store_app, layer),        COLUMN_OF(COLUMN_TEXT, store_app, fingerprint),
-    COLUMN_OF(COLUMN_TEXT, store_app, reason),       COLUMN_OF(COLUMN_INT, store_app, state),
-    COLUMN_OF(COLUMN_INT, store_app, desired),       COLUMN_OF(COLUMN_INT, store_app, provisioned),
-    COLUMN_OF(COLUMN_INT, store_app, port),          COLUMN_OF(COLUMN_INT, store_app, run_uid),
-    COLUMN_OF(COLUMN_INT, store_app, quota_bytes),   COLUMN_OF(COLUMN_INT, store_app, created),
-    COLUMN_OF(COLUMN_INT, store_app, updated),       COLUMN_OF(COLUMN_INT, store_app, started),
-    COLUMN_OF(COLUMN_INT, store_app, expires),       COLUMN_OF(COLUMN_INT, store_app, restarts),
-    COLUMN_OF(COLUMN_INT, store_app, quick_crashes),
+    COLUMN_OF(COLUMN_TEXT, store_app, id),         COLUMN_OF(COLUMN_TEXT, store_app, owner),
+    COLUMN_OF(COLUMN_TEXT, store_app, project),    COLUMN_OF(COLUMN_TEXT, store_app, name),
+    COLUMN_OF(COLUMN_TEXT, store_app, resource),   COLUMN_OF(COLUMN_TEXT, store_app, environment),
+    COLUMN_OF(COLUMN_TEXT, store_app, layer),      COLUMN_OF(COLUMN_TEXT, store_app, fingerprint),
+    COLUMN_OF(COLUMN_TEXT, store_app, host_name),  COLUMN_OF(COLUMN_TEXT, store_app, reason),
+    COLUMN_OF(COLUMN_INT, store_app, state),       COLUMN_OF(COLUMN_INT, store_app, desired),
+    COLUMN_OF(COLUMN_INT, store_app, provisioned), COLUMN_OF(COLUMN_INT, store_app, port),
+    COLUMN_OF(COLUMN_INT, store_app, run_uid),     COLUMN_OF(COLUMN_INT, store_app, quota_bytes),
+    COLUMN_OF(COLUMN_INT, store_app, created),     COLUMN_OF(COLUMN_INT, store_app, updated),
+    COLUMN_OF(COLUMN_INT, store_app, started),     COLUMN_OF(COLUMN_INT, store_app, expires),
+    COLUMN_OF(COLUMN_INT, store_app, restarts),    COLUMN_OF(COLUMN_INT, store_app, quick_crashes),
 };
 
 static const struct column layer_columns[] = {
@@ -97,12 +98,12 @@ static const char *const statements[SQL_COUNT] = {
     [SQL_COMMIT] = "COMMIT",
     [SQL_APP_INSERT] =
         "INSERT INTO app (" APP_COLUMNS ") VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11,"
-        " ?12, ?13, ?14, ?15, ?16, ?17, ?18, ?19, ?20, ?21)",
+        " ?12, ?13, ?14, ?15, ?16, ?17, ?18, ?19, ?20, ?21, ?22)",
     [SQL_APP_UPDATE] =
         "UPDATE app SET owner = ?2, project = ?3, name = ?4, resource = ?5, environment = ?6,"
-        " layer = ?7, fingerprint = ?8, reason = ?9, state = ?10, desired = ?11,"
-        " provisioned = ?12, port = ?13, run_uid = ?14, quota_bytes = ?15, created = ?16,"
-        " updated = ?17, started = ?18, expires = ?19, restarts = ?20, quick_crashes = ?21"
+        " layer = ?7, fingerprint = ?8, host_name = ?9, reason = ?10, state = ?11, desired = ?12,"
+        " provisioned = ?13, port = ?14, run_uid = ?15, quota_bytes = ?16, created = ?17,"
+        " updated = ?18, started = ?19, expires = ?20, restarts = ?21, quick_crashes = ?22"
         " WHERE id = ?1",
     [SQL_APP_GET] = "SELECT " APP_COLUMNS " FROM app WHERE id = ?1",
     [SQL_APP_EACH] = "SELECT " APP_COLUMNS " FROM app WHERE (?1 IS NULL OR owner = ?1)"

@@ -25,6 +25,7 @@ enum {
     STORE_NAME_SIZE = 129,
     STORE_OWNER_SIZE = 80,
     STORE_DIGEST_SIZE = 65, /* lower-case hexadecimal of SHA-256 */
+    STORE_HOST_NAME_SIZE = 254,
     STORE_REASON_SIZE = 4096,
     STORE_EVENT_SIZE = 1024,
 };
@@ -47,9 +48,10 @@ struct store_app {
     char environment[STORE_NAME_SIZE]; /* resolved name */
     char layer[STORE_DIGEST_SIZE];     /* key of its layer, "" where it needs none */
     char fingerprint[STORE_DIGEST_SIZE];
-    char reason[STORE_REASON_SIZE]; /* why it is on_error or stopped, "" otherwise */
-    int64_t state;                  /* enum store_state */
-    int64_t desired;                /* enum store_desired */
+    char host_name[STORE_HOST_NAME_SIZE]; /* that its certificate is for */
+    char reason[STORE_REASON_SIZE];       /* why it is on_error or stopped, "" otherwise */
+    int64_t state;                        /* enum store_state */
+    int64_t desired;                      /* enum store_desired */
     int64_t provisioned; /* it was running once: its sealed state can open without owner */
     int64_t port;        /* of its own listener, 0 where it is reached by SNI */
     int64_t run_uid;     /* Unix user of its processes, 0: the node's own */

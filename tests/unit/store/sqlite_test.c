@@ -84,6 +84,7 @@ static void round_trip_test(void **state)
     struct store_app app = make_app(id_a, "hello");
     app.port = 4321;
     app.run_uid = 1000001;
+    (void)snprintf(app.host_name, sizeof(app.host_name), "localhost");
     app.expires = 1893456000;
     app.quota_bytes = (int64_t)10 << 30;
     (void)snprintf(app.reason, sizeof(app.reason), "line one\nline \"two\" '; DROP TABLE app; --");

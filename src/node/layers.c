@@ -1,0 +1,228 @@
+// SPDX-License-Identifier: Apache-2.0
+/*
+ * The cache of layers: by content, each built once, never half visible (built beside, then
+ * renamed). Owns the list of builds under way. Runs in msed, on the threads of the apps that wait.
+ */
+#include "node/layers.h"
+
+#include "base/clock.h"
+#include "base/file.h"
+#include "base/log.h"
+#include "base/text.h"
+#include "crypto/crypto.h"
+#include "node/pip.h"
+#include "node/requirements.h"
+
+#include <dirent.h>
+#include <errno.h>
+#include <pthread.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <unistd.h>
+
+enum { BUILDS_MAX = 64, KEY_VERSION = 1 };
+
+struct layers {
+    struct layers_options options;
+    pthread_mutex_t mutex;
+    pthread_cond_t changed;
+    char building[BUILDS_MAX][LAYER_KEY_SIZE]; /* "" : free */
+};
+
+/* --- the key --- */
+
+static int requirements_of(const struct environment *environment, struct slice requirements,
+                           struct buf *out, struct err *err)
+{
+    for (size_t i = 0; i < environment->requirement_count; i++) {
+        if (buf_str(out, environment->requirements[i], err) < 0 || buf_u8(out, '\n', err) < 0)
+            return -1;
+    }
+    return buf_bytes(out, requirements, err);
+}
+
+int layer_key(const struct environment_offer *environment, struct slice requirements,
+              char ret_key[static LAYER_KEY_SIZE], bool *ret_needed, struct err *err)
+{
+    uint8_t digest[SHA256_SIZE];
+    ret_key[0] = '\0';
+    *ret_needed = environment->environment.requirement_count > 0 || requirements.len > 0;
+    if (!*ret_needed)
+        return 0;
+    /* one line of JSON, which holds the environment's requirements and Python, then the app's */
+    AUTO_BUF struct buf text = BUF_INIT(ENVIRONMENT_DESCRIPTION_MAX + (2 << 20));
+    if (buf_printf(&text, err, "layer %d\n%s\n", KEY_VERSION, environment->description) < 0 ||
+        buf_bytes(&text, requirements, err) < 0 || sha256(buf_slice(&text), digest, err) < 0)
+        return -1;
+    hex_encode(slice_of(digest, sizeof(digest)), ret_key);
+    return 0;
+}
+
+/* --- one build --- */
+
+static int write_environment(const char *folder, const struct environment_offer *environment,
+                             struct err *err)
+{
+    AUTO_FREE char *path = path_join(folder, "environment.json", err);
+    if (path == NULL)
+        return -1;
+    return file_write_atomic(path, slice_str(environment->description), 0644, err);
+}
+
+static int build_in(const struct layers *layers, const char *folder,
+                    const struct environment_offer *environment, struct slice requirements,
+                    struct err *err)
+{
+    AUTO_FREE char *file = str_printf(err, "%s.txt", folder);
+    AUTO_BUF struct buf text = BUF_INIT(ENVIRONMENT_DESCRIPTION_MAX + (2 << 20));
+    if (file == NULL || requirements_of(&environment->environment, requirements, &text, err) < 0 ||
+        folder_create(folder, 0755, err) < 0 ||
+        file_write_atomic(file, buf_slice(&text), 0644, err) < 0)
+        return -1;
+    const struct pip_run run = {folder, file, layers->options.timeout_ms};
+    int result = pip_install(&run, err);
+    struct err ignored = ERR_INIT;
+    if (file_remove(file, &ignored) < 0)
+        log_err(LOG_WARNING, &ignored);
+    if (result < 0)
+        return -1;
+    return write_environment(folder, environment, err);
+}
+
+static int build(const struct layers *layers, const char *path, const char *key,
+                 const struct environment_offer *environment, struct slice requirements,
+                 struct err *err)
+{
+    AUTO_FREE char *folder = str_printf(err, "%s/.build-%s", layers->options.folder, key);
+    if (folder == NULL)
+        return -1;
+    int64_t start = clock_monotonic_ms();
+    int result = build_in(layers, folder, environment, requirements, err);
+    if (result == 0 && rename(folder, path) < 0)
+        result = FAIL_ERRNO(err, ERR_IO, "cannot rename '%s'", folder);
+    if (result < 0) {
+        struct err ignored = ERR_INIT;
+        if (folder_remove_tree(folder, &ignored) < 0)
+            log_err(LOG_WARNING, &ignored);
+        return -1;
+    }
+    log_info("layer %.12s built in %lld ms", key, (long long)(clock_monotonic_ms() - start));
+    return 0;
+}
+
+static int remember(const struct layers *layers, const char *key, const char *environment,
+                    struct err *err)
+{
+    struct store_layer layer = {0};
+    struct err missing = ERR_INIT;
+    if (store_layer_get(layers->options.store, key, &layer, &missing) < 0) {
+        (void)snprintf(layer.key, sizeof(layer.key), "%s", key);
+        (void)snprintf(layer.environment, sizeof(layer.environment), "%s", environment);
+        layer.created = clock_unix();
+    }
+    layer.state = STORE_LAYER_READY;
+    layer.last_used = clock_unix();
+    return store_layer_save(layers->options.store, &layer, err);
+}
+
+/* --- each key once --- */
+
+static char *slot_of(struct layers *layers, const char *key)
+{
+    for (size_t i = 0; i < BUILDS_MAX; i++) {
+        if (strcmp(layers->building[i], key) == 0)
+            return layers->building[i];
+    }
+    return NULL;
+}
+
+/* Waits until nobody builds this key and marks it as ours. */
+static char *claim(struct layers *layers, const char *key)
+{
+    (void)pthread_mutex_lock(&layers->mutex);
+    char *slot = NULL;
+    while (slot == NULL) {
+        if (slot_of(layers, key) == NULL)
+            slot = slot_of(layers, "");
+        if (slot == NULL)
+            (void)pthread_cond_wait(&layers->changed, &layers->mutex);
+    }
+    memcpy(slot, key, LAYER_KEY_SIZE);
+    (void)pthread_mutex_unlock(&layers->mutex);
+    return slot;
+}
+
+static void release(struct layers *layers, char *slot)
+{
+    (void)pthread_mutex_lock(&layers->mutex);
+    slot[0] = '\0';
+    (void)pthread_cond_broadcast(&layers->changed);
+    (void)pthread_mutex_unlock(&layers->mutex);
+}
+
+int layers_get(struct layers *layers, const struct environment_offer *environment,
+               struct slice requirements, char **ret, struct err *err)
+{
+    char key[LAYER_KEY_SIZE];
+    bool needed = false;
+    *ret = NULL;
+    if (layer_key(environment, requirements, key, &needed, err) < 0)
+        return -1;
+    if (!needed)
+        return 0;
+    AUTO_FREE char *path = path_join(layers->options.folder, key, err);
+    if (path == NULL)
+        return -1;
+    char *slot = claim(layers, key);
+    int result = file_exists(path) ? 0 : build(layers, path, key, environment, requirements, err);
+    if (result == 0)
+        result = remember(layers, key, environment->environment.name, err);
+    release(layers, slot);
+    if (result < 0)
+        return -1;
+    *ret = STEAL(path);
+    return 0;
+}
+
+/* --- life --- */
+
+static int remove_unfinished(const char *folder, struct err *err)
+{
+    DIR *list = opendir(folder);
+    if (list == NULL)
+        return FAIL_ERRNO(err, ERR_IO, "cannot list '%s'", folder);
+    int result = 0;
+    for (struct dirent *entry = readdir(list); entry != NULL && result == 0;
+         entry = readdir(list)) {
+        if (!str_starts_with(entry->d_name, ".build-"))
+            continue;
+        AUTO_FREE char *path = path_join(folder, entry->d_name, err);
+        log_info("removing the unfinished layer '%s'", entry->d_name);
+        result = path == NULL ? -1 : folder_remove_tree(path, err);
+    }
+    (void)closedir(list);
+    return result;
+}
+
+int layers_new(const struct layers_options *options, struct layers **ret, struct err *err)
+{
+    if (remove_unfinished(options->folder, err) < 0)
+        return -1;
+    struct layers *layers = mem_alloc(sizeof(*layers), err);
+    if (layers == NULL)
+        return -1;
+    layers->options = *options;
+    (void)pthread_mutex_init(&layers->mutex, NULL);
+    (void)pthread_cond_init(&layers->changed, NULL);
+    *ret = layers;
+    return 0;
+}
+
+void layers_free(struct layers *layers)
+{
+    if (layers == NULL)
+        return;
+    (void)pthread_cond_destroy(&layers->changed);
+    (void)pthread_mutex_destroy(&layers->mutex);
+    free(layers);
+}

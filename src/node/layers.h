@@ -1,0 +1,38 @@
+// SPDX-License-Identifier: Apache-2.0
+/*
+ * Layers: what requirements.txt asks for, installed by pip into a folder of its own, found again
+ * by content. pip runs other people's code, so it runs in a sandbox: a user of its own, the
+ * system read-only, nothing of the node but the folder it fills; with the network, because it must
+ * reach the index that the operator configured.
+ */
+#pragma once
+
+#include "base/buf.h"
+#include "node/environments.h"
+#include "store/store.h"
+
+#include <sys/types.h>
+
+enum { LAYER_KEY_SIZE = 65, LAYER_PIP_UID = 999999 };
+
+struct layers;
+
+struct layers_options {
+    const char *folder;  /* where they lie */
+    struct store *store; /* what is known of them */
+    int timeout_ms;      /* of one pip */
+};
+
+/* Removes what a killed msed left half built. `options` texts and store must outlive it. */
+int layers_new(const struct layers_options *options, struct layers **ret, struct err *err) MUST_USE;
+void layers_free(struct layers *layers);
+
+/* The key of what this environment and these requirements (as requirements_check gives them) need
+ * together. *ret_needed false: nothing, the key is then "". */
+int layer_key(const struct environment_offer *environment, struct slice requirements,
+              char ret_key[static LAYER_KEY_SIZE], bool *ret_needed, struct err *err) MUST_USE;
+
+/* Path of the ready layer, built now unless it is there; whoever asks for one that is being built
+ * waits for it. The caller frees *ret. APP: pip failed, with the end of its output. */
+int layers_get(struct layers *layers, const struct environment_offer *environment,
+               struct slice requirements, char **ret, struct err *err) MUST_USE;

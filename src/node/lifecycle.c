@@ -1,0 +1,74 @@
+// SPDX-License-Identifier: Apache-2.0
+/*
+ * Transitions of an app's record. Owns nothing; runs in msed.
+ */
+#include "node/lifecycle.h"
+
+#include <stdio.h>
+
+static void set_state(struct store_app *app, enum store_state state, const char *reason,
+                      int64_t now)
+{
+    app->state = state;
+    app->updated = now;
+    (void)snprintf(app->reason, sizeof(app->reason), "%s", reason);
+}
+
+void lifecycle_spawning(struct store_app *app, int64_t now)
+{
+    app->started = 0;
+    set_state(app, STORE_SPAWNING, "", now);
+}
+
+void lifecycle_initializing(struct store_app *app, int64_t now)
+{
+    set_state(app, STORE_INITIALIZING, "", now);
+}
+
+void lifecycle_running(struct store_app *app, int64_t now)
+{
+    app->provisioned = 1;
+    app->started = now;
+    set_state(app, STORE_RUNNING, "", now);
+}
+
+void lifecycle_failed(struct store_app *app, const char *reason, int64_t now)
+{
+    set_state(app, STORE_ON_ERROR, reason, now);
+}
+
+static int64_t pause_after(int64_t deaths)
+{
+    int64_t pause_ms = LIFECYCLE_FIRST_PAUSE_MS;
+    for (int64_t i = 1; i < deaths && pause_ms < LIFECYCLE_LAST_PAUSE_MS; i++)
+        pause_ms *= 2;
+    return pause_ms < LIFECYCLE_LAST_PAUSE_MS ? pause_ms : LIFECYCLE_LAST_PAUSE_MS;
+}
+
+int64_t lifecycle_died(struct store_app *app, const char *reason, int64_t now)
+{
+    bool was_stable = app->state == STORE_RUNNING && now - app->started >= LIFECYCLE_STABLE_S;
+    app->quick_crashes = was_stable ? 1 : app->quick_crashes + 1;
+    if (app->provisioned == 0) {
+        lifecycle_failed(app, reason, now);
+        return -1;
+    }
+    if (app->quick_crashes >= LIFECYCLE_QUICK_DEATHS) {
+        char text[STORE_REASON_SIZE];
+        (void)snprintf(text, sizeof(text), "crashed %d times in a row, the last time: %s",
+                       LIFECYCLE_QUICK_DEATHS, reason);
+        lifecycle_failed(app, text, now);
+        return -1;
+    }
+    app->restarts++;
+    app->started = 0;
+    set_state(app, STORE_SPAWNING, reason, now);
+    return pause_after(app->quick_crashes);
+}
+
+void lifecycle_stopped(struct store_app *app, const char *reason, int64_t now)
+{
+    app->desired = STORE_DESIRED_STOP;
+    app->started = 0;
+    set_state(app, STORE_STOPPED, reason, now);
+}

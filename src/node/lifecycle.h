@@ -1,0 +1,33 @@
+// SPDX-License-Identifier: Apache-2.0
+/*
+ * The states of an app and what its enclave's news make of them. Pure: the record and a time go in,
+ * the record and what to do come out.
+ *
+ *     spawning ──► initializing ──► running        a death of the enclave: back to spawning after a
+ *        ▲  └───────────┴────────────┤             pause that grows, or on_error: at once where it
+ *        └──────── pause ◄───────────┤             was never provisioned, after five quick deaths
+ *                                    └► on_error   otherwise. stopped ends all of them.
+ */
+#pragma once
+
+#include "store/store.h"
+
+enum {
+    LIFECYCLE_FIRST_PAUSE_MS = 500,
+    LIFECYCLE_LAST_PAUSE_MS = 60 * 1000,
+    LIFECYCLE_STABLE_S = 60, /* an app that ran for so long starts counting anew */
+    LIFECYCLE_QUICK_DEATHS = 5,
+};
+
+/* A new enclave is about to be started. */
+void lifecycle_spawning(struct store_app *app, int64_t now);
+/* The enclave waits for its secrets. */
+void lifecycle_initializing(struct store_app *app, int64_t now);
+void lifecycle_running(struct store_app *app, int64_t now);
+/* The app stays down until its owner does something. */
+void lifecycle_failed(struct store_app *app, const char *reason, int64_t now);
+/* The enclave ended by itself. Returns how many milliseconds to wait before the next start, -1: it
+ * is on_error now. */
+int64_t lifecycle_died(struct store_app *app, const char *reason, int64_t now);
+/* Everything of it is gone. */
+void lifecycle_stopped(struct store_app *app, const char *reason, int64_t now);

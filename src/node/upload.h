@@ -1,0 +1,56 @@
+// SPDX-License-Identifier: Apache-2.0
+/*
+ * A package on its way in: from the request's body to files, in constant memory, and the checks
+ * that the node can make without opening anything: the manifest says what the sections are, and
+ * what the node offers fits what it asks for.
+ */
+#pragma once
+
+#include "base/buf.h"
+#include "model/manifest.h"
+#include "model/package_format.h"
+#include "node/environments.h"
+
+/* Names of the files, as the sandbox shows them to the enclave. */
+#define UPLOAD_MANIFEST "manifest.json"
+#define UPLOAD_REQUIREMENTS "requirements.txt"
+#define UPLOAD_CERTIFICATE "certificate.pem"
+#define UPLOAD_ARCHIVE "code.enc"
+
+struct upload {
+    char *folder; /* temporary, with the files above; removed by upload_done unless moved away */
+    struct manifest manifest;
+    char fingerprint[65];
+    struct buf requirements; /* as pip gets them: requirements_check */
+    bool has_certificate;
+    uint8_t certificate_digest[32];
+    uint8_t requirements_digest[32];
+    uint64_t bytes; /* of the whole package */
+    /* while it comes in */
+    struct package_reader reader;
+    struct buf section; /* of the small ones */
+    int fd;
+};
+
+#define AUTO_UPLOAD __attribute__((cleanup(upload_done)))
+
+/* Makes the temporary folder in `uploads`. `max_bytes`: largest archive. */
+int upload_start(struct upload *upload, const char *uploads, uint64_t max_bytes,
+                 struct err *err) MUST_USE;
+int upload_feed(struct upload *upload, struct slice bytes, struct err *err) MUST_USE;
+/* All bytes are there: on disk when it returns, and the parts agree with the manifest. */
+int upload_finish(struct upload *upload, struct err *err) MUST_USE;
+void upload_done(struct upload *upload);
+
+/* What the node holds an upload against. */
+struct upload_terms {
+    const struct environments *environments;
+    const struct node_hardware *hardware;
+    const char *runtime_digest; /* hexadecimal */
+    const char *domain;
+    int64_t now; /* unix seconds */
+};
+
+/* *ret_environment: the one that the manifest names. */
+int upload_check(const struct upload *upload, const struct upload_terms *terms,
+                 const struct environment_offer **ret_environment, struct err *err) MUST_USE;
