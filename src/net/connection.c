@@ -30,9 +30,7 @@ static int start_tls(struct connection *connection)
 {
     if (tls_server_session(connection->listener->tls, &connection->ssl, NULL) < 0)
         return -1;
-    if (SSL_set_fd(connection->ssl, connection->watch.fd) != 1)
-        return -1;
-    return 0;
+    return tls_attach(connection->ssl, connection->watch.fd, NULL);
 }
 
 static void start_http(struct connection *connection)

@@ -71,6 +71,10 @@ int tls_client_session(struct tls_client *client, const char *host, struct err *
 
 /* --- both --- */
 
+/* Ties the session to a connected, non-blocking socket, which stays the caller's. Unlike
+ * SSL_set_fd, a client that has gone is an error and no SIGPIPE. */
+int tls_attach(SSL *ssl, int fd, struct err *err) MUST_USE;
+
 /* RFC 9266 tls-exporter: the same 32 bytes at both ends of one connection, and of no other. Only
  * after the handshake, on the thread that uses the SSL; TLS 1.2 needs the extended master secret.
  * Errors: CRYPTO. */
