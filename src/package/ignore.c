@@ -103,24 +103,27 @@ struct retry {
     const char *path;
 };
 
-/* "**" that stands alone between slashes or at an end; other runs of stars are one star. */
-static bool is_globstar(const char *start, const char *p)
+/* The length of a run of two or more stars that stands alone between slashes or at an end; 0 for
+ * other runs, which are one star. */
+static size_t globstar_length(const char *start, const char *p)
 {
-    return p[0] == '*' && p[1] == '*' && (p == start || p[-1] == '/') &&
-           (p[2] == '\0' || p[2] == '/');
+    size_t stars = strspn(p, "*");
+    bool begins = p == start || p[-1] == '/';
+    bool ends = p[stars] == '\0' || p[stars] == '/';
+    return stars >= 2 && begins && ends ? stars : 0;
 }
 
 /* Handles the star at *pattern; true where the rest of the path matches in any case. */
 static bool begin_star(const char *start, const char **pattern, const char *path,
                        struct retry *star, struct retry *globstar)
 {
-    if (!is_globstar(start, *pattern)) {
-        while (**pattern == '*')
-            (*pattern)++;
+    size_t stars = globstar_length(start, *pattern);
+    if (stars == 0) {
+        *pattern += strspn(*pattern, "*");
         *star = (struct retry){*pattern, path};
         return false;
     }
-    *pattern += 2;
+    *pattern += stars;
     if (**pattern == '\0')
         return *path != '\0';
     (*pattern)++; /* the slash: zero or more whole folders */

@@ -56,6 +56,7 @@ static void test_glob(void **state)
         {"a/**/b", "a/x/y/b", true},
         {"a/**/b", "a/x/yb", false},
         {"a/**/b*c", "a/b/x/b1c", true},
+        {"a/***/b", "a/x/y/b", true},
         {"a**b", "axxb", true},
         {"a**b", "ax/xb", false},
         {"**/a/**/b", "x/a/y/a/z/b", true},
