@@ -6,20 +6,6 @@
  */
 #include "serve/internal.h"
 
-#include <ctype.h>
-
-enum {
-    KEY_CACHE_SIZE = 1024, /* slots; a power of two */
-    KEY_CACHE_MAX = 512,   /* entries: a client that invents names gets no further */
-    KEY_NAME_MAX = 48,     /* longer names are not cached */
-};
-
-struct key_entry {
-    uint8_t name[KEY_NAME_MAX]; /* as received, lower case */
-    uint8_t len;                /* 0: free */
-    PyObject *key;
-};
-
 /* Interned strings, in the order of this list. */
 #define KEYS(X)                                                                                    \
     X(REQUEST_METHOD)                                                                              \
@@ -74,8 +60,7 @@ static PyObject *keys[KEY_COUNT];
 static PyObject *methods[ARRAY_LEN(method_names)];
 static PyObject *text_http10, *text_http11, *text_http2, *text_https, *text_empty;
 static PyObject *base; /* everything that does not depend on the request */
-static struct key_entry key_cache[KEY_CACHE_SIZE];
-static size_t key_cache_used;
+static struct name_cache key_cache;
 
 static PyObject *latin1(struct slice text)
 {
@@ -156,10 +141,7 @@ void environ_finish(void)
     Py_CLEAR(text_http2);
     Py_CLEAR(text_https);
     Py_CLEAR(text_empty);
-    for (size_t i = 0; i < KEY_CACHE_SIZE; i++)
-        Py_CLEAR(key_cache[i].key);
-    memset(key_cache, 0, sizeof(key_cache));
-    key_cache_used = 0;
+    name_cache_clear(&key_cache);
 }
 
 /* --- header keys --- */
@@ -188,69 +170,12 @@ static PyObject *make_key(struct slice name)
     return PyUnicode_DecodeLatin1(text, (Py_ssize_t)(at + name.len), NULL);
 }
 
-static size_t hash_name(const uint8_t *name, size_t len)
-{
-    uint64_t hash = 0xcbf29ce484222325u;
-    for (size_t i = 0; i < len; i++)
-        hash = (hash ^ name[i]) * 0x100000001b3u;
-    return (size_t)(hash ^ (hash >> 29));
-}
-
 PyObject *environ_header_key(struct slice name)
 {
-    if (name.len == 0 || name.len > KEY_NAME_MAX)
-        return make_key(name);
-    uint8_t lower[KEY_NAME_MAX];
-    for (size_t i = 0; i < name.len; i++) {
-        uint8_t c = name.data[i];
-        lower[i] = c >= 'A' && c <= 'Z' ? c | 0x20 : c;
-    }
-    struct key_entry *entry = NULL;
-    for (size_t i = hash_name(lower, name.len);; i++) {
-        entry = &key_cache[i & (KEY_CACHE_SIZE - 1)];
-        if (entry->len == 0)
-            break;
-        if (entry->len == name.len && memcmp(entry->name, lower, name.len) == 0) {
-            Py_INCREF(entry->key);
-            return entry->key;
-        }
-    }
-    PyObject *key = make_key(name);
-    if (key == NULL || key_cache_used >= KEY_CACHE_MAX)
-        return key;
-    PyUnicode_InternInPlace(&key);
-    memcpy(entry->name, lower, name.len);
-    entry->len = (uint8_t)name.len;
-    Py_INCREF(key);
-    entry->key = key;
-    key_cache_used++;
-    return key;
+    return name_cache_get(&key_cache, name, make_key);
 }
 
 /* --- per request --- */
-
-static int hex_value(uint8_t c)
-{
-    if (c >= '0' && c <= '9')
-        return c - '0';
-    c |= 0x20;
-    return c >= 'a' && c <= 'f' ? c - 'a' + 10 : -1;
-}
-
-size_t percent_decode(struct slice text, uint8_t *to)
-{
-    size_t len = 0;
-    for (size_t i = 0; i < text.len; i++) {
-        uint8_t c = text.data[i];
-        if (c == '%' && i + 2 < text.len && hex_value(text.data[i + 1]) >= 0 &&
-            hex_value(text.data[i + 2]) >= 0) {
-            c = (uint8_t)(hex_value(text.data[i + 1]) * 16 + hex_value(text.data[i + 2]));
-            i += 2;
-        }
-        to[len++] = c;
-    }
-    return len;
-}
 
 /* The decoded bytes, each as one character: what PEP 3333 calls a bytes-as-unicode string. */
 static PyObject *path_object(struct slice path)
@@ -287,24 +212,12 @@ static PyObject *protocol_object(const struct http_request *request)
     return request->version_minor == 0 ? text_http10 : text_http11;
 }
 
-/* Host without and with its port: SERVER_NAME and SERVER_PORT. PEP 3333 wants both never empty. */
+/* PEP 3333 wants both never empty. */
 static bool set_server(PyObject *env, const struct http_request *request)
 {
-    const struct http_header *host = http_request_header(request, "host");
-    struct slice name = host == NULL ? slice_str("localhost") : host->value;
-    struct slice port = slice_str(request->tls ? "443" : "80");
-    for (size_t i = name.len; i > 0; i--) {
-        uint8_t c = name.data[i - 1];
-        if (c == ':') {
-            port = i < name.len ? slice_of(name.data + i, name.len - i) : port;
-            name.len = i - 1;
-            break;
-        }
-        if (c < '0' || c > '9')
-            break;
-    }
-    if (name.len == 0)
-        name = slice_str("localhost");
+    struct slice name;
+    struct slice port;
+    request_server(request, &name, &port);
     return set_new(env, keys[KEY_SERVER_NAME], latin1(name)) &&
            set_new(env, keys[KEY_SERVER_PORT], latin1(port));
 }

@@ -80,8 +80,10 @@ static bool name_is(struct slice name, const char *lower)
     return name.len == len && strncasecmp((const char *)name.data, lower, len) == 0;
 }
 
-static bool is_hop_by_hop(struct slice name)
+bool is_hop_by_hop(struct slice name)
 {
+    if (name.len == 0)
+        return false;
     /* Most names are none of these; their first letter says so. */
     switch (name.data[0] | 0x20) {
     case 'c':

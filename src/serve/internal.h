@@ -29,6 +29,8 @@ struct app_protocol {
     int (*start)(struct serve *serve, const struct serve_config *config, struct err *err);
     /* Without the GIL. */
     int (*drain)(struct serve *serve, int64_t timeout_ms, struct err *err);
+    /* [I/O thread] The server has handed over what one round brought. */
+    void (*round_end)(struct serve *serve);
     /* With the GIL held, after a drain that succeeded. */
     void (*finish)(struct serve *serve);
     void (*stats)(struct serve *serve, struct serve_stats *ret);
@@ -47,6 +49,7 @@ struct serve {
     struct asgi *asgi;          /* ASGI */
     uint64_t refused;           /* atomic */
     uint64_t failed;            /* atomic */
+    bool rounds;                /* somebody calls serve_round_end */
     bool stopped;               /* drained in time */
 };
 
@@ -105,8 +108,39 @@ void fields_done(struct fields *fields);
 /* Checks one field and appends it (not copied). False with ValueError set: not a token, a control
  * character, hop-by-hop, or a second, different Content-Length. */
 bool fields_add(struct fields *fields, struct slice name, struct slice value);
+bool is_hop_by_hop(struct slice name);
 /* The bytes of a str that holds Latin-1 only. False with TypeError or ValueError set. */
 bool latin1_slice(PyObject *text, const char *what, struct slice *ret);
+
+/* --- names.c --- */
+
+enum {
+    NAME_CACHE_SLOTS = 1024,
+    NAME_CACHE_MAX = 512, /* entries: a client that invents names gets no further */
+    NAME_CACHE_LONGEST = 48,
+};
+
+struct name_entry {
+    uint8_t name[NAME_CACHE_LONGEST]; /* lower case */
+    uint8_t len;                      /* 0: free */
+    PyObject *object;
+};
+
+struct name_cache {
+    struct name_entry entries[NAME_CACHE_SLOTS];
+    size_t used;
+};
+
+/* The object for a header name, whatever its case: from the cache, or made. New reference. */
+PyObject *name_cache_get(struct name_cache *cache, struct slice name,
+                         PyObject *(*make)(struct slice name));
+void name_cache_clear(struct name_cache *cache);
+/* Percent-decodes into `to` (room for text.len); returns the length. What is not two hexadecimal
+ * digits behind a percent sign stays as it is. */
+size_t percent_decode(struct slice text, uint8_t *to);
+/* Host without and with its port; neither is empty. */
+void request_server(const struct http_request *request, struct slice *ret_name,
+                    struct slice *ret_port);
 
 /* --- environ.c --- */
 
@@ -117,8 +151,6 @@ PyObject *environ_new(const struct http_request *request, PyObject *input);
 /* "HTTP_ACCEPT" for "Accept", from a cache; a new reference, or NULL with or without exception:
  * without, the name is one that must not reach the app. */
 PyObject *environ_header_key(struct slice name);
-/* Percent-decodes into `to` (room for text.len); returns the length. */
-size_t percent_decode(struct slice text, uint8_t *to);
 
 /* --- input.c --- */
 

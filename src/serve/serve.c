@@ -58,6 +58,7 @@ struct serve *serve_new(const struct serve_config *config, struct err *err)
     AUTO_FREE struct serve *serve = mem_alloc(sizeof(*serve), err);
     if (serve == NULL)
         return NULL;
+    serve->rounds = config->rounds;
     if (interpreter_start(config, err) < 0)
         return NULL;
     if (start_app(serve, config, err) < 0) {
@@ -81,6 +82,13 @@ const struct http_handler *serve_handler(const struct serve *serve)
 void *serve_handler_context(struct serve *serve)
 {
     return serve;
+}
+
+void serve_round_end(void *context)
+{
+    struct serve *serve = context;
+    if (serve->rounds)
+        serve->protocol->round_end(serve);
 }
 
 int serve_drain(struct serve *serve, int64_t timeout_ms, struct err *err)

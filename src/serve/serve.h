@@ -31,6 +31,7 @@ struct serve_config {
                            NULL: "/usr/bin/python3" */
     unsigned threads;   /* Python threads of a WSGI app; 0: SERVE_DEFAULT_THREADS */
     unsigned queue;     /* requests that may wait for a thread; 0: SERVE_DEFAULT_QUEUE */
+    bool rounds;        /* the server calls serve_round_end: Python is woken once a round */
 };
 
 struct serve;
@@ -51,6 +52,9 @@ enum serve_protocol serve_protocol(const struct serve *serve);
 /* What net/server is to call, and with which context. Valid until serve_free. */
 const struct http_handler *serve_handler(const struct serve *serve);
 void *serve_handler_context(struct serve *serve);
+
+/* For net/server's round_end, with serve_handler_context; does nothing unless config.rounds. */
+void serve_round_end(void *context);
 
 /* Refuses new requests (503) and waits up to timeout_ms for those that run or wait; then the app's
  * lifespan is shut down (ASGI). Errors: TIMEOUT (some were still running). Not from an I/O

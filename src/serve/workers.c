@@ -53,6 +53,7 @@ struct workers {
     unsigned alive;
     unsigned count;
     bool stopping;
+    bool unannounced; /* atomic: work was submitted quietly */
     struct worker pool[];
 };
 
@@ -304,13 +305,10 @@ struct workers *workers_new(unsigned threads, size_t queue_limit, const struct w
     return workers;
 }
 
-bool workers_submit(struct workers *workers, struct work *work)
+static bool append_locked(struct workers *workers, struct work *work)
 {
-    pthread_mutex_lock(&workers->lock);
-    if (workers->queued >= workers->limit || workers->stopping) {
-        pthread_mutex_unlock(&workers->lock);
+    if (workers->queued >= workers->limit || workers->stopping)
         return false;
-    }
     work->next = NULL;
     if (workers->last == NULL)
         workers->first = work;
@@ -318,10 +316,35 @@ bool workers_submit(struct workers *workers, struct work *work)
         workers->last->next = work;
     workers->last = work;
     workers->queued++;
+    return true;
+}
+
+bool workers_submit_quietly(struct workers *workers, struct work *work)
+{
+    pthread_mutex_lock(&workers->lock);
+    bool appended = append_locked(workers, work);
+    pthread_mutex_unlock(&workers->lock);
+    if (appended)
+        __atomic_store_n(&workers->unannounced, true, __ATOMIC_RELEASE);
+    return appended;
+}
+
+void workers_wake(struct workers *workers)
+{
+    if (!__atomic_exchange_n(&workers->unannounced, false, __ATOMIC_ACQ_REL))
+        return;
+    pthread_mutex_lock(&workers->lock);
     struct worker *wake = appoint_locked(workers);
     pthread_mutex_unlock(&workers->lock);
     if (wake != NULL)
         (void)pthread_cond_signal(&wake->called);
+}
+
+bool workers_submit(struct workers *workers, struct work *work)
+{
+    if (!workers_submit_quietly(workers, work))
+        return false;
+    workers_wake(workers);
     return true;
 }
 

@@ -50,6 +50,10 @@ struct workers *workers_new(unsigned threads, size_t queue_limit, const struct w
 /* Queues work, which the caller owns again when false is returned: the queue is full, or a stop has
  * begun. Never blocks for longer than it takes to append to a list. */
 bool workers_submit(struct workers *workers, struct work *work);
+/* The same, and leaves the waking to workers_wake: for a caller that submits in rounds. */
+bool workers_submit_quietly(struct workers *workers, struct work *work);
+/* Wakes whom the work submitted since needs. Cheap where there was none. */
+void workers_wake(struct workers *workers);
 /* Refuses further work and waits until what is queued and running is done and all threads have
  * ended. Errors: TIMEOUT; the threads that are stuck live on. */
 int workers_stop(struct workers *workers, int64_t timeout_ms, struct err *err) MUST_USE;

@@ -286,7 +286,9 @@ static void on_request(void *context, struct http_exchange *exchange)
         refuse_busy(serve, exchange);
         return;
     }
-    if (workers_submit(serve->workers, &request->work))
+    bool taken = serve->rounds ? workers_submit_quietly(serve->workers, &request->work)
+                               : workers_submit(serve->workers, &request->work);
+    if (taken)
         return;
     free(request);
     refuse_busy(serve, exchange);
@@ -308,6 +310,11 @@ static int wsgi_start(struct serve *serve, const struct serve_config *config, st
 static int wsgi_drain(struct serve *serve, int64_t timeout_ms, struct err *err)
 {
     return workers_stop(serve->workers, timeout_ms, err);
+}
+
+static void wsgi_round_end(struct serve *serve)
+{
+    workers_wake(serve->workers);
 }
 
 static void wsgi_finish(struct serve *serve)
@@ -333,6 +340,7 @@ const struct app_protocol wsgi_protocol = {
     .handler = &handler,
     .start = wsgi_start,
     .drain = wsgi_drain,
+    .round_end = wsgi_round_end,
     .finish = wsgi_finish,
     .stats = wsgi_stats,
 };
