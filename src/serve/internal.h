@@ -50,7 +50,7 @@ struct serve {
     uint64_t refused;           /* atomic */
     uint64_t failed;            /* atomic */
     bool rounds;                /* somebody calls serve_round_end */
-    bool stopped;               /* drained in time */
+    bool stopped;               /* all our threads have ended; set by drain */
 };
 
 /* --- interpreter.c --- */

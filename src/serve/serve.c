@@ -7,6 +7,7 @@
 
 static const struct app_protocol *const protocols[] = {
     &wsgi_protocol,
+    &asgi_protocol,
 };
 
 static const struct app_protocol *protocol_of(enum serve_protocol protocol)
@@ -38,9 +39,6 @@ static int start_app(struct serve *serve, const struct serve_config *config, str
         app_detect(serve->app, config->python_application, &protocol, err) < 0)
         return -1;
     serve->protocol = protocol_of(protocol);
-    if (serve->protocol == NULL)
-        return FAIL(err, ERR_UNSUPPORTED, "'%s' is an ASGI app: only WSGI apps are served so far",
-                    config->python_application);
     return serve->protocol->start(serve, config, err);
 }
 
@@ -95,10 +93,7 @@ int serve_drain(struct serve *serve, int64_t timeout_ms, struct err *err)
 {
     if (serve->stopped)
         return 0;
-    if (serve->protocol->drain(serve, timeout_ms, err) < 0)
-        return -1;
-    serve->stopped = true;
-    return 0;
+    return serve->protocol->drain(serve, timeout_ms, err);
 }
 
 void serve_free(struct serve *serve)

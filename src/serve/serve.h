@@ -19,6 +19,7 @@ enum {
     SERVE_DEFAULT_THREADS = 8,
     SERVE_MAX_THREADS = 256,
     SERVE_DEFAULT_QUEUE = 1024,
+    SERVE_DEFAULT_TASKS = 8192,
     SERVE_MAX_QUEUE = 65536,
 };
 
@@ -30,7 +31,8 @@ struct serve_config {
     const char *python; /* what sys.executable says and where the standard library is looked for;
                            NULL: "/usr/bin/python3" */
     unsigned threads;   /* Python threads of a WSGI app; 0: SERVE_DEFAULT_THREADS */
-    unsigned queue;     /* requests that may wait for a thread; 0: SERVE_DEFAULT_QUEUE */
+    unsigned queue;     /* WSGI: requests that may wait for a thread, 0: SERVE_DEFAULT_QUEUE; ASGI:
+                           requests under way at once, 0: SERVE_DEFAULT_TASKS */
     bool rounds;        /* the server calls serve_round_end: Python is woken once a round */
 };
 
@@ -56,13 +58,14 @@ void *serve_handler_context(struct serve *serve);
 /* For net/server's round_end, with serve_handler_context; does nothing unless config.rounds. */
 void serve_round_end(void *context);
 
-/* Refuses new requests (503) and waits up to timeout_ms for those that run or wait; then the app's
- * lifespan is shut down (ASGI). Errors: TIMEOUT (some were still running). Not from an I/O
- * thread, which has to go on writing what is in flight. */
+/* Refuses new requests (503) and waits up to timeout_ms for those that run or wait. After that an
+ * ASGI app's tasks are cancelled and its lifespan is shut down, which may take as long again (at
+ * least 5 s); a WSGI app's threads cannot be interrupted. Errors: TIMEOUT (some were still
+ * running). Not from an I/O thread, which has to go on writing what is in flight. */
 int serve_drain(struct serve *serve, int64_t timeout_ms, struct err *err) MUST_USE;
 
-/* Ends the threads and the interpreter (atexit functions run). When serve_drain has timed out the
- * interpreter is left as it is: the process is about to end. Accepts NULL. */
+/* Ends the interpreter (atexit functions run). Where serve_drain has left threads behind, or was
+ * not called, everything stays as it is: the process is about to end. Accepts NULL. */
 void serve_free(struct serve *serve);
 
 struct serve_stats {

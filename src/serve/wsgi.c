@@ -309,7 +309,10 @@ static int wsgi_start(struct serve *serve, const struct serve_config *config, st
 
 static int wsgi_drain(struct serve *serve, int64_t timeout_ms, struct err *err)
 {
-    return workers_stop(serve->workers, timeout_ms, err);
+    if (workers_stop(serve->workers, timeout_ms, err) < 0)
+        return -1;
+    serve->stopped = true;
+    return 0;
 }
 
 static void wsgi_round_end(struct serve *serve)

@@ -25,7 +25,8 @@ struct http_exchange {
     size_t body_step;          /* bytes per read; 0: all that fit */
     enum err_kind body_error;  /* raised once the body is used up, instead of its end */
     enum err_kind write_error; /* raised by every write */
-    bool body_stalls;          /* the first read finds nothing, the waiting one does */
+    size_t queued;              /* what every write reports */
+    bool body_stalls;           /* the first read finds nothing, the waiting one does */
     pthread_mutex_t lock;
     pthread_cond_t changed;
     void *data;
@@ -41,7 +42,8 @@ struct http_exchange {
 
 static inline void fake_init(struct http_exchange *fake, const char *method, const char *target)
 {
-    *fake = (struct http_exchange){.content_length = -2};
+    /* The queue seems full, so that callers have to wait. */
+    *fake = (struct http_exchange){.content_length = -2, .queued = HTTP_WRITE_HIGH + 1};
     const char *query = strchr(target, '?');
     fake->out = BUF_INIT(FAKE_MAX_BODY);
     fake->request = (struct http_request){
@@ -70,6 +72,12 @@ static inline void fake_body(struct http_exchange *fake, struct slice body, bool
     fake->body = body;
     fake->request.has_body = true;
     fake->request.content_length = with_length ? (int64_t)body.len : -1;
+}
+
+/* As if none of the body had arrived yet. */
+static inline void fake_hold_body(struct http_exchange *fake, bool hold)
+{
+    __atomic_store_n(&fake->body_stalls, hold, __ATOMIC_RELEASE);
 }
 
 static inline void fake_done(struct http_exchange *fake)
@@ -170,7 +178,7 @@ int http_body_read(struct http_exchange *exchange, void *to, size_t size, size_t
 {
     *ret_len = 0;
     *ret_end = false;
-    if (exchange->body_stalls)
+    if (__atomic_load_n(&exchange->body_stalls, __ATOMIC_ACQUIRE))
         return 0;
     if (http_body_read_wait(exchange, to, size, ret_len, err) < 0)
         return -1;
@@ -209,7 +217,7 @@ int http_respond_write(struct http_exchange *exchange, struct slice bytes, size_
     if (exchange->write_error != ERR_NONE)
         return FAIL(err, exchange->write_error, "the test says so");
     if (ret_queued != NULL)
-        *ret_queued = HTTP_WRITE_HIGH + 1; /* always full: callers have to wait */
+        *ret_queued = exchange->queued;
     exchange->parts += bytes.len > 0;
     return buf_bytes(&exchange->out, bytes, err);
 }

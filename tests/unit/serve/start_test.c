@@ -101,6 +101,20 @@ static void test_wsgi_is_found(void **state)
     }
 }
 
+static void test_asgi_is_found(void **state)
+{
+    static const char *const names[] = {
+        "start_cases:asgi",         "start_cases:asgi_wrapped", "start_cases:asgi_object",
+        "start_cases:asgi_partial", "asgi_cases:application",   "asgi_cases:without_lifespan",
+    };
+    for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++) {
+        struct outcome outcome = start_app(names[i]);
+        assert_string_equal(outcome.err.message, "");
+        assert_true(outcome.started);
+        assert_int_equal(outcome.protocol, SERVE_ASGI);
+    }
+}
+
 struct refusal {
     const char *name;
     enum err_kind kind;
@@ -130,6 +144,7 @@ static void test_refusals_say_why(void **state)
          ""},
         {"start_cases:Asgi2", ERR_APP, "takes one argument", "asgiref"},
         {"start_cases:one_argument", ERR_APP, "takes one argument", "asgiref"},
+        {"asgi_cases:failing_lifespan", ERR_APP, "the app's start-up failed: no database", ""},
         {"start_cases:factory", ERR_APP, "it is a factory", "create_app()"},
     };
     for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
@@ -241,6 +256,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_wsgi_is_found),
+        cmocka_unit_test(test_asgi_is_found),
         cmocka_unit_test(test_refusals_say_why),
         cmocka_unit_test(test_failing_imports_show_their_traceback),
         cmocka_unit_test(test_settings_are_checked),

@@ -1,0 +1,480 @@
+// SPDX-License-Identifier: Apache-2.0
+/*
+ * An ASGI app: one thread with the app's event loop (uvloop where the environment has it). I/O
+ * threads put what happens into a list and make an eventfd readable, once for many events; the
+ * loop calls back into C, which starts tasks and resolves what waits. I/O threads never take the
+ * GIL.
+ */
+#include "serve/asgi.h"
+
+#include <errno.h>
+#include <sys/eventfd.h>
+#include <time.h>
+#include <unistd.h>
+
+enum { MIN_SHUTDOWN_MS = 5000 };
+
+/* Runs on the loop's thread, around everything else; not on the path of a request. */
+static const char loop_code[] =
+    "def new_loop():\n"
+    "    try:\n"
+    "        import uvloop\n"
+    "    except ImportError:\n"
+    "        import asyncio\n"
+    "        return asyncio.new_event_loop()\n"
+    "    return uvloop.new_event_loop()\n"
+    "def run(loop):\n"
+    "    import asyncio\n"
+    "    asyncio.set_event_loop(loop)\n"
+    "    try:\n"
+    "        loop.run_forever()\n"
+    "    finally:\n"
+    "        tasks = asyncio.all_tasks(loop)\n"
+    "        for task in tasks:\n"
+    "            task.cancel()\n"
+    "        if tasks:\n"
+    "            loop.run_until_complete(asyncio.wait(tasks, timeout=1))\n"
+    "        loop.run_until_complete(loop.shutdown_asyncgens())\n"
+    "        asyncio.set_event_loop(None)\n"
+    "        loop.close()\n";
+
+/* --- events, from I/O threads --- */
+
+static void signal_locked(struct asgi *asgi)
+{
+    if (asgi->signalled)
+        return;
+    asgi->signalled = true;
+    uint64_t one = 1;
+    (void)!write(asgi->wake_fd, &one, sizeof(one)); /* cannot be full: it is read before 2^64 */
+}
+
+static void note_locked(struct asgi *asgi, struct asgi_request *request, unsigned event)
+{
+    request->pending |= event;
+    if (request->queued)
+        return;
+    request->queued = true;
+    request->next = NULL;
+    if (asgi->last == NULL)
+        asgi->first = request;
+    else
+        asgi->last->next = request;
+    asgi->last = request;
+}
+
+static void on_request(void *context, struct http_exchange *exchange)
+{
+    struct serve *serve = context;
+    struct asgi *asgi = serve->asgi;
+    struct asgi_request *request = mem_alloc(sizeof(*request), NULL);
+    http_set_data(exchange, request);
+    if (request == NULL) {
+        refuse_busy(serve, exchange);
+        return;
+    }
+    request->asgi = asgi;
+    request->exchange = exchange;
+    pthread_mutex_lock(&asgi->lock);
+    bool taken = !asgi->refusing && asgi->active < asgi->limit;
+    if (taken) {
+        asgi->active++;
+        note_locked(asgi, request, ASGI_NEW);
+        if (!serve->rounds)
+            signal_locked(asgi);
+    }
+    pthread_mutex_unlock(&asgi->lock);
+    if (taken)
+        return;
+    http_set_data(exchange, NULL);
+    free(request);
+    refuse_busy(serve, exchange);
+}
+
+/* The loop's thread may end the request at this moment: its pointer is read under the lock. */
+static void note_event(struct serve *serve, struct http_exchange *exchange, unsigned event)
+{
+    struct asgi *asgi = serve->asgi;
+    pthread_mutex_lock(&asgi->lock);
+    struct asgi_request *request = http_data(exchange);
+    if (request != NULL) {
+        note_locked(asgi, request, event);
+        if (!serve->rounds)
+            signal_locked(asgi);
+    }
+    pthread_mutex_unlock(&asgi->lock);
+}
+
+static void on_body(void *context, struct http_exchange *exchange)
+{
+    note_event(context, exchange, ASGI_BODY);
+}
+
+static void on_writable(void *context, struct http_exchange *exchange)
+{
+    note_event(context, exchange, ASGI_WRITABLE);
+}
+
+static void on_aborted(void *context, struct http_exchange *exchange)
+{
+    note_event(context, exchange, ASGI_ABORTED);
+}
+
+static const struct http_handler handler = {
+    .request = on_request,
+    .body = on_body,
+    .writable = on_writable,
+    .aborted = on_aborted,
+};
+
+static void asgi_round_end(struct serve *serve)
+{
+    struct asgi *asgi = serve->asgi;
+    pthread_mutex_lock(&asgi->lock);
+    if (asgi->first != NULL)
+        signal_locked(asgi);
+    pthread_mutex_unlock(&asgi->lock);
+}
+
+/* --- requests, on the loop's thread --- */
+
+void asgi_request_end(struct asgi_request *request)
+{
+    struct asgi *asgi = request->asgi;
+    struct http_exchange *exchange = request->exchange;
+    pthread_mutex_lock(&asgi->lock);
+    http_set_data(exchange, NULL);
+    bool queued = request->queued;
+    request->over = true;
+    pthread_mutex_unlock(&asgi->lock);
+    http_release(exchange);
+    if (!queued)
+        free(request); /* otherwise whoever takes it from the list does */
+}
+
+void asgi_note_finished(struct asgi *asgi)
+{
+    pthread_mutex_lock(&asgi->lock);
+    asgi->active--;
+    asgi->served++;
+    if (asgi->active == 0)
+        (void)pthread_cond_broadcast(&asgi->changed);
+    pthread_mutex_unlock(&asgi->lock);
+}
+
+static void refuse_failed(struct asgi_request *request)
+{
+    struct http_exchange *exchange = request->exchange;
+    interpreter_report("exception in the app", http_request(exchange)->method,
+                       http_request(exchange)->target);
+    (void)__atomic_add_fetch(&request->asgi->serve->failed, 1, __ATOMIC_RELAXED);
+    respond_text(exchange, 500, "Internal Server Error\n");
+    struct asgi *asgi = request->asgi;
+    asgi_request_end(request);
+    asgi_note_finished(asgi);
+}
+
+/* False: it has ended already, and is freed. */
+static bool begin_request(struct asgi *asgi, struct asgi_request *request)
+{
+    const struct http_request *head = http_request(request->exchange);
+    struct asgi_channel *channel = asgi_channel_new(asgi, &asgi_http, request);
+    AUTO_OBJECT PyObject *scope = channel == NULL ? NULL : asgi_http_scope(asgi, head);
+    if (scope == NULL) {
+        Py_XDECREF((PyObject *)channel);
+        refuse_failed(request);
+        return false;
+    }
+    channel->is_head = slice_is_str(head->method, "HEAD");
+    request->channel = channel;
+    if (asgi_channel_run(channel, scope))
+        return true;
+    /* Where the task could not be made of the coroutine, it has answered when it was dropped. */
+    if (channel->request == NULL) {
+        PyErr_Clear();
+        return false;
+    }
+    channel->request = NULL;
+    Py_DECREF((PyObject *)channel);
+    refuse_failed(request);
+    return false;
+}
+
+static void handle(struct asgi *asgi, struct asgi_request *request, unsigned events)
+{
+    if ((events & ASGI_NEW) != 0 && !begin_request(asgi, request))
+        return;
+    events &= ~(unsigned)ASGI_NEW;
+    if (events == 0)
+        return;
+    struct asgi_channel *channel = request->channel;
+    Py_INCREF((PyObject *)channel);
+    channel->kind->event(channel, events);
+    asgi_channel_wake(channel);
+    Py_DECREF((PyObject *)channel);
+}
+
+static struct asgi_request *take_event(struct asgi *asgi, unsigned *ret_events)
+{
+    for (;;) {
+        pthread_mutex_lock(&asgi->lock);
+        struct asgi_request *request = asgi->first;
+        if (request == NULL) {
+            pthread_mutex_unlock(&asgi->lock);
+            return NULL;
+        }
+        asgi->first = request->next;
+        if (asgi->first == NULL)
+            asgi->last = NULL;
+        *ret_events = request->pending;
+        request->pending = 0;
+        request->queued = false;
+        bool over = request->over;
+        pthread_mutex_unlock(&asgi->lock);
+        if (!over)
+            return request;
+        free(request);
+    }
+}
+
+/* What the loop calls when the eventfd is readable. */
+static PyObject *on_wake(PyObject *capsule, PyObject *nothing)
+{
+    struct asgi *asgi = PyCapsule_GetPointer(capsule, NULL);
+    uint64_t count;
+    (void)!read(asgi->wake_fd, &count, sizeof(count));
+    pthread_mutex_lock(&asgi->lock);
+    asgi->signalled = false;
+    bool stop = asgi->stop_loop;
+    asgi->stop_loop = false;
+    pthread_mutex_unlock(&asgi->lock);
+    unsigned events = 0;
+    struct asgi_request *request = take_event(asgi, &events);
+    while (request != NULL) {
+        handle(asgi, request, events);
+        request = take_event(asgi, &events);
+    }
+    if (stop)
+        asgi_lifespan_stop(asgi);
+    Py_RETURN_NONE;
+}
+
+static PyMethodDef on_wake_method = {"on_wake", on_wake, METH_NOARGS, NULL};
+
+/* --- the loop's thread --- */
+
+void asgi_set_phase(struct asgi *asgi, enum asgi_phase phase)
+{
+    pthread_mutex_lock(&asgi->lock);
+    if (asgi->phase == ASGI_STARTING || phase == ASGI_STOPPED)
+        asgi->phase = phase;
+    (void)pthread_cond_broadcast(&asgi->changed);
+    pthread_mutex_unlock(&asgi->lock);
+}
+
+void asgi_stop_loop(struct asgi *asgi)
+{
+    AUTO_OBJECT PyObject *stopped = PyObject_CallMethod(asgi->loop, "stop", NULL);
+    if (stopped == NULL)
+        PyErr_Clear();
+}
+
+static bool watch_events(struct asgi *asgi)
+{
+    AUTO_OBJECT PyObject *capsule = PyCapsule_New(asgi, NULL, NULL);
+    AUTO_OBJECT PyObject *callback =
+        capsule == NULL ? NULL : PyCFunction_New(&on_wake_method, capsule);
+    if (callback == NULL)
+        return false;
+    AUTO_OBJECT PyObject *added =
+        PyObject_CallMethod(asgi->loop, "add_reader", "iO", asgi->wake_fd, callback);
+    return added != NULL;
+}
+
+static bool run_loop(struct asgi *asgi)
+{
+    AUTO_OBJECT PyObject *names = PyDict_New();
+    AUTO_OBJECT PyObject *done =
+        names == NULL ? NULL : PyRun_String(loop_code, Py_file_input, names, names);
+    if (done == NULL)
+        return false;
+    asgi->loop = PyObject_CallNoArgs(PyDict_GetItemString(names, "new_loop"));
+    if (asgi->loop == NULL)
+        return false;
+    asgi->create_future = PyObject_GetAttr(asgi->loop, asgi_text.create_future);
+    if (asgi->create_future == NULL || !watch_events(asgi) || !asgi_lifespan_begin(asgi))
+        return false;
+    AUTO_OBJECT PyObject *ran = PyObject_CallOneArg(PyDict_GetItemString(names, "run"), asgi->loop);
+    return ran != NULL;
+}
+
+static void *loop_main(void *argument)
+{
+    struct asgi *asgi = argument;
+    (void)pthread_setname_np(pthread_self(), "mse-asgi");
+    PyGILState_STATE state = PyGILState_Ensure();
+    if (!run_loop(asgi)) {
+        bool starting = asgi->phase == ASGI_STARTING;
+        interpreter_fail(starting ? &asgi->start_err : NULL, true, "cannot run the event loop");
+        asgi_set_phase(asgi, ASGI_FAILED);
+    }
+    if (asgi->lifespan != NULL)
+        Py_CLEAR(asgi->lifespan->task);
+    Py_XDECREF((PyObject *)STEAL(asgi->lifespan));
+    Py_CLEAR(asgi->create_future);
+    Py_CLEAR(asgi->loop);
+    Py_CLEAR(asgi->state);
+    PyGILState_Release(state);
+    asgi_set_phase(asgi, ASGI_STOPPED);
+    return NULL;
+}
+
+/* --- start and stop --- */
+
+static struct asgi *make(struct serve *serve, const struct serve_config *config, struct err *err)
+{
+    struct asgi *asgi = mem_alloc(sizeof(*asgi), err);
+    if (asgi == NULL)
+        return NULL;
+    asgi->serve = serve;
+    asgi->limit = config->queue == 0 ? SERVE_DEFAULT_TASKS : config->queue;
+    (void)pthread_mutex_init(&asgi->lock, NULL);
+    pthread_condattr_t attr;
+    (void)pthread_condattr_init(&attr);
+    (void)pthread_condattr_setclock(&attr, CLOCK_MONOTONIC);
+    (void)pthread_cond_init(&asgi->changed, &attr);
+    (void)pthread_condattr_destroy(&attr);
+    asgi->wake_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
+    return asgi;
+}
+
+static void asgi_free(struct asgi *asgi)
+{
+    if (asgi->wake_fd >= 0)
+        (void)close(asgi->wake_fd);
+    (void)pthread_cond_destroy(&asgi->changed);
+    (void)pthread_mutex_destroy(&asgi->lock);
+    free(asgi);
+}
+
+/* Without the GIL: until the app has started, or has failed to. */
+static int wait_for_start(struct asgi *asgi, struct err *err)
+{
+    pthread_mutex_lock(&asgi->lock);
+    while (asgi->phase == ASGI_STARTING)
+        (void)pthread_cond_wait(&asgi->changed, &asgi->lock);
+    bool running = asgi->phase == ASGI_RUNNING;
+    if (!running)
+        asgi->stop_loop = true;
+    if (!running)
+        signal_locked(asgi);
+    pthread_mutex_unlock(&asgi->lock);
+    if (running)
+        return 0;
+    (void)pthread_join(asgi->thread, NULL);
+    if (err != NULL)
+        *err = asgi->start_err;
+    return -1;
+}
+
+static int asgi_start(struct serve *serve, const struct serve_config *config, struct err *err)
+{
+    if (asgi_waiter_start() < 0 || asgi_channel_start() < 0 || asgi_scope_start() < 0)
+        return interpreter_fail(err, true, "cannot prepare ASGI");
+    struct asgi *asgi = make(serve, config, err);
+    if (asgi == NULL)
+        return -1;
+    serve->asgi = asgi;
+    int status = 0;
+    if (asgi->wake_fd < 0) {
+        status = FAIL_ERRNO(err, ERR_IO, "cannot make an eventfd");
+    } else {
+        errno = pthread_create(&asgi->thread, NULL, loop_main, asgi);
+        if (errno != 0)
+            status = FAIL_ERRNO(err, ERR_IO, "cannot start the event loop's thread");
+    }
+    if (status == 0) {
+        Py_BEGIN_ALLOW_THREADS;
+        status = wait_for_start(asgi, err);
+        Py_END_ALLOW_THREADS;
+    }
+    if (status < 0)
+        asgi_free(STEAL(serve->asgi));
+    return status;
+}
+
+static bool is_quiet(const struct asgi *asgi)
+{
+    return asgi->active == 0;
+}
+
+static bool is_stopped(const struct asgi *asgi)
+{
+    return asgi->phase == ASGI_STOPPED;
+}
+
+static bool wait_locked(struct asgi *asgi, bool (*reached)(const struct asgi *), int64_t timeout_ms)
+{
+    struct timespec until;
+    (void)clock_gettime(CLOCK_MONOTONIC, &until);
+    until.tv_sec += timeout_ms / 1000;
+    until.tv_nsec += timeout_ms % 1000 * 1000000;
+    if (until.tv_nsec >= 1000000000) {
+        until.tv_sec++;
+        until.tv_nsec -= 1000000000;
+    }
+    int waited = 0;
+    while (!reached(asgi) && waited == 0)
+        waited = pthread_cond_timedwait(&asgi->changed, &asgi->lock, &until);
+    return reached(asgi);
+}
+
+/* Requests get timeout_ms and are cancelled then; the app's shutdown gets as long again. */
+static int asgi_drain(struct serve *serve, int64_t timeout_ms, struct err *err)
+{
+    struct asgi *asgi = serve->asgi;
+    int64_t shutdown_ms = timeout_ms < MIN_SHUTDOWN_MS ? MIN_SHUTDOWN_MS : timeout_ms;
+    pthread_mutex_lock(&asgi->lock);
+    asgi->refusing = true;
+    bool quiet = wait_locked(asgi, is_quiet, timeout_ms);
+    size_t active = asgi->active;
+    asgi->stop_loop = true;
+    signal_locked(asgi);
+    bool stopped = wait_locked(asgi, is_stopped, shutdown_ms);
+    pthread_mutex_unlock(&asgi->lock);
+    if (!stopped)
+        return FAIL(err, ERR_TIMEOUT, "the app's shutdown was not complete after %lld ms",
+                    (long long)shutdown_ms);
+    (void)pthread_join(asgi->thread, NULL);
+    serve->stopped = true;
+    if (!quiet)
+        return FAIL(err, ERR_TIMEOUT, "%zu request(s) cancelled after %lld ms", active,
+                    (long long)timeout_ms);
+    return 0;
+}
+
+static void asgi_finish(struct serve *serve)
+{
+    asgi_free(STEAL(serve->asgi));
+    asgi_scope_finish();
+}
+
+static void asgi_stats(struct serve *serve, struct serve_stats *ret)
+{
+    struct asgi *asgi = serve->asgi;
+    pthread_mutex_lock(&asgi->lock);
+    ret->served = asgi->served;
+    ret->running = asgi->active;
+    pthread_mutex_unlock(&asgi->lock);
+}
+
+const struct app_protocol asgi_protocol = {
+    .name = "ASGI",
+    .protocol = SERVE_ASGI,
+    .handler = &handler,
+    .start = asgi_start,
+    .drain = asgi_drain,
+    .round_end = asgi_round_end,
+    .finish = asgi_finish,
+    .stats = asgi_stats,
+};

@@ -1,0 +1,260 @@
+// SPDX-License-Identifier: Apache-2.0
+/*
+ * The http scope of ASGI 3 (specification "HTTP & WebSocket", version 2.4): body in, response out.
+ * A response of one part leaves in one piece. Runs on the loop's thread.
+ */
+#include "serve/asgi.h"
+
+enum { BODY_PIECE = 64 * 1024 };
+
+static struct http_exchange *exchange_of(const struct asgi_channel *channel)
+{
+    return channel->request == NULL ? NULL : channel->request->exchange;
+}
+
+/* --- receive --- */
+
+static PyObject *request_message(struct slice body, bool more)
+{
+    PyObject *message = PyDict_New();
+    AUTO_OBJECT PyObject *bytes =
+        PyBytes_FromStringAndSize((const char *)body.data, (Py_ssize_t)body.len);
+    if (message == NULL || bytes == NULL ||
+        PyDict_SetItem(message, asgi_text.type, asgi_text.http_request) < 0 ||
+        PyDict_SetItem(message, asgi_text.body, bytes) < 0 ||
+        PyDict_SetItem(message, asgi_text.more_body, more ? Py_True : Py_False) < 0)
+        Py_CLEAR(message);
+    return message;
+}
+
+static PyObject *disconnect_message(void)
+{
+    PyObject *message = PyDict_New();
+    if (message != NULL && PyDict_SetItem(message, asgi_text.type, asgi_text.http_disconnect) < 0)
+        Py_CLEAR(message);
+    return message;
+}
+
+static PyObject *body_message(struct asgi_channel *channel)
+{
+    uint8_t piece[BODY_PIECE];
+    size_t len = 0;
+    bool end = false;
+    struct err err = ERR_INIT;
+    if (!http_request(exchange_of(channel))->has_body) {
+        channel->body_ended = true;
+        return request_message(slice_of(NULL, 0), false);
+    }
+    if (http_body_read(exchange_of(channel), piece, sizeof(piece), &len, &end, &err) < 0) {
+        /* Too large, malformed or too slow: the server has answered, or closes. */
+        channel->gone = true;
+        return disconnect_message();
+    }
+    if (len == 0 && !end)
+        return NULL;
+    channel->body_ended = end;
+    return request_message(slice_of(piece, len), !end);
+}
+
+static PyObject *http_receive(struct asgi_channel *channel)
+{
+    if (channel->gone || channel->complete || channel->request == NULL)
+        return disconnect_message();
+    return channel->body_ended ? NULL : body_message(channel);
+}
+
+/* --- send --- */
+
+static PyObject *client_gone(struct asgi_channel *channel)
+{
+    channel->gone = true;
+    PyErr_SetString(PyExc_ConnectionResetError, "the client has closed the connection");
+    return NULL;
+}
+
+static void complete(struct asgi_channel *channel)
+{
+    channel->complete = true;
+    asgi_head_clear(&channel->head);
+    asgi_channel_end(channel);
+    asgi_channel_wake(channel); /* receive() answers http.disconnect from now on */
+}
+
+static PyObject *start_response(struct asgi_channel *channel, PyObject *message)
+{
+    if (channel->head_started) {
+        PyErr_SetString(PyExc_RuntimeError, "http.response.start was sent already");
+        return NULL;
+    }
+    if (!asgi_head_read(channel, message))
+        return NULL;
+    channel->head_started = true;
+    return asgi_done();
+}
+
+static int respond_whole(struct asgi_channel *channel, struct slice body)
+{
+    struct asgi_head *head = &channel->head;
+    int64_t length = head->fields.content_length;
+    struct http_exchange *exchange = exchange_of(channel);
+    if (length >= 0 && (uint64_t)length != body.len) {
+        /* HEAD and 304 tell the length of what they do not carry. */
+        if (body.len != 0 || (!channel->is_head && head->status != 304)) {
+            PyErr_SetString(PyExc_RuntimeError, "the body is not as long as Content-Length says");
+            return -1;
+        }
+        if (http_respond_start(exchange, head->status, NULL, head->fields.items, head->fields.count,
+                               length, NULL) < 0 ||
+            http_respond_end(exchange, NULL) < 0)
+            channel->gone = true;
+        return 0;
+    }
+    if (http_respond(exchange, head->status, head->fields.items, head->fields.count, body, NULL) <
+        0)
+        channel->gone = true;
+    return 0;
+}
+
+static bool send_head(struct asgi_channel *channel)
+{
+    struct asgi_head *head = &channel->head;
+    channel->head_sent = true;
+    int status = http_respond_start(exchange_of(channel), head->status, NULL, head->fields.items,
+                                    head->fields.count, head->fields.content_length, NULL);
+    return status == 0;
+}
+
+/* Has the queue gone down, so that the app may send more? Polled by who waits in send(). */
+static PyObject *drained(struct asgi_channel *channel)
+{
+    if (channel->gone)
+        return client_gone(channel);
+    return channel->high ? NULL : Py_NewRef(Py_None);
+}
+
+static PyObject *send_part(struct asgi_channel *channel, struct slice body, bool more)
+{
+    int64_t length = channel->head.fields.content_length;
+    size_t queued = 0;
+    bool fits = length < 0 || channel->sent + (int64_t)body.len <= length;
+    bool whole =
+        more || length < 0 || channel->is_head || channel->sent + (int64_t)body.len == length;
+    if (!fits || !whole) {
+        PyErr_SetString(PyExc_RuntimeError, "the body is not as long as Content-Length says");
+        return NULL;
+    }
+    if (!channel->head_sent && !send_head(channel))
+        return client_gone(channel);
+    channel->sent += (int64_t)body.len;
+    if (body.len > 0 && !channel->is_head &&
+        http_respond_write(exchange_of(channel), body, &queued, NULL) < 0)
+        return client_gone(channel);
+    if (!more) {
+        bool gone = http_respond_end(exchange_of(channel), NULL) < 0;
+        complete(channel);
+        channel->gone |= gone;
+        return asgi_done();
+    }
+    channel->high = queued > HTTP_WRITE_HIGH;
+    return channel->high ? asgi_wait(channel, drained) : asgi_done();
+}
+
+static PyObject *send_body(struct asgi_channel *channel, struct slice body, bool more)
+{
+    if (channel->gone)
+        return client_gone(channel);
+    if (more || channel->head_sent)
+        return send_part(channel, body, more);
+    if (respond_whole(channel, body) < 0)
+        return NULL;
+    complete(channel);
+    return channel->gone ? client_gone(channel) : asgi_done();
+}
+
+static PyObject *response_body(struct asgi_channel *channel, PyObject *message)
+{
+    PyObject *body = asgi_member(message, asgi_text.body);
+    PyObject *more = asgi_member(message, asgi_text.more_body);
+    int has_more = more == NULL || more == Py_False ? 0 : PyObject_IsTrue(more);
+    if (has_more < 0)
+        return NULL;
+    if (!channel->head_started || channel->complete) {
+        PyErr_SetString(PyExc_RuntimeError, channel->complete
+                                                ? "the response was complete already"
+                                                : "http.response.start has to be sent first");
+        return NULL;
+    }
+    if (body == NULL || body == Py_None)
+        return send_body(channel, slice_of(NULL, 0), has_more);
+    if (PyBytes_CheckExact(body))
+        return send_body(channel, slice_of(PyBytes_AS_STRING(body), (size_t)PyBytes_GET_SIZE(body)),
+                         has_more);
+    Py_buffer view;
+    if (PyObject_GetBuffer(body, &view, PyBUF_SIMPLE) < 0)
+        return NULL;
+    PyObject *result = send_body(channel, slice_of(view.buf, (size_t)view.len), has_more);
+    PyBuffer_Release(&view);
+    return result;
+}
+
+static PyObject *http_send(struct asgi_channel *channel, PyObject *type, PyObject *message)
+{
+    if (channel->gone && !channel->complete)
+        return client_gone(channel);
+    if (asgi_is(type, asgi_text.http_response_body))
+        return response_body(channel, message);
+    if (asgi_is(type, asgi_text.http_response_start))
+        return start_response(channel, message);
+    PyErr_Format(PyExc_ValueError, "send(): unexpected message %R", type);
+    return NULL;
+}
+
+/* --- the end --- */
+
+static void finish_unsent(struct asgi_channel *channel, bool failed)
+{
+    if (channel->request == NULL)
+        return;
+    if (channel->head_sent)
+        http_abort(exchange_of(channel));
+    else if (!channel->gone)
+        respond_text(exchange_of(channel), 500, "Internal Server Error\n");
+    complete(channel);
+}
+
+static void http_finished(struct asgi_channel *channel)
+{
+    bool failed = PyErr_Occurred() != NULL;
+    bool expected = channel->gone && PyErr_ExceptionMatches(PyExc_OSError);
+    if (!failed && channel->request != NULL && !channel->gone) {
+        failed = true;
+        PyErr_SetString(PyExc_RuntimeError,
+                        "the app has returned before its response was complete");
+    }
+    if (failed && !expected) {
+        struct serve *serve = channel->asgi->serve;
+        (void)__atomic_add_fetch(&serve->failed, 1, __ATOMIC_RELAXED);
+        struct http_exchange *exchange = exchange_of(channel);
+        struct slice unknown = slice_str("(answered)");
+        interpreter_report("exception in the app",
+                           exchange == NULL ? unknown : http_request(exchange)->method,
+                           exchange == NULL ? unknown : http_request(exchange)->target);
+    }
+    PyErr_Clear();
+    finish_unsent(channel, failed);
+}
+
+static void http_event(struct asgi_channel *channel, unsigned events)
+{
+    if (events & ASGI_ABORTED)
+        channel->gone = true;
+    if (events & ASGI_WRITABLE)
+        channel->high = false;
+}
+
+const struct asgi_kind asgi_http = {
+    .receive = http_receive,
+    .send = http_send,
+    .finished = http_finished,
+    .event = http_event,
+};

@@ -1,0 +1,438 @@
+// SPDX-License-Identifier: Apache-2.0
+/*
+ * An ASGI app called through the handler, without sockets; the apps are in apps/asgi_cases.py.
+ * One interpreter and one event loop serve all tests.
+ */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <cmocka.h>
+
+#include "fake_exchange.h"
+#include "serve/serve.h"
+
+#include <fcntl.h>
+
+/* What stays allocated at the end belongs to CPython, which does not free everything. */
+const char *__lsan_default_suppressions(void);
+const char *__lsan_default_suppressions(void)
+{
+    return "leak:libpython3\n";
+}
+
+static struct serve *serve;
+
+static int start(void **state)
+{
+    static char folder[512];
+    (void)snprintf(folder, sizeof(folder), "%s/tests/unit/serve/apps", getenv("MSE_SOURCE_ROOT"));
+    struct serve_config config = {.module_path = folder,
+                                  .python_application = "asgi_cases:application"};
+    struct err err = ERR_INIT;
+    serve = serve_new(&config, &err);
+    if (serve == NULL)
+        print_error("%s\n", err.message);
+    return serve == NULL ? -1 : 0;
+}
+
+static int mute(void)
+{
+    int saved = dup(2);
+    int null = open("/dev/null", O_WRONLY | O_CLOEXEC);
+    (void)dup2(null, 2);
+    (void)close(null);
+    return saved;
+}
+
+static void unmute(int saved)
+{
+    (void)dup2(saved, 2);
+    (void)close(saved);
+}
+
+static const struct http_handler *handler(void)
+{
+    return serve_handler(serve);
+}
+
+static void submit(struct http_exchange *fake)
+{
+    handler()->request(serve_handler_context(serve), fake);
+}
+
+static void begin(struct http_exchange *fake, const char *method, const char *target)
+{
+    fake_init(fake, method, target);
+    fake->queued = 0;
+}
+
+static void get(struct http_exchange *fake, const char *target)
+{
+    begin(fake, "GET", target);
+    submit(fake);
+    assert_true(fake_wait(fake));
+}
+
+static void expect_body(const char *target, const char *expected)
+{
+    struct http_exchange fake;
+    get(&fake, target);
+    assert_int_equal(fake.status, 200);
+    assert_string_equal(buf_text(&fake.out), expected);
+    fake_done(&fake);
+}
+
+/* Asks until the app's KEPT is as expected: what it waits for happens on another thread. */
+static void expect_kept(const char *expected)
+{
+    char last[1024] = "";
+    for (int i = 0; i < 10000; i++) {
+        struct http_exchange fake;
+        get(&fake, "/kept");
+        (void)snprintf(last, sizeof(last), "%s", buf_text(&fake.out));
+        fake_done(&fake);
+        if (strcmp(last, "[]") != 0)
+            break;
+    }
+    assert_string_equal(last, expected);
+}
+
+static void test_hello_goes_out_in_one_piece(void **state)
+{
+    struct http_exchange fake;
+    get(&fake, "/hello");
+    assert_int_equal(fake.status, 200);
+    assert_true(fake.at_once);
+    assert_string_equal(fake_response_header(&fake, "content-type"), "text/plain");
+    assert_string_equal(buf_text(&fake.out), "Hello");
+    fake_done(&fake);
+}
+
+static void test_scope(void **state)
+{
+    struct http_exchange fake;
+    begin(&fake, "PATCH",
+          "/scope/a%2Fb%C3%A9%zz%ff?type&asgi&http_version&method&scheme&path&raw_path&query_"
+          "string&root_path&headers&client&server");
+    fake.request.tls = true;
+    fake_header(&fake, "Host", "app.example:8443");
+    fake_header(&fake, "X-Two", "one");
+    fake_header(&fake, "x-two", "\xe9");
+    submit(&fake);
+    assert_true(fake_wait(&fake));
+    assert_string_equal(
+        buf_text(&fake.out),
+        "'http'\n{'version': '3.0', 'spec_version': '2.4'}\n'1.1'\n'PATCH'\n'https'\n"
+        "'/scope/a/b\xc3\xa9%zz\xef\xbf\xbd'\nb'/scope/a%2Fb%C3%A9%zz%ff'\n"
+        "b'type&asgi&http_version&method&scheme&path&raw_path&query_string&root_path&headers&client"
+        "&server'\n''\n[(b'host', b'app.example:8443'), (b'x-two', b'one'), (b'x-two', "
+        "b'\\xe9')]\n('192.0.2.7', 4711)\n('app.example', 8443)");
+    fake_done(&fake);
+}
+
+static void test_body_that_is_there(void **state)
+{
+    struct http_exchange fake;
+    begin(&fake, "POST", "/echo");
+    fake_body(&fake, slice_str("a body in pieces"), false);
+    fake.body_step = 3;
+    submit(&fake);
+    assert_true(fake_wait(&fake));
+    assert_string_equal(buf_text(&fake.out), "a body in pieces");
+    fake_done(&fake);
+    expect_body("/echo", "");
+}
+
+static void test_body_that_comes_later(void **state)
+{
+    struct http_exchange fake;
+    begin(&fake, "POST", "/echo");
+    fake_body(&fake, slice_str("later"), true);
+    fake_hold_body(&fake, true);
+    submit(&fake);
+    expect_body("/hello", "Hello");
+    fake_hold_body(&fake, false);
+    handler()->body(serve_handler_context(serve), &fake);
+    assert_true(fake_wait(&fake));
+    assert_string_equal(buf_text(&fake.out), "later");
+    fake_done(&fake);
+}
+
+struct response_case {
+    const char *method;
+    const char *target;
+    int status;
+    const char *body;
+    int64_t content_length;
+    bool at_once;
+};
+
+static void test_responses(void **state)
+{
+    static const struct response_case cases[] = {
+        {"GET", "/stream", 200, "one two three", -1, false},
+        {"GET", "/with_length", 200, "12345", 5, true},
+        {"HEAD", "/with_length", 200, "", 5, true},
+        {"HEAD", "/stream", 200, "", -1, false},
+        {"GET", "/not_modified", 304, "", 77, false},
+        {"GET", "/timeout", 200, "came", 4, true},
+        {"GET", "/current_task", 200, "True True set True True", 23, true},
+        {"GET", "/context", 200, "unset", 5, true},
+        {"GET", "/state", 200, "['changed', 'made']", 19, true},
+    };
+    for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+        struct http_exchange fake;
+        begin(&fake, cases[i].method, cases[i].target);
+        submit(&fake);
+        assert_true(fake_wait(&fake));
+        assert_int_equal(fake.status, cases[i].status);
+        assert_string_equal(buf_text(&fake.out), cases[i].body);
+        assert_int_equal(fake.content_length, cases[i].content_length);
+        assert_int_equal(fake.at_once, cases[i].at_once);
+        assert_true(fake.ended);
+        fake_done(&fake);
+    }
+}
+
+static void test_receive_can_be_cancelled(void **state)
+{
+    struct http_exchange fake;
+    begin(&fake, "POST", "/timeout");
+    fake_body(&fake, slice_str("never"), true);
+    fake_hold_body(&fake, true);
+    submit(&fake);
+    assert_true(fake_wait(&fake));
+    assert_string_equal(buf_text(&fake.out), "timed out");
+    fake_done(&fake);
+}
+
+static void test_hop_by_hop_fields_are_dropped(void **state)
+{
+    struct http_exchange fake;
+    get(&fake, "/hop_by_hop");
+    assert_null(fake_response_header(&fake, "connection"));
+    assert_null(fake_response_header(&fake, "transfer-encoding"));
+    assert_string_equal(fake_response_header(&fake, "x-stays"), "1");
+    fake_done(&fake);
+}
+
+static void test_send_waits_for_the_client(void **state)
+{
+    struct http_exchange fake;
+    begin(&fake, "GET", "/fast_stream");
+    fake.queued = HTTP_WRITE_HIGH + 1;
+    submit(&fake);
+    expect_kept("[0]");
+    handler()->writable(serve_handler_context(serve), &fake);
+    expect_kept("[1]");
+    handler()->writable(serve_handler_context(serve), &fake);
+    expect_kept("[2]");
+    handler()->writable(serve_handler_context(serve), &fake);
+    assert_true(fake_wait(&fake));
+    assert_string_equal(buf_text(&fake.out), "xxx");
+    fake_done(&fake);
+}
+
+static void test_client_that_leaves(void **state)
+{
+    struct http_exchange fake;
+    begin(&fake, "GET", "/disconnect");
+    submit(&fake);
+    expect_kept("['waiting']");
+    handler()->aborted(serve_handler_context(serve), &fake);
+    assert_true(fake_wait(&fake));
+    expect_kept("['http.disconnect', 'ConnectionResetError']");
+    assert_int_equal(fake.status, 0);
+    fake_done(&fake);
+}
+
+static void test_client_that_leaves_while_send_waits(void **state)
+{
+    struct http_exchange fake;
+    begin(&fake, "GET", "/fast_stream");
+    fake.queued = HTTP_WRITE_HIGH + 1;
+    submit(&fake);
+    expect_kept("[0]");
+    handler()->aborted(serve_handler_context(serve), &fake);
+    assert_true(fake_wait(&fake));
+    assert_false(fake.ended);
+    fake_done(&fake);
+}
+
+static void test_receive_ends_with_the_response(void **state)
+{
+    expect_body("/after_response", "answered");
+    expect_kept("['http.disconnect', 'http.disconnect', 'http.disconnect']");
+    expect_body("/background", "sent before the rest");
+    expect_kept("['done']");
+}
+
+static void test_failures_are_500(void **state)
+{
+    static const char *const targets[] = {"/raises",      "/raises_exit", "/returns_early",
+                                          "/start_twice", "/too_long",    "/no_such_case"};
+    for (size_t i = 0; i < sizeof(targets) / sizeof(targets[0]); i++) {
+        struct http_exchange fake;
+        int saved = mute();
+        get(&fake, targets[i]);
+        unmute(saved);
+        assert_int_equal(fake.status, 500);
+        assert_string_equal(buf_text(&fake.out), "Internal Server Error\n");
+        fake_done(&fake);
+    }
+    struct http_exchange late;
+    int saved = mute();
+    get(&late, "/raises_late");
+    unmute(saved);
+    assert_true(late.aborted);
+    fake_done(&late);
+}
+
+static void test_bad_messages_are_refused(void **state)
+{
+    static const struct {
+        const char *which;
+        const char *expected;
+    } cases[] = {
+        {"no-type", "ValueError"},       {"not-dict", "TypeError"},
+        {"unknown", "ValueError"},       {"body-first", "RuntimeError"},
+        {"no-status", "ValueError"},     {"status-text", "TypeError"},
+        {"status-1xx", "ValueError"},    {"headers-text", "TypeError"},
+        {"headers-split", "ValueError"}, {"headers-three", "ValueError"},
+        {"headers-none", "TypeError"},
+    };
+    for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+        char target[64];
+        (void)snprintf(target, sizeof(target), "/bad?%s", cases[i].which);
+        expect_body(target, cases[i].expected);
+    }
+}
+
+static void test_waiting_app_does_not_hold_up_others(void **state)
+{
+    struct http_exchange waiting;
+    begin(&waiting, "GET", "/wait_for_event");
+    submit(&waiting);
+    expect_body("/hello", "Hello");
+    expect_body("/set_event", "set");
+    assert_true(fake_wait(&waiting));
+    assert_string_equal(buf_text(&waiting.out), "released");
+    fake_done(&waiting);
+}
+
+static long live_objects(void)
+{
+    struct http_exchange fake;
+    get(&fake, "/objects");
+    long count = strtol(buf_text(&fake.out), NULL, 10);
+    fake_done(&fake);
+    return count;
+}
+
+static void leak_round(void)
+{
+    static const char *const targets[] = {
+        "/hello",
+        "/echo",
+        "/stream",
+        "/not_modified",
+        "/raises",
+        "/raises_late",
+        "/returns_early",
+        "/too_long",
+        "/bad?headers-split",
+        "/bad?headers-none",
+        "/current_task",
+        "/after_response",
+        "/kept",
+        "/state",
+        "/timeout",
+    };
+    struct http_exchange fake;
+    for (size_t i = 0; i < sizeof(targets) / sizeof(targets[0]); i++) {
+        get(&fake, targets[i]);
+        fake_done(&fake);
+    }
+    begin(&fake, "GET", "/disconnect");
+    submit(&fake);
+    handler()->aborted(serve_handler_context(serve), &fake);
+    assert_true(fake_wait(&fake));
+    fake_done(&fake);
+}
+
+static void test_nothing_leaks(void **state)
+{
+    enum { ROUNDS = 200, PHASES = 8 };
+    int saved = mute();
+    long growth = ROUNDS;
+    long before = live_objects();
+    /* Free lists and caches fill up first; one object lost in each round would add 200 a phase. */
+    for (int phase = 0; phase < PHASES && growth >= ROUNDS / 2; phase++) {
+        for (int i = 0; i < ROUNDS; i++)
+            leak_round();
+        long now = live_objects();
+        growth = now - before;
+        before = now;
+    }
+    unmute(saved);
+    assert_true(growth < ROUNDS / 2);
+}
+
+/* Last: ends the app, and looks at what it said. */
+static void test_shutdown_runs(void **state)
+{
+    struct http_exchange waiting;
+    begin(&waiting, "GET", "/wait_for_event");
+    submit(&waiting);
+    int out[2];
+    assert_int_equal(pipe2(out, O_CLOEXEC), 0);
+    int saved = dup(2);
+    (void)dup2(out[1], 2);
+    (void)close(out[1]);
+    struct err err = ERR_INIT;
+    int status = serve_drain(serve, 1, &err);
+    struct http_exchange refused;
+    get(&refused, "/hello");
+    int again = serve_drain(serve, 1, NULL);
+    serve_free(serve);
+    unmute(saved);
+    char text[65536] = "";
+    size_t len = 0;
+    for (ssize_t got = 1; got > 0; len += (size_t)got)
+        got = read(out[0], text + len, sizeof(text) - 1 - len);
+    (void)close(out[0]);
+    assert_int_equal(status, -1);
+    assert_int_equal(err.kind, ERR_TIMEOUT);
+    assert_non_null(strstr(err.message, "1 request(s) cancelled"));
+    assert_int_equal(again, 0);
+    assert_true(fake_wait(&waiting));
+    fake_done(&waiting);
+    assert_int_equal(refused.status, 503);
+    assert_string_equal(fake_response_header(&refused, "retry-after"), "1");
+    fake_done(&refused);
+    assert_non_null(strstr(text, "shutdown ran"));
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_hello_goes_out_in_one_piece),
+        cmocka_unit_test(test_scope),
+        cmocka_unit_test(test_body_that_is_there),
+        cmocka_unit_test(test_body_that_comes_later),
+        cmocka_unit_test(test_responses),
+        cmocka_unit_test(test_receive_can_be_cancelled),
+        cmocka_unit_test(test_hop_by_hop_fields_are_dropped),
+        cmocka_unit_test(test_send_waits_for_the_client),
+        cmocka_unit_test(test_client_that_leaves),
+        cmocka_unit_test(test_client_that_leaves_while_send_waits),
+        cmocka_unit_test(test_receive_ends_with_the_response),
+        cmocka_unit_test(test_failures_are_500),
+        cmocka_unit_test(test_bad_messages_are_refused),
+        cmocka_unit_test(test_waiting_app_does_not_hold_up_others),
+        cmocka_unit_test(test_nothing_leaks),
+        cmocka_unit_test(test_shutdown_runs),
+    };
+    return cmocka_run_group_tests(tests, start, NULL);
+}
