@@ -1,0 +1,93 @@
+// SPDX-License-Identifier: Apache-2.0
+/*
+ * Starting, watching and stopping one enclave (docs/sandbox.md). Each app has a run folder and,
+ * while it runs, a supervisor: a process of its own, `msed supervise RUN-FOLDER`, that outlives
+ * msed. The supervisor owns everything that runs or is mounted for the app and takes it down when
+ * it ends; the enclave dies with it.
+ *
+ *     launch.json       written by msed: what to start (model/launch_spec.h)
+ *     supervisor.lock   locked while the supervisor lives
+ *     status.json       the status as it is now, or was at the end
+ *     control.sock      the same, pushed; takes requests (mode 0600)
+ *     log, log.1        what the app wrote, newest in log
+ *     supervisor.log    what the supervisor itself has to say
+ *     node/             shared with the enclave: app.sock, tee.sock
+ *     leftovers         what a killed supervisor would leave behind, for launch_cleanup
+ */
+#pragma once
+
+#include "base/buf.h"
+#include "model/launch_spec.h"
+
+#include <stdbool.h>
+#include <stdint.h>
+#include <sys/types.h>
+
+/* The life of an enclave. The last two are final: the supervisor is about to end or has. */
+enum launch_state {
+    LAUNCH_SPAWNING,     /* the sandbox is being made */
+    LAUNCH_INITIALIZING, /* the enclave can be attested and waits for its secrets, or boots */
+    LAUNCH_RUNNING,
+    LAUNCH_STOPPED, /* it was asked to end */
+    LAUNCH_FAILED,  /* it ended otherwise: reason, detail */
+};
+
+enum { LAUNCH_REASON_SIZE = 512, LAUNCH_DETAIL_SIZE = 8192, LAUNCH_LINE_MAX = 32 * 1024 };
+
+struct launch_status {
+    enum launch_state state;
+    int64_t since;                   /* unix seconds of the last change of state */
+    char reason[LAUNCH_REASON_SIZE]; /* LAUNCH_FAILED: one sentence */
+    char call[32];                   /* the forbidden call that ended it, or "" */
+    char detail[LAUNCH_DETAIL_SIZE]; /* LAUNCH_FAILED: the last lines of the log, Python's traceback
+                                      */
+    char limits[48]; /* what holds the app in: "cgroup v1", "rlimits (no cgroups)" */
+    pid_t supervisor;
+};
+
+const char *launch_state_name(enum launch_state state);
+
+/* Storage is a feature of its own (storage/); the program that links both hands it over. */
+struct launch_storage {
+    /* Makes the backing if it is not there and mounts it on the (existing) folder. */
+    int (*mount)(const struct launch_spec *spec, const char *folder, struct err *err);
+    /* Removes mounts and loop devices of the backing that a killed supervisor left. */
+    int (*cleanup)(const char *backing, struct err *err);
+};
+
+/* --- for msed --- */
+
+/* Can this machine run enclaves by this launcher ("process") at all? The error says what is
+ * missing: a program and its Debian package, FUSE, user namespaces. */
+int launch_probe(const char *launcher, bool with_quota, struct err *err) MUST_USE;
+/* Starts a supervisor for the run folder, which holds launch.json; returns when the sandbox runs.
+ * `program` is msed's own path (it becomes `program supervise RUN-FOLDER`). Errors: CONFLICT (it
+ * runs already), and whatever the supervisor failed with, in its words. */
+int launch_start(const char *program, const char *run_folder, struct err *err) MUST_USE;
+/* Does a supervisor live there? */
+bool launch_alive(const char *run_folder);
+/* Connects to the supervisor: *ret_fd is a non-blocking stream of lines, first the status as it is,
+ * then each change, closed by its end. Errors: NOT_FOUND, UNREACHABLE. */
+int launch_attach(const char *run_folder, int *ret_fd, struct err *err) MUST_USE;
+/* One line (without its end) of that stream, or the contents of status.json. */
+int launch_status_decode(struct slice line, struct launch_status *ret, struct err *err) MUST_USE;
+/* The last status on disk; NOT_FOUND before the first start. */
+int launch_status_read(const char *run_folder, struct launch_status *ret, struct err *err) MUST_USE;
+/* Asks for the end: the enclave has grace_ms to finish its requests. Does not wait. */
+int launch_request_stop(int fd, int grace_ms, struct err *err) MUST_USE;
+/* Stops and waits until the supervisor is gone, at most grace_ms and what taking down needs.
+ * 0 also when nothing runs. TIMEOUT: it still lives. */
+int launch_stop(const char *run_folder, int grace_ms, struct err *err) MUST_USE;
+/* Takes away what a killed supervisor left behind: processes, mounts, loop devices, cgroups,
+ * sockets. 0 also when there is nothing. CONFLICT while a supervisor lives. */
+int launch_cleanup(const char *run_folder, const struct launch_storage *storage,
+                   struct err *err) MUST_USE;
+/* Connects to the app's TLS port. The folder of that socket belongs to the app: whatever is not a
+ * socket there (a link to one of the node's own, say) is refused. ERR_UNREACHABLE. */
+int launch_connect_app(const char *run_folder, int *ret_fd, struct err *err) MUST_USE;
+
+/* --- the supervisor --- */
+
+/* The whole life of a supervisor; returns the exit status. Expects descriptor 3 to be the pipe of
+ * launch_start where there is one. */
+int launch_supervise_main(const char *run_folder, const struct launch_storage *storage);
