@@ -73,8 +73,7 @@ static int read_kind(const struct json_at *top, struct context *context, struct 
     return 0;
 }
 
-static int check_manifest(const struct json_at *top, const struct context *context,
-                          struct err *err)
+static int check_manifest(const struct json_at *top, const struct context *context, struct err *err)
 {
     struct manifest manifest;
     if (manifest_decode(slice_str(context->manifest), &manifest, err) < 0)
@@ -87,9 +86,9 @@ static int check_manifest(const struct json_at *top, const struct context *conte
 
 static int read_members(const struct json_at *top, struct context *context, struct err *err)
 {
-    static const char *const known[] = {"format", "kind", "id",   "name",    "project",
-                                        "node",   "url",  "tee",  "simulation_root", "salt",
-                                        "created", "manifest"};
+    static const char *const known[] = {"format",          "kind", "id",      "name",
+                                        "project",         "node", "url",     "tee",
+                                        "simulation_root", "salt", "created", "manifest"};
     if (json_only_keys(top, known, ARRAY_LEN(known), err) < 0 || read_kind(top, context, err) < 0 ||
         json_read_text_into(top, "id", context->id, sizeof(context->id), err) < 0 ||
         json_read_text_into(top, "name", context->name, sizeof(context->name), err) < 0 ||

@@ -20,8 +20,8 @@ struct context {
     char id[MANIFEST_ID_SIZE];
     char name[MANIFEST_NAME_SIZE];
     char project[MANIFEST_NAME_SIZE];
-    char *node; /* owned; the node's address, NULL where exported */
-    char *url;  /* owned; https://... of the app */
+    char *node;                 /* owned; the node's address, NULL where exported */
+    char *url;                  /* owned; https://... of the app */
     char tee[CONTEXT_TEE_SIZE]; /* the TEE that was verified: "simulation", "sgx", ... */
     bool has_simulation_root;
     uint8_t simulation_root[32]; /* Ed25519 public key of the node's simulated TEE */

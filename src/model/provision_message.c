@@ -15,7 +15,8 @@ int provision_payload_encode(const struct provision_payload *payload, struct buf
                              struct err *err)
 {
     if (payload->code_key.len != PROVISION_KEY_SIZE || payload->salt.len != PROVISION_KEY_SIZE)
-        return FAIL(err, ERR_INVALID, "code key and salt must be %d bytes each", PROVISION_KEY_SIZE);
+        return FAIL(err, ERR_INVALID, "code key and salt must be %d bytes each",
+                    PROVISION_KEY_SIZE);
     if (payload->secrets.len > PROVISION_SECRETS_MAX)
         return FAIL(err, ERR_TOO_LARGE, "the secrets are %zu bytes, at most %d are possible",
                     payload->secrets.len, PROVISION_SECRETS_MAX);
@@ -108,7 +109,8 @@ int provision_message_decode(struct slice bytes, struct provision_message *ret, 
     struct reader in = reader_of(bytes, "provisioning message");
     struct provision_message message = {0};
     if (read_head(&in, err) < 0 ||
-        reader_copy(&in, "fingerprint", message.fingerprint, sizeof(message.fingerprint), err) < 0 ||
+        reader_copy(&in, "fingerprint", message.fingerprint, sizeof(message.fingerprint), err) <
+            0 ||
         reader_copy(&in, "channel binding", message.channel_binding,
                     sizeof(message.channel_binding), err) < 0 ||
         read_sized(&in, "payload", PROVISION_PAYLOAD_MAX, &message.payload, err) < 0)

@@ -92,6 +92,7 @@ int provision_open(struct slice bytes, const uint8_t owner_key[static ED25519_PU
         return FAIL(err, ERR_FORBIDDEN,
                     "the provisioning message was made for another TLS session (replayed?)");
     if (!crypto_equal(message.fingerprint, target->fingerprint, PROVISION_FINGERPRINT_SIZE))
-        return FAIL(err, ERR_FORBIDDEN, "the provisioning message was made for another fingerprint");
+        return FAIL(err, ERR_FORBIDDEN,
+                    "the provisioning message was made for another fingerprint");
     return provisioned_decode(message.payload, ret, err);
 }
