@@ -1,0 +1,190 @@
+// SPDX-License-Identifier: Apache-2.0
+/*
+ * The enclave's own paths, /.well-known/mse/{attestation,provision,status}, and the wait for
+ * provisioning. Requests come from anybody: only the owner's signature for this session makes a
+ * difference.
+ */
+#include "enclave/enclave.h"
+
+#include "base/log.h"
+#include "base/text.h"
+
+#include <signal.h>
+#include <unistd.h>
+
+/* --- GET attestation?nonce=HEX --- */
+
+static int parse_nonce(struct slice query, uint8_t nonce[static 32], struct err *err)
+{
+    static const char key[] = "nonce=";
+    char text[2 * 32 + 1];
+    size_t prefix = sizeof(key) - 1;
+    if (query.len != prefix + 2 * 32 || memcmp(query.data, key, prefix) != 0)
+        return FAIL(err, ERR_INVALID, "expected ?nonce= and 64 hexadecimal digits");
+    memcpy(text, query.data + prefix, 2 * 32);
+    text[2 * 32] = '\0';
+    return hex_decode(text, "nonce", nonce, 32, err);
+}
+
+static int answer_attestation(void *context, const struct front_request *request, struct buf *out,
+                              struct err *err)
+{
+    uint8_t nonce[32];
+    if (parse_nonce(request->http->query, nonce, err) < 0)
+        return -1;
+    return identity_attest(context, nonce, out, err);
+}
+
+/* --- GET status --- */
+
+static int answer_status(void *context, const struct front_request *request, struct buf *out,
+                         struct err *err)
+{
+    (void)request;
+    struct enclave *enclave = context;
+    (void)pthread_mutex_lock(&enclave->provision_lock);
+    const char *state = enclave->state_name;
+    (void)pthread_mutex_unlock(&enclave->provision_lock);
+    return buf_printf(out, err, "{\"state\":\"%s\"}\n", state);
+}
+
+/* --- POST provision --- */
+
+static int accept_provisioning(struct enclave *enclave, const struct front_request *request,
+                               struct err *err)
+{
+    struct provision_target target;
+    memcpy(target.fingerprint, enclave->fingerprint, sizeof(target.fingerprint));
+    memcpy(target.channel_binding, request->channel_binding, sizeof(target.channel_binding));
+    AUTO_PROVISIONED struct provisioned received = {0};
+    if (provision_open(request->body, enclave->manifest.owner_key, &target, &received, err) < 0)
+        return -1;
+    bool needs_key = enclave->manifest.tls_mode == MANIFEST_TLS_OWNER;
+    if (needs_key != (received.tls_private_key.len > 0))
+        return FAIL(err, ERR_INVALID, "the manifest asks for %s TLS key, the message has %s",
+                    needs_key ? "the owner's" : "no", needs_key ? "none" : "one");
+    AUTO_BUF struct buf sealed = BUF_INIT(STATE_FILE_MAX);
+    if (provisioned_encode(&received, &sealed, err) < 0 ||
+        state_write(enclave, STATE_PROVISIONED, buf_slice(&sealed), err) < 0)
+        return FAIL_CONTEXT(err, "sealing what was provisioned");
+    enclave->provisioned = received;
+    received = (struct provisioned){0};
+    return 0;
+}
+
+static int answer_provision(void *context, const struct front_request *request, struct buf *out,
+                            struct err *err)
+{
+    struct enclave *enclave = context;
+    (void)pthread_mutex_lock(&enclave->provision_lock);
+    int status = 0;
+    if (enclave->is_provisioned)
+        status = FAIL(err, ERR_CONFLICT, "this enclave has been provisioned already");
+    else
+        status = accept_provisioning(enclave, request, err);
+    if (status == 0) {
+        enclave->is_provisioned = true;
+        enclave->state_name = "opening";
+        (void)kill(getpid(), ENCLAVE_WAKE_SIGNAL);
+    }
+    (void)pthread_mutex_unlock(&enclave->provision_lock);
+    if (status < 0) {
+        log_warning("provisioning refused: %s", err->message);
+        return -1;
+    }
+    return buf_str(out, "{\"provisioned\":true}\n", err);
+}
+
+/* --- boot steps --- */
+
+static const struct front_route routes[] = {
+    {"GET", "attestation", answer_attestation},
+    {"GET", "status", answer_status},
+    {"POST", "provision", answer_provision},
+};
+
+static void set_limits(const struct manifest_server *from, struct http_limits *limits)
+{
+    limits->connections = (unsigned)from->connections;
+    limits->header_bytes = (size_t)from->header_bytes;
+    limits->body_bytes = (int64_t)from->body_bytes;
+    limits->header_timeout_ms = (unsigned)from->header_timeout_ms;
+    limits->body_timeout_ms = (unsigned)from->body_timeout_ms;
+    limits->idle_timeout_ms = (unsigned)from->idle_timeout_ms;
+    limits->write_timeout_ms = (unsigned)from->write_timeout_ms;
+}
+
+int boot_listen(struct enclave *enclave, struct err *err)
+{
+    if (front_new(routes, ARRAY_LEN(routes), enclave, &enclave->front, err) < 0)
+        return -1;
+    const struct http_listener listener = {
+        .unix_path = ENCLAVE_APP_SOCKET,
+        .unix_mode = 0600,
+        .proxy = true,
+        .tls = enclave->tls,
+    };
+    struct http_server_config config = {
+        .listeners = &listener,
+        .listener_count = 1,
+        .handler = front_handler(),
+        .context = enclave->front,
+        .round_end = front_round_end,
+    };
+    set_limits(&enclave->manifest.server, &config.limits);
+    return http_server_start(&config, &enclave->server, err);
+}
+
+/* 0 also where nothing was provisioned yet. */
+static int unseal(struct enclave *enclave, struct err *err)
+{
+    AUTO_BUF struct buf sealed = BUF_INIT(STATE_FILE_MAX);
+    if (state_read(enclave, STATE_PROVISIONED, &sealed, err) < 0) {
+        if (err->kind != ERR_NOT_FOUND)
+            return -1;
+        err_clear(err);
+        return 0;
+    }
+    if (provisioned_decode(buf_slice(&sealed), &enclave->provisioned, err) < 0)
+        return FAIL_CONTEXT(err, "sealed state");
+    enclave->is_provisioned = true;
+    enclave->state_name = "opening";
+    return 0;
+}
+
+/* The main thread waits for signals: the control thread's wake-up, or the end. */
+static int wait_for_secrets(struct enclave *enclave, struct err *err)
+{
+    sigset_t signals;
+    enclave_signals(&signals);
+    for (;;) {
+        (void)pthread_mutex_lock(&enclave->provision_lock);
+        bool done = enclave->is_provisioned;
+        (void)pthread_mutex_unlock(&enclave->provision_lock);
+        if (done)
+            return 0;
+        int received = 0;
+        (void)sigwait(&signals, &received);
+        if (received != ENCLAVE_WAKE_SIGNAL)
+            return FAIL(err, ERR_INTERRUPTED, "stopped before it was provisioned");
+    }
+}
+
+int boot_secrets(struct enclave *enclave, struct err *err)
+{
+    (void)pthread_mutex_lock(&enclave->provision_lock);
+    int status = enclave->is_provisioned ? 0 : unseal(enclave, err);
+    if (status == 0 && !enclave->is_provisioned) {
+        enclave->state_name = "initializing";
+        front_set_waiting_text(enclave->front,
+                               "the app waits for its owner to send code key and secrets");
+        report_state("initializing", NULL);
+    }
+    (void)pthread_mutex_unlock(&enclave->provision_lock);
+    if (status < 0 || wait_for_secrets(enclave, err) < 0)
+        return -1;
+    front_set_waiting_text(enclave->front, "the app is starting");
+    return enclave->manifest.tls_mode == MANIFEST_TLS_OWNER
+               ? identity_use_owner_certificate(enclave, err)
+               : 0;
+}

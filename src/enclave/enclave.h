@@ -1,0 +1,105 @@
+// SPDX-License-Identifier: Apache-2.0
+/*
+ * One enclave's life: what the boot steps know, and the steps. Everything about where things are is
+ * fixed here, so nothing late and unmeasured (arguments, environment) can change what runs.
+ */
+#pragma once
+
+#include "crypto/x509.h"
+#include "enclave/front.h"
+#include "model/manifest.h"
+#include "net/server.h"
+#include "provision/provision.h"
+#include "serve/serve.h"
+#include "tee/tee.h"
+
+#include <pthread.h>
+#include <signal.h>
+
+#define ENCLAVE_PACKAGE "/run/mse/package"
+#define ENCLAVE_APP_SOCKET "/run/mse/node/app.sock"
+#define ENCLAVE_CIPHER "/run/mse/cipher"
+#define ENCLAVE_PLAIN "/run/mse/plain"
+#define ENCLAVE_SITE "/mse-env/site-packages"
+#define ENCLAVE_ENVIRONMENT "/mse-env/environment.json"
+#define ENCLAVE_HOME "/root"
+#define ENCLAVE_MODULE "/mse-app"
+#define ENCLAVE_SECRETS_FOLDER "/root/.cache/mse"
+#define ENCLAVE_SECRETS "/root/.cache/mse/secrets.json"
+
+enum {
+    ENCLAVE_STATUS_FD = 3,
+    ENCLAVE_STOP_MS = 10000,               /* patience with requests under way */
+    ENCLAVE_WAITING_CERTIFICATE_S = 86400, /* life of the certificate before provisioning, where
+                                              the owner brings the real one */
+};
+
+struct enclave {
+    struct buf manifest_bytes;
+    struct manifest manifest;
+    uint8_t fingerprint[SHA256_SIZE];
+    const struct tee *tee;
+    int state_folder; /* sealed, not visible to the app; -1 once it is not needed any more */
+
+    /* the TLS identity */
+    EVP_PKEY *key;
+    X509 *certificate;
+    struct buf public_key; /* DER SubjectPublicKeyInfo of the key that serves now */
+    struct tls_server *tls;
+    pthread_mutex_t identity_lock;
+
+    struct front *front;
+    struct http_server *server;
+
+    /* provisioning: under its lock; ENCLAVE_WAKE_SIGNAL when `is_provisioned` turns true */
+    pthread_mutex_t provision_lock;
+    bool is_provisioned;
+    struct provisioned provisioned;
+    const char *state_name; /* for the status path: a literal */
+
+    struct serve *serve;
+};
+
+/* Signals that are blocked in every thread and taken by the main one: the end, and the control
+ * thread's word that the secrets are there. */
+#define ENCLAVE_WAKE_SIGNAL SIGUSR1
+void enclave_signals(sigset_t *ret);
+
+/* JSON lines to the supervisor: {"state": ..., "reason": ...}. */
+void report_state(const char *state, const char *reason);
+
+/* boot.c: the steps until the enclave can be reached. */
+int boot_manifest(struct enclave *enclave, struct err *err) MUST_USE;
+int boot_tee(struct enclave *enclave, struct err *err) MUST_USE;
+int boot_package(struct enclave *enclave, struct err *err) MUST_USE;
+int boot_storage(struct enclave *enclave, struct err *err) MUST_USE;
+int boot_confine(struct enclave *enclave, struct err *err) MUST_USE;
+
+/* identity.c: TLS key, certificate, evidence. */
+int boot_identity(struct enclave *enclave, struct err *err) MUST_USE;
+/* Serves with the owner's certificate from now on. */
+int identity_use_owner_certificate(struct enclave *enclave, struct err *err) MUST_USE;
+/* The attestation document over a nonce. [any thread] */
+int identity_attest(struct enclave *enclave, const uint8_t nonce[static 32], struct buf *out,
+                    struct err *err) MUST_USE;
+
+/* control.c: the reserved paths, and waiting for provisioning. */
+int boot_listen(struct enclave *enclave, struct err *err) MUST_USE;
+int boot_secrets(struct enclave *enclave, struct err *err) MUST_USE;
+
+/* open.c: from secrets to a running app. */
+int open_code(struct enclave *enclave, struct err *err) MUST_USE;
+int open_secrets_file(struct enclave *enclave, struct err *err) MUST_USE;
+int open_app(struct enclave *enclave, struct err *err) MUST_USE;
+
+/* Files of the sealed state folder. */
+#define STATE_PROVISIONED "provisioned"
+#define STATE_IDENTITY "identity.pem"
+#define STATE_OPENED "opened"
+enum { STATE_FILE_MAX = 4 << 20 };
+/* NOT_FOUND where it is not there. */
+int state_read(const struct enclave *enclave, const char *name, struct buf *out,
+               struct err *err) MUST_USE;
+/* Whole or not at all, on disk when it returns. */
+int state_write(const struct enclave *enclave, const char *name, struct slice bytes,
+                struct err *err) MUST_USE;

@@ -1,0 +1,48 @@
+// SPDX-License-Identifier: Apache-2.0
+/*
+ * The front of the enclave's server: answers the reserved paths itself and hands every other
+ * request to the app once there is one. Reserved is what, percent-decoded once, starts with
+ * "/.well-known/mse/"; the app never sees such a request.
+ *
+ * Reserved requests are answered on one control thread (evidence and provisioning may block), from
+ * a bounded queue; past it: 503.
+ */
+#pragma once
+
+#include "net/http.h"
+#include "net/tls.h"
+
+enum { FRONT_BODY_MAX = 4 * 1024 * 1024, FRONT_QUEUE_MAX = 32 };
+
+/* A reserved request, whole. */
+struct front_request {
+    const struct http_request *http;
+    struct slice body;
+    uint8_t channel_binding[TLS_CHANNEL_BINDING_SIZE]; /* of the TLS session it came over */
+};
+
+/* One reserved path. `answer` runs on the control thread and fills `out` with JSON; on failure the
+ * error becomes the answer (its kind gives the status). */
+struct front_route {
+    const char *method;
+    const char *path; /* below /.well-known/mse/ */
+    int (*answer)(void *context, const struct front_request *request, struct buf *out,
+                  struct err *err);
+};
+
+struct front;
+
+/* The routes and their context must outlive it. Starts the control thread. */
+int front_new(const struct front_route *routes, size_t route_count, void *context,
+              struct front **ret, struct err *err) MUST_USE;
+/* What to give to the server; `context` is the front itself. */
+const struct http_handler *front_handler(void);
+/* Give this to the server too: the app wakes its threads once for a whole round. */
+void front_round_end(void *context);
+/* From now on other requests go to the app. [any thread] */
+void front_open(struct front *front, const struct http_handler *app, void *app_context,
+                void (*round_end)(void *context));
+/* Why the app is not there (yet): shown with the 503. A literal. [any thread] */
+void front_set_waiting_text(struct front *front, const char *text);
+/* Ends the control thread; queued requests are answered 503. The server must have stopped. */
+void front_free(struct front *front);

@@ -1,0 +1,194 @@
+// SPDX-License-Identifier: Apache-2.0
+/*
+ * The enclave's TLS identity: a P-256 key made inside, a certificate that carries the evidence
+ * (RA-TLS), or the owner's certificate once its key has been provisioned; and attestation on
+ * demand. The RA-TLS key and certificate are kept in sealed storage, so a restart changes neither.
+ */
+#include "enclave/enclave.h"
+
+#include "base/clock.h"
+#include "base/file.h"
+#include "base/log.h"
+#include "model/attestation_document.h"
+#include "model/ratls.h"
+
+#include <stdio.h>
+
+enum { PEM_MAX = 64 << 10, CLOCK_SKEW_S = 300 };
+
+/* --- making it --- */
+
+static enum ratls_evidence evidence_format(const char *tee_name)
+{
+    if (strcmp(tee_name, "simulation") == 0)
+        return RATLS_SIMULATION;
+    return strcmp(tee_name, "snp") == 0 ? RATLS_SNP_REPORT : RATLS_INTEL_QUOTE;
+}
+
+/* The extension that turns a certificate into evidence about its own key. */
+static int evidence_extension(struct enclave *enclave, EVP_PKEY *key, struct buf *out,
+                              struct err *err)
+{
+    AUTO_BUF struct buf public_key = BUF_INIT(4096);
+    AUTO_BUF struct buf claims = BUF_INIT(RATLS_CLAIMS_MAX);
+    AUTO_BUF struct buf evidence = BUF_INIT(TEE_EVIDENCE_MAX);
+    uint8_t key_digest[SHA256_SIZE];
+    uint8_t report_data[TEE_REPORT_DATA_SIZE] = {0}; /* SHA-256 of the claims, then zero */
+    if (public_key_der(key, &public_key, err) < 0 ||
+        sha256(buf_slice(&public_key), key_digest, err) < 0 ||
+        ratls_claims_encode(key_digest, enclave->fingerprint, &claims, err) < 0 ||
+        sha256(buf_slice(&claims), report_data, err) < 0 ||
+        enclave->tee->evidence(report_data, &evidence, err) < 0)
+        return -1;
+    return ratls_extension_encode(evidence_format(enclave->tee->name), buf_slice(&evidence),
+                                  buf_slice(&claims), out, err);
+}
+
+static int make_certificate(struct enclave *enclave, EVP_PKEY *key, X509 **ret, struct err *err)
+{
+    AUTO_BUF struct buf extension = BUF_INIT(TEE_EVIDENCE_MAX + RATLS_CLAIMS_MAX);
+    if (evidence_extension(enclave, key, &extension, err) < 0)
+        return FAIL_CONTEXT(err, "evidence for the certificate");
+    const struct manifest *manifest = &enclave->manifest;
+    const char *names[] = {manifest->tls_host_name};
+    const struct certificate_extension extensions[] = {{RATLS_OID, buf_slice(&extension)}};
+    int64_t now = clock_unix();
+    struct certificate_spec spec = {
+        .common_name = manifest->name, /* a host name may be too long for one */
+        .dns_names = names,
+        .dns_name_count = ARRAY_LEN(names),
+        .not_before = now - CLOCK_SKEW_S,
+        .not_after = manifest->tls_mode == MANIFEST_TLS_RA ? manifest->tls_not_after
+                                                           : now + ENCLAVE_WAITING_CERTIFICATE_S,
+        .extensions = extensions,
+        .extension_count = ARRAY_LEN(extensions),
+    };
+    if (spec.not_after <= now)
+        return FAIL(err, ERR_INVALID, "the certificate's end in the manifest has passed");
+    return certificate_new(key, &spec, NULL, NULL, ret, err);
+}
+
+static int save_identity(struct enclave *enclave, EVP_PKEY *key, X509 *certificate, struct err *err)
+{
+    AUTO_BUF struct buf pem = BUF_INIT(PEM_MAX);
+    if (private_key_to_pem(key, &pem, err) < 0 || certificate_to_pem(certificate, &pem, err) < 0)
+        return -1;
+    return state_write(enclave, STATE_IDENTITY, buf_slice(&pem), err);
+}
+
+/* 0 with *ret_key NULL: there is none yet. */
+static int load_identity(struct enclave *enclave, EVP_PKEY **ret_key, X509 **ret_certificate,
+                         struct err *err)
+{
+    AUTO_BUF struct buf pem = BUF_INIT(PEM_MAX);
+    if (state_read(enclave, STATE_IDENTITY, &pem, err) < 0) {
+        if (err->kind != ERR_NOT_FOUND)
+            return -1;
+        err_clear(err);
+        *ret_key = NULL;
+        return 0;
+    }
+    AUTO_PKEY EVP_PKEY *key = NULL;
+    if (private_key_from_pem(buf_slice(&pem), &key, err) < 0 ||
+        certificate_from_pem(buf_slice(&pem), ret_certificate, err) < 0)
+        return FAIL_CONTEXT(err, "sealed TLS identity");
+    *ret_key = STEAL(key);
+    return 0;
+}
+
+/* What serves from now on; takes key and certificate over. */
+static int use(struct enclave *enclave, EVP_PKEY *key, X509 *certificate, struct slice chain,
+               struct err *err)
+{
+    AUTO_BUF struct buf public_key = BUF_INIT(4096);
+    const struct tls_server_config config = {
+        .key = key,
+        .certificate = certificate,
+        .chain = chain,
+        .allow_tls12 = enclave->manifest.tls_mode == MANIFEST_TLS_OWNER,
+    };
+    if (public_key_der(key, &public_key, err) < 0)
+        return -1;
+    int status = enclave->tls == NULL ? tls_server_new(&config, &enclave->tls, err)
+                                      : tls_server_replace(enclave->tls, &config, err);
+    if (status < 0)
+        return -1;
+    (void)pthread_mutex_lock(&enclave->identity_lock);
+    EVP_PKEY_free(enclave->key);
+    X509_free(enclave->certificate);
+    enclave->key = key;
+    enclave->certificate = certificate;
+    buf_clear(&enclave->public_key);
+    status = buf_bytes(&enclave->public_key, buf_slice(&public_key), err);
+    (void)pthread_mutex_unlock(&enclave->identity_lock);
+    return status;
+}
+
+int boot_identity(struct enclave *enclave, struct err *err)
+{
+    AUTO_PKEY EVP_PKEY *key = NULL;
+    AUTO_X509 X509 *certificate = NULL;
+    if (load_identity(enclave, &key, &certificate, err) < 0)
+        return -1;
+    if (key == NULL &&
+        (p256_key_new(&key, err) < 0 || make_certificate(enclave, key, &certificate, err) < 0 ||
+         save_identity(enclave, key, certificate, err) < 0))
+        return -1;
+    if (use(enclave, key, certificate, slice_of(NULL, 0), err) < 0)
+        return -1;
+    key = NULL;
+    certificate = NULL;
+    return 0;
+}
+
+int identity_use_owner_certificate(struct enclave *enclave, struct err *err)
+{
+    AUTO_BUF struct buf pem = BUF_INIT(PEM_MAX);
+    AUTO_PKEY EVP_PKEY *key = NULL;
+    AUTO_X509 X509 *certificate = NULL;
+    if (file_read(ENCLAVE_PACKAGE "/certificate.pem", &pem, err) < 0 ||
+        certificate_from_pem(buf_slice(&pem), &certificate, err) < 0 ||
+        private_key_from_pem(secret_slice(&enclave->provisioned.tls_private_key), &key, err) < 0)
+        return FAIL_CONTEXT(err, "the owner's certificate");
+    if (!certificate_matches_key(certificate, key))
+        return FAIL(err, ERR_INVALID, "the owner's TLS key does not belong to the certificate");
+    if (use(enclave, key, certificate, buf_slice(&pem), err) < 0)
+        return FAIL_CONTEXT(err, "the owner's certificate");
+    key = NULL;
+    certificate = NULL;
+    return 0;
+}
+
+/* --- attestation on demand --- */
+
+static int fill_document(struct enclave *enclave, const uint8_t nonce[static 32],
+                         struct attestation_document *document, struct err *err)
+{
+    (void)pthread_mutex_lock(&enclave->identity_lock);
+    int status = buf_bytes(&document->public_key, buf_slice(&enclave->public_key), err);
+    (void)pthread_mutex_unlock(&enclave->identity_lock);
+    if (status < 0)
+        return -1;
+    const struct slice parts[] = {slice_of(nonce, ATTESTATION_NONCE_SIZE),
+                                  buf_slice(&document->public_key),
+                                  slice_of(enclave->fingerprint, SHA256_SIZE)};
+    uint8_t report_data[SHA512_SIZE];
+    if (sha512_parts(parts, ARRAY_LEN(parts), report_data, err) < 0 ||
+        enclave->tee->evidence(report_data, &document->evidence, err) < 0)
+        return -1;
+    document->manifest = str_copy(buf_text(&enclave->manifest_bytes), err);
+    return document->manifest == NULL ? -1 : 0;
+}
+
+int identity_attest(struct enclave *enclave, const uint8_t nonce[static 32], struct buf *out,
+                    struct err *err)
+{
+    AUTO_ATTESTATION_DOCUMENT struct attestation_document document = {
+        .evidence = BUF_INIT(ATTESTATION_EVIDENCE_MAX),
+        .public_key = BUF_INIT(ATTESTATION_KEY_MAX),
+    };
+    (void)snprintf(document.tee, sizeof(document.tee), "%s", enclave->tee->name);
+    if (fill_document(enclave, nonce, &document, err) < 0)
+        return FAIL_CONTEXT(err, "attestation");
+    return attestation_document_encode(&document, out, err);
+}

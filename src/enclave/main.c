@@ -1,0 +1,91 @@
+// SPDX-License-Identifier: Apache-2.0
+/*
+ * mse-enclave: what runs inside the TEE, from the manifest to the served app. The boot steps are a
+ * table; a step that fails ends the enclave, which tells the supervisor why. Takes no arguments and
+ * looks at no variable of its environment.
+ */
+#include "enclave/enclave.h"
+
+#include "base/clock.h"
+#include "base/fd.h"
+#include "base/log.h"
+
+#include <errno.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <unistd.h>
+
+static const struct step {
+    const char *name;
+    int (*run)(struct enclave *enclave, struct err *err);
+} steps[] = {
+    {"manifest", boot_manifest},
+    {"TEE", boot_tee},
+    {"package", boot_package},
+    {"storage", boot_storage},
+    {"confinement", boot_confine},
+    {"identity", boot_identity},
+    {"listen", boot_listen},
+    {"secrets", boot_secrets},
+    {"code", open_code},
+    {"secrets file", open_secrets_file},
+    {"app", open_app},
+};
+
+static int boot(struct enclave *enclave, struct err *err)
+{
+    for (size_t i = 0; i < ARRAY_LEN(steps); i++) {
+        int64_t start = clock_monotonic_us();
+        if (steps[i].run(enclave, err) < 0)
+            return FAIL_CONTEXT(err, "%s", steps[i].name);
+        log_info("%s: %.1f ms", steps[i].name, (double)(clock_monotonic_us() - start) / 1000.0);
+    }
+    return 0;
+}
+
+static void stop(struct enclave *enclave)
+{
+    struct err err = ERR_INIT;
+    front_set_waiting_text(enclave->front, "the app is stopping");
+    if (serve_drain(enclave->serve, ENCLAVE_STOP_MS, &err) < 0)
+        log_err(LOG_WARNING, &err);
+    unsigned aborted = http_server_stop(enclave->server, 2000);
+    if (aborted > 0)
+        log_warning("%u requests were cut off by the stop", aborted);
+    http_server_free(enclave->server);
+    serve_free(enclave->serve);
+    front_free(enclave->front);
+}
+
+int main(void)
+{
+    sigset_t signals;
+    enclave_signals(&signals);
+    (void)pthread_sigmask(SIG_BLOCK, &signals, NULL);
+    (void)signal(SIGPIPE, SIG_IGN);
+    log_init("enclave", LOG_INFO);
+    struct err err = ERR_INIT;
+    static struct enclave enclave = {
+        .state_folder = -1,
+        .manifest_bytes = {.max = MANIFEST_MAX},
+        .public_key = {.max = 4096},
+        .identity_lock = PTHREAD_MUTEX_INITIALIZER,
+        .provision_lock = PTHREAD_MUTEX_INITIALIZER,
+        .state_name = "starting",
+    };
+    if (crypto_init(&err) < 0 || boot(&enclave, &err) < 0) {
+        if (err.kind == ERR_INTERRUPTED)
+            _exit(0);
+        log_err(LOG_ERROR, &err);
+        report_state("failed", err.message);
+        _exit(1); /* threads of a half-made enclave may be anywhere: no destructors */
+    }
+    report_state("running", NULL);
+    int received = ENCLAVE_WAKE_SIGNAL;
+    while (received == ENCLAVE_WAKE_SIGNAL)
+        (void)sigwait(&signals, &received);
+    log_info("stopping");
+    stop(&enclave);
+    return 0;
+}
