@@ -1,0 +1,326 @@
+// SPDX-License-Identifier: Apache-2.0
+/*
+ * Verified connections to enclaves. The judgement is libmse's; this file brings it the certificate
+ * or the fresh evidence of the very session that is used afterwards.
+ */
+#include "cli/attested.h"
+#include "cli/ui.h"
+
+#include "base/clock.h"
+#include "base/text.h"
+#include "crypto/x509.h"
+#include "model/attestation_document.h"
+#include "net/client.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+enum { HOST_SIZE = 256, CERTIFICATE_MAX = 128 << 10, PATH_SIZE = 256 };
+
+/* What the certificate callback needs, and what it found. */
+struct judgement {
+    const struct attested_expectation *expectation;
+    struct mse_verdict *verdict;
+};
+
+struct attested {
+    struct tls_client *tls;
+    struct http_client *client;
+    struct judgement judgement;
+    struct buf certificate;
+    uint8_t channel_binding[TLS_CHANNEL_BINDING_SIZE];
+    char *manifest; /* of an attestation document */
+};
+
+struct address {
+    char host[HOST_SIZE];
+    int port;
+};
+
+static int parse_url(const char *url, struct address *ret, struct err *err)
+{
+    static const char scheme[] = "https://";
+    if (!str_starts_with(url, scheme))
+        return FAIL(err, ERR_USAGE, "'%s' is not an https:// URL", url);
+    const char *host = url + sizeof(scheme) - 1;
+    size_t len = strcspn(host, ":/?#");
+    uint64_t port = 443;
+    if (len == 0 || len >= sizeof(ret->host))
+        return FAIL(err, ERR_USAGE, "'%s' names no host", url);
+    memcpy(ret->host, host, len);
+    ret->host[len] = '\0';
+    if (host[len] == ':') {
+        char digits[8];
+        size_t count = strcspn(host + len + 1, "/?#");
+        if (count >= sizeof(digits))
+            return FAIL(err, ERR_USAGE, "'%s' has no port from 1 to 65535", url);
+        memcpy(digits, host + len + 1, count);
+        digits[count] = '\0';
+        if (parse_u64(digits, "the URL's port", 1, 65535, &port, err) < 0)
+            return -1;
+    }
+    ret->port = (int)port;
+    return 0;
+}
+
+/* --- judging --- */
+
+int attested_rejected(const struct mse_verdict *verdict, struct err *err)
+{
+    AUTO_BUF struct buf text = BUF_INIT(600);
+    struct err ignored = ERR_INIT;
+    const char *hint = "";
+    for (size_t i = 0; i < verdict->check_count; i++) {
+        const struct mse_check *check = &verdict->checks[i];
+        if (check->result != MSE_FAIL)
+            continue;
+        (void)!buf_printf(&text, &ignored, "%s%s: found %.120s, expected %.120s",
+                          text.len == 0 ? "" : "; ", check->name, check->found, check->expected);
+        if (hint[0] == '\0')
+            hint = check->hint;
+    }
+    (void)FAIL(err, ERR_REJECTED, "the evidence is rejected: %s", buf_text(&text));
+    err_hint(err, "%s", hint);
+    return -1;
+}
+
+static struct mse_verdict *judge(const struct attested_expectation *expectation,
+                                 struct slice evidence, struct slice collateral,
+                                 const uint8_t *report_data)
+{
+    const struct mse_input input = {
+        .evidence = {evidence.data, evidence.len},
+        .collateral = {collateral.data, collateral.len},
+        .policy = expectation->policy,
+        .at = clock_unix(),
+        .report_data = report_data,
+        .fingerprint = expectation->fingerprint,
+    };
+    return mse_verify(&input);
+}
+
+/* Inside the handshake, before anything was sent but the ClientHello. */
+static int judge_certificate(void *context, struct slice der, struct err *err)
+{
+    struct judgement *judgement = context;
+    judgement->verdict = judge(judgement->expectation, der, slice_of(NULL, 0), NULL);
+    if (judgement->verdict == NULL)
+        return FAIL(err, ERR_MEMORY, "out of memory");
+    return judgement->verdict->accepted ? 0 : attested_rejected(judgement->verdict, err);
+}
+
+/* For the ways in that judge later, or on demand of the user not at all. */
+static int accept_certificate(void *context, struct slice der, struct err *err)
+{
+    (void)context;
+    (void)der;
+    (void)err;
+    return 0;
+}
+
+/* --- connecting --- */
+
+static int connect_with(const char *url, const struct attested_expectation *expectation,
+                        int timeout_s, tls_verify verify, struct attested *attested,
+                        struct err *err)
+{
+    struct address address;
+    if (parse_url(url, &address, err) < 0)
+        return -1;
+    const struct tls_client_config tls = {
+        .verify = verify,
+        .verify_context = &attested->judgement,
+        .allow_tls12 = true, /* an owner's certificate may be served so; RA-TLS is 1.3 only */
+    };
+    attested->certificate.max = CERTIFICATE_MAX;
+    attested->judgement.expectation = expectation;
+    if (tls_client_new(&tls, &attested->tls, err) < 0)
+        return -1;
+    const struct http_client_config config = {
+        .host = address.host,
+        .port = address.port,
+        .tls = attested->tls,
+        .server_name = expectation->host != NULL ? expectation->host : address.host,
+        .connect_timeout_ms = timeout_s * 1000,
+        .interrupted = ui_interrupted(),
+    };
+    if (http_client_connect(&config, &attested->client, err) < 0 ||
+        http_client_channel_binding(attested->client, attested->channel_binding, err) < 0)
+        return -1;
+    return http_client_certificate(attested->client, &attested->certificate, err);
+}
+
+static struct mse_verdict *take_verdict(struct attested *attested)
+{
+    struct mse_verdict *verdict = attested->judgement.verdict;
+    attested->judgement.verdict = NULL;
+    return verdict;
+}
+
+static void give_verdict(struct attested *attested, struct mse_verdict **ret)
+{
+    struct mse_verdict *verdict = take_verdict(attested);
+    if (ret != NULL)
+        *ret = verdict;
+    else
+        mse_verdict_free(verdict);
+}
+
+int attested_open(const char *url, const struct attested_expectation *expectation, int timeout_s,
+                  struct attested **ret, struct mse_verdict **ret_verdict, struct err *err)
+{
+    AUTO_ATTESTED struct attested *attested = mem_alloc(sizeof(*attested), err);
+    if (attested == NULL)
+        return -1;
+    int status = connect_with(url, expectation, timeout_s, judge_certificate, attested, err);
+    give_verdict(attested, ret_verdict);
+    if (status < 0)
+        return FAIL_CONTEXT(err, "%s", url);
+    *ret = STEAL(attested);
+    return 0;
+}
+
+int attested_open_unverified(const char *url, const struct attested_expectation *expectation,
+                             int timeout_s, struct attested **ret, struct err *err)
+{
+    AUTO_ATTESTED struct attested *attested = mem_alloc(sizeof(*attested), err);
+    if (attested == NULL)
+        return -1;
+    if (connect_with(url, expectation, timeout_s, accept_certificate, attested, err) < 0)
+        return FAIL_CONTEXT(err, "%s", url);
+    *ret = STEAL(attested);
+    return 0;
+}
+
+/* --- on demand --- */
+
+static int fetch_document(struct attested *attested, const uint8_t nonce[static 32],
+                          struct attestation_document *document, struct err *err)
+{
+    char nonce_text[2 * ATTESTATION_NONCE_SIZE + 1];
+    char path[PATH_SIZE];
+    AUTO_BUF struct buf answer = BUF_INIT(ATTESTATION_DOCUMENT_MAX);
+    int status;
+    hex_encode(slice_of(nonce, ATTESTATION_NONCE_SIZE), nonce_text);
+    (void)snprintf(path, sizeof(path), "/.well-known/mse/attestation?nonce=%s", nonce_text);
+    if (attested_request(attested, "GET", path, slice_of(NULL, 0), &status, &answer, err) < 0)
+        return -1;
+    if (status != 200)
+        return FAIL(err, ERR_REJECTED,
+                    "it does not answer as an enclave: GET /.well-known/mse/attestation gave %d",
+                    status);
+    if (attestation_document_decode(buf_slice(&answer), document, err) < 0) {
+        err->kind = ERR_REJECTED;
+        return -1;
+    }
+    return 0;
+}
+
+/* SHA-512(nonce || public key of this session || fingerprint). */
+static int expected_report_data(struct attested *attested, const uint8_t nonce[static 32],
+                                const uint8_t fingerprint[static SHA256_SIZE],
+                                uint8_t ret[static SHA512_SIZE], struct err *err)
+{
+    AUTO_X509 X509 *certificate = NULL;
+    AUTO_BUF struct buf key = BUF_INIT(4096);
+    if (certificate_from_der(buf_slice(&attested->certificate), &certificate, err) < 0 ||
+        public_key_der(X509_get0_pubkey(certificate), &key, err) < 0)
+        return -1;
+    const struct slice parts[] = {slice_of(nonce, ATTESTATION_NONCE_SIZE), buf_slice(&key),
+                                  slice_of(fingerprint, SHA256_SIZE)};
+    return sha512_parts(parts, ARRAY_LEN(parts), ret, err);
+}
+
+/* The manifest that it claims decides which fingerprint its report data must hold; whether that is
+ * the wanted one is a check of its own. */
+static int judge_document(struct attested *attested, const uint8_t nonce[static 32],
+                          const struct attestation_document *document, struct err *err)
+{
+    uint8_t fingerprint[SHA256_SIZE];
+    uint8_t report_data[SHA512_SIZE];
+    if (sha256(slice_str(document->manifest), fingerprint, err) < 0 ||
+        expected_report_data(attested, nonce, fingerprint, report_data, err) < 0)
+        return -1;
+    struct attested_expectation expectation = *attested->judgement.expectation;
+    if (expectation.fingerprint == NULL)
+        expectation.fingerprint = fingerprint;
+    const char *collateral = document->collateral == NULL ? "" : document->collateral;
+    attested->judgement.verdict =
+        judge(&expectation, buf_slice(&document->evidence), slice_str(collateral), report_data);
+    if (attested->judgement.verdict == NULL)
+        return FAIL(err, ERR_MEMORY, "out of memory");
+    if (!attested->judgement.verdict->accepted)
+        return attested_rejected(attested->judgement.verdict, err);
+    attested->manifest = str_copy(document->manifest, err);
+    return attested->manifest == NULL ? -1 : 0;
+}
+
+static int open_on_demand(const char *url, int timeout_s,
+                          const struct attested_expectation *expectation, struct attested *attested,
+                          struct err *err)
+{
+    uint8_t nonce[ATTESTATION_NONCE_SIZE];
+    AUTO_ATTESTATION_DOCUMENT struct attestation_document document = {0};
+    if (random_bytes(nonce, sizeof(nonce), err) < 0 ||
+        connect_with(url, expectation, timeout_s, accept_certificate, attested, err) < 0 ||
+        fetch_document(attested, nonce, &document, err) < 0)
+        return -1;
+    return judge_document(attested, nonce, &document, err);
+}
+
+int attested_open_on_demand(const char *url, const struct attested_expectation *expectation,
+                            int timeout_s, struct attested **ret, struct mse_verdict **ret_verdict,
+                            struct err *err)
+{
+    AUTO_ATTESTED struct attested *attested = mem_alloc(sizeof(*attested), err);
+    if (attested == NULL)
+        return -1;
+    int status = open_on_demand(url, timeout_s, expectation, attested, err);
+    give_verdict(attested, ret_verdict);
+    if (status < 0)
+        return FAIL_CONTEXT(err, "%s", url);
+    *ret = STEAL(attested);
+    return 0;
+}
+
+/* --- using it --- */
+
+void attested_close(struct attested *attested)
+{
+    if (attested == NULL)
+        return;
+    http_client_free(attested->client);
+    tls_client_free(attested->tls);
+    mse_verdict_free(attested->judgement.verdict);
+    buf_done(&attested->certificate);
+    free(attested->manifest);
+    free(attested);
+}
+
+void attested_channel_binding(const struct attested *attested, uint8_t ret[static 32])
+{
+    memcpy(ret, attested->channel_binding, TLS_CHANNEL_BINDING_SIZE);
+}
+
+struct slice attested_certificate(const struct attested *attested)
+{
+    return buf_slice(&attested->certificate);
+}
+
+const char *attested_manifest(const struct attested *attested)
+{
+    return attested->manifest == NULL ? "" : attested->manifest;
+}
+
+int attested_request(struct attested *attested, const char *method, const char *path,
+                     struct slice body, int *ret_status, struct buf *out, struct err *err)
+{
+    AUTO_HTTP_RESPONSE struct http_client_response response = HTTP_CLIENT_RESPONSE_INIT;
+    response.body.max = out->max;
+    const struct http_client_request request = {.method = method, .target = path, .body = body};
+    if (http_client_request(attested->client, &request, &response, err) < 0)
+        return FAIL_CONTEXT(err, "%s %s", method, path);
+    *ret_status = response.status;
+    return buf_bytes(out, buf_slice(&response.body), err);
+}

@@ -1,0 +1,52 @@
+// SPDX-License-Identifier: Apache-2.0
+/*
+ * A connection to an enclave that has been verified, and is the only one that secrets go over. The
+ * certificate's evidence is judged inside the TLS handshake: until it is accepted this machine has
+ * sent nothing but its ClientHello.
+ */
+#pragma once
+
+#include "crypto/crypto.h"
+#include "mse/mse.h"
+
+struct attested;
+
+/* What the other end must be. */
+struct attested_expectation {
+    const uint8_t *fingerprint;      /* 32 bytes; NULL: not asked (the verdict then says so) */
+    const struct mse_policy *policy; /* NULL: strict */
+    const char *host;                /* NULL: the URL's; a name for SNI where the address is not */
+};
+
+/* Connects to https://HOST[:PORT] and verifies. *ret_verdict (may be NULL) is set whenever there
+ * was something to judge, also on failure; the caller frees it with mse_verdict_free. Errors:
+ * UNREACHABLE, TIMEOUT, REJECTED (names the failed checks), USAGE (not an https URL). */
+int attested_open(const char *url, const struct attested_expectation *expectation, int timeout_s,
+                  struct attested **ret, struct mse_verdict **ret_verdict,
+                  struct err *err) MUST_USE;
+/* The same for an app that shows its owner's certificate: connects without judging the certificate,
+ * asks for fresh evidence over a random nonce, the session's key and the fingerprint, and judges
+ * that. Works with RA-TLS certificates too. */
+int attested_open_on_demand(const char *url, const struct attested_expectation *expectation,
+                            int timeout_s, struct attested **ret, struct mse_verdict **ret_verdict,
+                            struct err *err) MUST_USE;
+/* For deploy --no-verify alone: judges nothing. */
+int attested_open_unverified(const char *url, const struct attested_expectation *expectation,
+                             int timeout_s, struct attested **ret, struct err *err) MUST_USE;
+void attested_close(struct attested *attested);
+DEFINE_CLEANUP(attested_cleanup, struct attested *, attested_close)
+#define AUTO_ATTESTED __attribute__((cleanup(attested_cleanup)))
+
+/* RFC 9266 tls-exporter of the verified session. */
+void attested_channel_binding(const struct attested *attested, uint8_t ret[static 32]);
+/* The certificate that was shown, DER; lives as long as the connection. */
+struct slice attested_certificate(const struct attested *attested);
+/* The manifest that the enclave answered (on demand only), "" otherwise. */
+const char *attested_manifest(const struct attested *attested);
+
+/* One request on the verified connection; at most out->max bytes of answer. */
+int attested_request(struct attested *attested, const char *method, const char *path,
+                     struct slice body, int *ret_status, struct buf *out, struct err *err) MUST_USE;
+
+/* The failed checks of a verdict, one after another, for an error message. */
+int attested_rejected(const struct mse_verdict *verdict, struct err *err) MUST_USE;

@@ -1,0 +1,287 @@
+// SPDX-License-Identifier: Apache-2.0
+/*
+ * mse list, status, logs, stop, restart: what the node says of the apps, and what it is asked to do
+ * with them. None of it is proof of anything: that is mse verify.
+ */
+#include "cli/command.h"
+#include "cli/context_store.h"
+#include "cli/node_client.h"
+#include "cli/ui.h"
+#include "cli/wait.h"
+
+#include "base/clock.h"
+#include "base/text.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+enum { PATH_SIZE = 256, STOP_TIMEOUT_S = 60, DEFAULT_RESTART_TIMEOUT_S = 60 };
+
+static enum ui_style state_style(const char *state)
+{
+    if (strcmp(state, "running") == 0)
+        return UI_GREEN;
+    if (strcmp(state, "on_error") == 0)
+        return UI_RED;
+    return strcmp(state, "stopped") == 0 ? UI_DIM : UI_YELLOW;
+}
+
+/* --- list --- */
+
+static int print_row(const json_t *entry, struct err *err)
+{
+    AUTO_NODE_APP struct node_app app = {0};
+    if (node_app_from_json(entry, &app, err) < 0)
+        return -1;
+    char created[RFC3339_SIZE];
+    rfc3339_format(app.created, created);
+    ui_print(UI_PLAIN, "%.8s  %-20s %-12s ", app.id, app.name, app.project);
+    ui_print(state_style(app.state), "%-13s", app.state);
+    ui_print(UI_PLAIN, "%s  %s\n", created, app.url);
+    return 0;
+}
+
+static int list(const struct options *options, struct err *err)
+{
+    AUTO_NODE struct node *node = NULL;
+    AUTO_JSON json_t *apps = NULL;
+    if (node_open(options_value(options, "node"), &node, err) < 0 ||
+        node_list(node, "/v1/apps", "apps", &apps, err) < 0)
+        return -1;
+    if (ui_json())
+        return ui_print_json(json_incref(apps), err);
+    if (json_array_size(apps) == 0) {
+        ui_info("no apps yet: 'mse scaffold hello' makes one, 'mse deploy' deploys it");
+        return 0;
+    }
+    ui_print(UI_BOLD, "%-8s  %-20s %-12s %-13s%-20s  %s\n", "ID", "NAME", "PROJECT", "STATE",
+             "CREATED", "URL");
+    for (size_t i = 0; i < json_array_size(apps); i++) {
+        if (print_row(json_array_get(apps, i), err) < 0)
+            return FAIL_CONTEXT(err, "the node's list of apps");
+    }
+    return 0;
+}
+
+static const struct option_spec list_options[] = {OPTION_NODE, OPTION_JSON, OPTION_HELP};
+
+const struct command command_list = {
+    .name = "list",
+    .arguments = "",
+    .summary = "list your apps on the node",
+    .text = "One line an app, oldest first. Stopped apps stay listed until the node forgets them.",
+    .example = "mse list --json",
+    .options = list_options,
+    .option_count = ARRAY_LEN(list_options),
+    .run = list,
+};
+
+/* --- status --- */
+
+static void print_status(const struct node_app *app)
+{
+    char created[RFC3339_SIZE];
+    char expires[RFC3339_SIZE] = "never";
+    char used[UI_SIZE_TEXT];
+    char quota[UI_SIZE_TEXT] = "unlimited";
+    rfc3339_format(app->created, created);
+    if (app->expires != 0)
+        rfc3339_format(app->expires, expires);
+    ui_size_text(app->storage_used_bytes, used);
+    if (app->storage_quota_bytes != 0)
+        ui_size_text(app->storage_quota_bytes, quota);
+    ui_print(UI_BOLD, "%s", app->name);
+    ui_print(UI_PLAIN, "  %s\n  state        ", app->id);
+    ui_print(state_style(app->state), "%s\n", app->state);
+    if (app->reason[0] != '\0')
+        ui_print(UI_PLAIN, "  reason       %s\n", app->reason);
+    ui_print(UI_PLAIN,
+             "  project      %s\n  url          %s\n  fingerprint  %s\n  created      %s\n"
+             "  expires      %s\n  restarts     %lld\n  storage      %s of %s\n",
+             app->project, app->url, app->fingerprint, created, expires, (long long)app->restarts,
+             used, quota);
+}
+
+static int status(const struct options *options, struct err *err)
+{
+    AUTO_NODE struct node *node = NULL;
+    AUTO_NODE_APP struct node_app app = {0};
+    if (node_open(options_value(options, "node"), &node, err) < 0 ||
+        node_app_find(node, options->arguments[0], &app, err) < 0)
+        return -1;
+    if (!ui_json()) {
+        print_status(&app);
+        return 0;
+    }
+    char path[PATH_SIZE];
+    (void)snprintf(path, sizeof(path), "/v1/apps/%s", app.id);
+    json_t *document = NULL;
+    if (node_request(node, "GET", path, &document, err) < 0)
+        return -1;
+    return ui_print_json(document, err);
+}
+
+static const struct option_spec status_options[] = {OPTION_NODE, OPTION_JSON, OPTION_HELP};
+
+const struct command command_status = {
+    .name = "status",
+    .arguments = "APP",
+    .summary = "show one app: state, reason, address, storage",
+    .text = "APP is a UUID, a unique beginning of one, or a name. The states: spawning, "
+            "initializing (waits for its secrets), running, on_error (with the reason), stopped.",
+    .example = "mse status hello",
+    .options = status_options,
+    .option_count = ARRAY_LEN(status_options),
+    .min_arguments = 1,
+    .max_arguments = 1,
+    .run = status,
+};
+
+/* --- logs --- */
+
+static int write_out(void *context, struct slice bytes, struct err *err)
+{
+    (void)context;
+    if (fwrite(bytes.data, 1, bytes.len, stdout) != bytes.len || fflush(stdout) != 0)
+        return FAIL_ERRNO(err, ERR_IO, "cannot write to standard output");
+    return 0;
+}
+
+static int logs(const struct options *options, struct err *err)
+{
+    uint64_t tail = 1000;
+    const char *wanted = options_value(options, "tail");
+    if (wanted != NULL && parse_u64(wanted, "--tail", 1, 1000000, &tail, err) < 0) {
+        err->kind = ERR_USAGE;
+        return -1;
+    }
+    AUTO_NODE struct node *node = NULL;
+    AUTO_NODE_APP struct node_app app = {0};
+    if (node_open(options_value(options, "node"), &node, err) < 0 ||
+        node_app_find(node, options->arguments[0], &app, err) < 0)
+        return -1;
+    char path[PATH_SIZE];
+    (void)snprintf(path, sizeof(path), "/v1/apps/%s/logs?tail=%llu%s", app.id,
+                   (unsigned long long)tail, options_has(options, "follow") ? "&follow=1" : "");
+    if (node_stream(node, path, write_out, NULL, err) < 0) {
+        if (err->kind == ERR_INTERRUPTED && options_has(options, "follow"))
+            return 0; /* Ctrl-C is how one stops following */
+        return -1;
+    }
+    return 0;
+}
+
+static const struct option_spec logs_options[] = {
+    {.name = "follow", .letter = 'f', .help = "go on showing what comes, until Ctrl-C"},
+    {.name = "tail", .value_name = "LINES", .help = "how many of the last lines (default: 1000)"},
+    OPTION_NODE,
+    OPTION_HELP,
+};
+
+const struct command command_logs = {
+    .name = "logs",
+    .arguments = "APP",
+    .summary = "show what the app wrote to its log",
+    .text = "Standard output and standard error of the app, as the node keeps them. The operator "
+            "can read them: do not log what is secret.",
+    .example = "mse logs -f hello",
+    .options = logs_options,
+    .option_count = ARRAY_LEN(logs_options),
+    .min_arguments = 1,
+    .max_arguments = 1,
+    .run = logs,
+};
+
+/* --- stop --- */
+
+static int stop_one(struct node *node, const struct node_app *app, bool yes, struct err *err)
+{
+    char used[UI_SIZE_TEXT];
+    ui_size_text(app->storage_used_bytes, used);
+    bool is_stopped = strcmp(app->state, "stopped") == 0;
+    if (!is_stopped && ui_confirm(yes, err, "Stop '%s' (%.8s) and destroy what it stored (%s)?",
+                                  app->name, app->id, used) < 0)
+        return -1;
+    ui_step_begin("stop");
+    char path[PATH_SIZE];
+    (void)snprintf(path, sizeof(path), "/v1/apps/%s/stop", app->id);
+    AUTO_NODE_APP struct node_app after = {0};
+    if (node_request(node, "POST", path, NULL, err) < 0 ||
+        wait_for_state(node, app->id, "stopped", STOP_TIMEOUT_S, &after, err) < 0) {
+        ui_step_fail();
+        return FAIL_CONTEXT(err, "stopping '%s'", app->name);
+    }
+    ui_step_end("%s is stopped, its storage and its keys are gone", app->name);
+    return 0;
+}
+
+static int stop(const struct options *options, struct err *err)
+{
+    AUTO_NODE struct node *node = NULL;
+    if (node_open(options_value(options, "node"), &node, err) < 0)
+        return -1;
+    for (size_t i = 0; i < options->argument_count; i++) {
+        AUTO_NODE_APP struct node_app app = {0};
+        if (node_app_find(node, options->arguments[i], &app, err) < 0 ||
+            stop_one(node, &app, options_has(options, "yes"), err) < 0)
+            return -1;
+    }
+    return 0;
+}
+
+static const struct option_spec stop_options[] = {OPTION_YES, OPTION_NODE, OPTION_HELP};
+
+const struct command command_stop = {
+    .name = "stop",
+    .arguments = "APP...",
+    .summary = "stop apps and destroy their storage and keys",
+    .text = "What a stopped app had stored cannot be read by anybody any more. The context stays "
+            "until 'mse context --remove'.",
+    .example = "mse stop hello",
+    .options = stop_options,
+    .option_count = ARRAY_LEN(stop_options),
+    .min_arguments = 1,
+    .max_arguments = OPTIONS_MAX,
+    .run = stop,
+};
+
+/* --- restart --- */
+
+static int restart(const struct options *options, struct err *err)
+{
+    AUTO_NODE struct node *node = NULL;
+    AUTO_NODE_APP struct node_app app = {0};
+    AUTO_NODE_APP struct node_app after = {0};
+    if (node_open(options_value(options, "node"), &node, err) < 0 ||
+        node_app_find(node, options->arguments[0], &app, err) < 0)
+        return -1;
+    char path[PATH_SIZE];
+    (void)snprintf(path, sizeof(path), "/v1/apps/%s/restart", app.id);
+    ui_step_begin("restart");
+    if (node_request(node, "POST", path, NULL, err) < 0 ||
+        wait_for_restart(node, &app, DEFAULT_RESTART_TIMEOUT_S, &after, err) < 0) {
+        ui_step_fail();
+        return FAIL_CONTEXT(err, "restarting '%s'", app.name);
+    }
+    ui_step_end("%s runs again, from its sealed state", app.name);
+    return 0;
+}
+
+static const struct option_spec restart_options[] = {OPTION_NODE, OPTION_HELP};
+
+const struct command command_restart = {
+    .name = "restart",
+    .arguments = "APP",
+    .summary = "end the app's enclave and start it again",
+    .text = "The enclave comes back from its sealed state: no secret is sent again, and what the "
+            "app stored is kept.",
+    .example = "mse restart hello",
+    .options = restart_options,
+    .option_count = ARRAY_LEN(restart_options),
+    .min_arguments = 1,
+    .max_arguments = 1,
+    .run = restart,
+};

@@ -1,0 +1,448 @@
+// SPDX-License-Identifier: Apache-2.0
+/*
+ * mse deploy: from mse.toml to a verified, provisioned, healthy service. The steps are a table; a
+ * failing one ends the deployment, and what it had started on the node is stopped again.
+ */
+#include "cli/attested.h"
+#include "cli/command.h"
+#include "cli/context_store.h"
+#include "cli/project.h"
+#include "cli/ui.h"
+#include "cli/wait.h"
+
+#include "base/clock.h"
+#include "base/file.h"
+#include "base/text.h"
+#include "crypto/x509.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+enum { DEFAULT_TIMEOUT_S = 120, API_PATH_SIZE = 512, ANSWER_MAX = 64 << 10, LOG_LINES = 30 };
+
+struct deployment {
+    const struct options *options;
+    struct project project;
+    struct node *node;
+    int timeout_s;
+    int64_t deadline_ms;
+    struct node_app app; /* as the node answered the upload */
+    bool is_uploaded;
+    char replaced_id[40]; /* "": none */
+    struct attested *channel;
+    char *certificate_path;
+    const char *tee; /* a literal of libmse */
+    int64_t started_ms;
+};
+
+static int seconds_left(const struct deployment *d)
+{
+    int64_t left = (d->deadline_ms - clock_monotonic_ms()) / 1000;
+    return left < 1 ? 1 : (int)left;
+}
+
+/* --- the steps --- */
+
+static int step_read(struct deployment *d, struct err *err)
+{
+    if (project_read(&d->project, options_value(d->options, "path"), err) < 0)
+        return -1;
+    ui_step_end("%s (%s)", d->project.config.name, d->project.config.path);
+    return 0;
+}
+
+static int step_node(struct deployment *d, struct err *err)
+{
+    if (node_open(options_value(d->options, "node"), &d->node, err) < 0 ||
+        project_ask_node(&d->project, d->node, err) < 0)
+        return -1;
+    ui_step_end("%s, environment %s", node_address(d->node), d->project.facts.environment_name);
+    return 0;
+}
+
+static int step_pack(struct deployment *d, struct err *err)
+{
+    if (project_pack(&d->project, err) < 0)
+        return -1;
+    char size[UI_SIZE_TEXT];
+    char fingerprint[2 * SHA256_SIZE + 1];
+    ui_size_text(d->project.code_bytes, size);
+    hex_encode(slice_of(d->project.fingerprint, SHA256_SIZE), fingerprint);
+    ui_step_end("%llu files, %s, encrypted; fingerprint %.16s…",
+                (unsigned long long)d->project.code_files, size, fingerprint);
+    return 0;
+}
+
+static int step_upload(struct deployment *d, struct err *err)
+{
+    char path[API_PATH_SIZE];
+    char expires[RFC3339_SIZE] = "";
+    if (d->project.config.expiration != 0)
+        rfc3339_format(d->project.config.expiration, expires);
+    (void)snprintf(path, sizeof(path), "/v1/apps?project=%s&resource=%s%s%s%s%s",
+                   d->project.config.project, d->project.config.resource,
+                   d->replaced_id[0] == '\0' ? "" : "&replace=", d->replaced_id,
+                   expires[0] == '\0' ? "" : "&expires=", expires);
+    AUTO_JSON json_t *answer = NULL;
+    if (node_upload(d->node, path, d->project.package_fd, d->project.package_size, &answer, err) <
+            0 ||
+        node_app_from_json(answer, &d->app, err) < 0)
+        return -1;
+    d->is_uploaded = true;
+    if (strcmp(d->app.id, d->project.manifest.id) != 0)
+        return FAIL(err, ERR_CONFLICT, "the node answered with another app's id");
+    char size[UI_SIZE_TEXT];
+    ui_size_text(d->project.package_size, size);
+    ui_step_end("%s to %s", size, d->app.url);
+    return 0;
+}
+
+static int step_launch(struct deployment *d, struct err *err)
+{
+    AUTO_NODE_APP struct node_app now = {0};
+    if (wait_for_state(d->node, d->app.id, "initializing", seconds_left(d), &now, err) < 0)
+        return -1;
+    ui_step_end("the enclave waits for its secrets");
+    return 0;
+}
+
+static int load_policy(const char *path, struct mse_policy **ret, struct err *err)
+{
+    AUTO_BUF struct buf text = BUF_INIT(1 << 20);
+    char message[MSE_ERROR_SIZE];
+    if (file_read(path, &text, err) < 0)
+        return FAIL_CONTEXT(err, "policy");
+    if (mse_policy_parse(buf_text(&text), text.len, ret, message) < 0)
+        return FAIL(err, ERR_INVALID, "%s: %s", path, message);
+    return 0;
+}
+
+/* Without a policy of the owner's: hardware, or the simulation of the very node that was asked,
+ * which every verdict then says. */
+static int open_channel(struct deployment *d, struct mse_verdict **verdict, struct err *err)
+{
+    struct mse_policy *own = NULL;
+    struct mse_policy fallback = {
+        .tees = MSE_TEE_BIT(MSE_TEE_SGX) | MSE_TEE_BIT(MSE_TEE_TDX) | MSE_TEE_BIT(MSE_TEE_SNP) |
+                MSE_TEE_BIT(MSE_TEE_SIMULATION),
+        .simulation_root = d->project.facts.simulation_root,
+    };
+    const char *policy = d->project.config.policy;
+    if (policy != NULL && load_policy(policy, &own, err) < 0)
+        return -1;
+    const struct attested_expectation expectation = {
+        .fingerprint = d->project.fingerprint,
+        .policy = own != NULL ? own : &fallback,
+        .host = d->project.manifest.tls_host_name,
+    };
+    int status =
+        attested_open(d->app.url, &expectation, seconds_left(d), &d->channel, verdict, err);
+    mse_policy_free(own);
+    return status;
+}
+
+static int step_verify(struct deployment *d, struct err *err)
+{
+    if (options_has(d->options, "no-verify")) {
+        const struct attested_expectation nothing = {.host = d->project.manifest.tls_host_name};
+        if (attested_open_unverified(d->app.url, &nothing, seconds_left(d), &d->channel, err) < 0)
+            return -1;
+        d->tee = "unverified";
+        ui_step_end("SKIPPED because of --no-verify");
+        return 0;
+    }
+    struct mse_verdict *verdict = NULL;
+    int status = open_channel(d, &verdict, err);
+    if (status == 0)
+        d->tee = mse_tee_name(verdict->tee);
+    if (status == 0 && verdict->tee == MSE_TEE_SIMULATION)
+        ui_step_end("the identity is right; the TEE is SIMULATED and protects nothing from the "
+                    "operator");
+    else if (status == 0)
+        ui_step_end("%s, %s, the identity is right", mse_tee_name(verdict->tee), verdict->status);
+    mse_verdict_free(verdict);
+    return status;
+}
+
+/* The enclave's words for a refusal. */
+static int refused(const char *what, int status, const struct buf *answer, struct err *err)
+{
+    AUTO_JSON json_t *root = json_loadb(buf_text(answer), answer->len, 0, NULL);
+    const char *message =
+        json_string_value(json_object_get(json_object_get(root, "error"), "message"));
+    return FAIL(err, ERR_REJECTED, "%s: the enclave answered %d: %s", what, status,
+                message == NULL ? "" : message);
+}
+
+static int step_provision(struct deployment *d, struct err *err)
+{
+    struct provision_target target;
+    memcpy(target.fingerprint, d->project.fingerprint, sizeof(target.fingerprint));
+    attested_channel_binding(d->channel, target.channel_binding);
+    AUTO_BUF struct buf message = BUF_INIT(4 << 20);
+    AUTO_BUF struct buf answer = BUF_INIT(ANSWER_MAX);
+    int status;
+    if (provision_build(&d->project.secrets, &target, &d->project.owner.secret, &message, err) <
+            0 ||
+        attested_request(d->channel, "POST", "/.well-known/mse/provision", buf_slice(&message),
+                         &status, &answer, err) < 0)
+        return -1;
+    if (status != 200)
+        return refused("provisioning", status, &answer, err);
+    ui_step_end("code key%s%s sent over the verified session",
+                d->project.secrets.has_secrets ? ", secrets" : "",
+                d->project.secrets.tls_private_key.len > 0 ? ", TLS key" : "");
+    return 0;
+}
+
+static int save_certificate(struct deployment *d, struct err *err)
+{
+    AUTO_BUF struct buf pem = BUF_INIT(64 << 10);
+    if (d->project.certificate.len > 0) {
+        if (buf_bytes(&pem, buf_slice(&d->project.certificate), err) < 0)
+            return -1;
+    } else {
+        AUTO_X509 X509 *certificate = NULL;
+        if (certificate_from_der(attested_certificate(d->channel), &certificate, err) < 0 ||
+            certificate_to_pem(certificate, &pem, err) < 0)
+            return -1;
+    }
+    if (context_store_certificate_path(d->app.id, &d->certificate_path, err) < 0)
+        return -1;
+    return file_write_atomic(d->certificate_path, buf_slice(&pem), 0644, err);
+}
+
+static int save_context(struct deployment *d, struct err *err)
+{
+    const struct project *project = &d->project;
+    AUTO_CONTEXT struct context context = {
+        .node = str_copy(node_address(d->node), err),
+        .url = str_copy(d->app.url, err),
+        .manifest = str_copy(buf_text(&project->manifest_bytes), err),
+        .created = clock_unix(),
+        .has_simulation_root = strcmp(d->tee, "simulation") == 0,
+    };
+    if (context.node == NULL || context.url == NULL || context.manifest == NULL)
+        return -1;
+    (void)snprintf(context.id, sizeof(context.id), "%s", project->manifest.id);
+    (void)snprintf(context.name, sizeof(context.name), "%s", project->manifest.name);
+    (void)snprintf(context.project, sizeof(context.project), "%s", project->config.project);
+    (void)snprintf(context.tee, sizeof(context.tee), "%s", d->tee);
+    memcpy(context.salt, project->secrets.salt.data, sizeof(context.salt));
+    memcpy(context.simulation_root, project->facts.simulation_root,
+           sizeof(context.simulation_root));
+    return context_store_save(&context, err);
+}
+
+static int step_open(struct deployment *d, struct err *err)
+{
+    if (save_certificate(d, err) < 0 || save_context(d, err) < 0)
+        return -1;
+    AUTO_NODE_APP struct node_app now = {0};
+    if (wait_for_state(d->node, d->app.id, "running", seconds_left(d), &now, err) < 0)
+        return -1;
+    ui_step_end("decrypted, checked, sealed, imported");
+    return 0;
+}
+
+static int step_health(struct deployment *d, struct err *err)
+{
+    const char *endpoint = d->project.config.healthcheck_endpoint;
+    if (endpoint == NULL) {
+        ui_step_end("no healthcheck_endpoint: not asked");
+        return 0;
+    }
+    AUTO_BUF struct buf answer = BUF_INIT(4 << 20);
+    int status;
+    if (attested_request(d->channel, "GET", endpoint, slice_of(NULL, 0), &status, &answer, err) < 0)
+        return FAIL_CONTEXT(err, "health check GET %s", endpoint);
+    if (status < 200 || status > 299)
+        return FAIL(err, ERR_APP, "health check: GET %s answered %d, expected 2xx", endpoint,
+                    status);
+    ui_step_end("GET %s answered %d", endpoint, status);
+    return 0;
+}
+
+static const struct deploy_step {
+    const char *name;
+    int (*run)(struct deployment *d, struct err *err);
+} prepare_steps[] = {{"read", step_read}, {"node", step_node}, {"pack", step_pack}},
+  launch_steps[] = {{"upload", step_upload}, {"launch", step_launch},
+                    {"verify", step_verify}, {"provision", step_provision},
+                    {"open", step_open},     {"health", step_health}};
+
+static int run_steps(struct deployment *d, const struct deploy_step *steps, size_t count,
+                     struct err *err)
+{
+    for (size_t i = 0; i < count; i++) {
+        if (*ui_interrupted())
+            return FAIL(err, ERR_INTERRUPTED, "interrupted before the step '%s'", steps[i].name);
+        ui_step_begin(steps[i].name);
+        if (steps[i].run(d, err) < 0) {
+            ui_step_fail();
+            return FAIL_CONTEXT(err, "%s", steps[i].name);
+        }
+    }
+    return 0;
+}
+
+/* --- what stands in the way, and what is left when it fails --- */
+
+static int find_replaced(struct deployment *d, struct err *err)
+{
+    char path[API_PATH_SIZE];
+    (void)snprintf(path, sizeof(path), "/v1/apps?name=%s&project=%s", d->project.config.name,
+                   d->project.config.project);
+    AUTO_JSON json_t *apps = NULL;
+    if (node_list(d->node, path, "apps", &apps, err) < 0)
+        return -1;
+    for (size_t i = 0; i < json_array_size(apps); i++) {
+        AUTO_NODE_APP struct node_app app = {0};
+        if (node_app_from_json(json_array_get(apps, i), &app, err) < 0)
+            return -1;
+        if (strcmp(app.state, "stopped") == 0)
+            continue;
+        char size[UI_SIZE_TEXT];
+        ui_size_text(app.storage_used_bytes, size);
+        if (ui_confirm(options_has(d->options, "yes"), err,
+                       "'%s' (%.8s, %s) exists. Replace it? What it stored (%s) will be lost: "
+                       "another version cannot read it.",
+                       app.name, app.id, app.state, size) < 0)
+            return -1;
+        (void)snprintf(d->replaced_id, sizeof(d->replaced_id), "%s", app.id);
+    }
+    return 0;
+}
+
+static int print_log_line(void *context, struct slice bytes, struct err *err)
+{
+    (void)context;
+    (void)err;
+    (void)fwrite(bytes.data, 1, bytes.len, stderr);
+    return 0;
+}
+
+/* The app is of no use: show why, and free what the node holds for it. */
+static void clean_up(struct deployment *d, const struct err *failure)
+{
+    struct err ignored = ERR_INIT;
+    char path[API_PATH_SIZE];
+    if (!d->is_uploaded)
+        return;
+    if (failure->kind == ERR_APP) {
+        (void)fprintf(stderr, "--- the end of the app's log ---\n");
+        (void)snprintf(path, sizeof(path), "/v1/apps/%s/logs?tail=%d", d->app.id, LOG_LINES);
+        (void)!node_stream(d->node, path, print_log_line, NULL, &ignored);
+        (void)fprintf(stderr, "---\n");
+    }
+    (void)snprintf(path, sizeof(path), "/v1/apps/%s/stop", d->app.id);
+    if (node_request(d->node, "POST", path, NULL, &ignored) < 0)
+        ui_warning("the node still holds the app %.8s: %s", d->app.id, ignored.message);
+    ignored = ERR_INIT;
+    (void)!context_store_remove(d->app.id, &ignored);
+}
+
+/* --- the end --- */
+
+static int print_dry_run(struct deployment *d, struct err *err)
+{
+    char fingerprint[2 * SHA256_SIZE + 1];
+    hex_encode(slice_of(d->project.fingerprint, SHA256_SIZE), fingerprint);
+    if (!ui_json()) {
+        ui_print(UI_PLAIN, "%s\n", buf_text(&d->project.manifest_bytes));
+        ui_print(UI_BOLD, "fingerprint %s\n", fingerprint);
+        return 0;
+    }
+    json_t *manifest =
+        json_loadb(buf_text(&d->project.manifest_bytes), d->project.manifest_bytes.len, 0, NULL);
+    return ui_print_json(json_pack("{s:s,s:s,s:o}", "id", d->project.manifest.id, "fingerprint",
+                                   fingerprint, "manifest", manifest),
+                         err);
+}
+
+static int print_result(struct deployment *d, struct err *err)
+{
+    char fingerprint[2 * SHA256_SIZE + 1];
+    hex_encode(slice_of(d->project.fingerprint, SHA256_SIZE), fingerprint);
+    double seconds = (double)(clock_monotonic_ms() - d->started_ms) / 1000.0;
+    if (ui_json())
+        return ui_print_json(json_pack("{s:s,s:s,s:s,s:s,s:s,s:s,s:f}", "id", d->app.id, "name",
+                                       d->project.config.name, "url", d->app.url, "certificate",
+                                       d->certificate_path, "fingerprint", fingerprint, "tee",
+                                       d->tee, "seconds", seconds),
+                             err);
+    const char *endpoint = d->project.config.healthcheck_endpoint;
+    ui_print(UI_BOLD, "\n%s runs at %s", d->project.config.name, d->app.url);
+    ui_print(UI_PLAIN, "  (%.2f s)\n  id           %s\n  fingerprint  %s\n  certificate  %s\n\n",
+             seconds, d->app.id, fingerprint, d->certificate_path);
+    ui_print(UI_PLAIN, "  curl --cacert %s %s%s\n", d->certificate_path, d->app.url,
+             endpoint == NULL ? "/" : endpoint);
+    return 0;
+}
+
+static int deploy_with(struct deployment *d, struct err *err)
+{
+    if (run_steps(d, prepare_steps, ARRAY_LEN(prepare_steps), err) < 0)
+        return -1;
+    if (options_has(d->options, "dry-run"))
+        return print_dry_run(d, err);
+    if (find_replaced(d, err) < 0)
+        return -1;
+    d->deadline_ms = clock_monotonic_ms() + (int64_t)d->timeout_s * 1000;
+    if (run_steps(d, launch_steps, ARRAY_LEN(launch_steps), err) < 0) {
+        clean_up(d, err);
+        return -1;
+    }
+    return print_result(d, err);
+}
+
+static int deploy(const struct options *options, struct err *err)
+{
+    uint64_t timeout_s = DEFAULT_TIMEOUT_S;
+    const char *timeout = options_value(options, "timeout");
+    if (timeout != NULL && parse_u64(timeout, "--timeout", 1, 86400, &timeout_s, err) < 0) {
+        err->kind = ERR_USAGE;
+        return -1;
+    }
+    if (options_has(options, "no-verify"))
+        ui_warning("--no-verify: code key and secrets will be sent to whatever answers. The "
+                   "operator, or anybody on the way, can read them.");
+    struct deployment d = {
+        .options = options, .timeout_s = (int)timeout_s, .started_ms = clock_monotonic_ms()};
+    project_init(&d.project);
+    int status = deploy_with(&d, err);
+    attested_close(d.channel);
+    node_app_done(&d.app);
+    node_close(d.node);
+    project_done(&d.project);
+    free(d.certificate_path);
+    return status;
+}
+
+static const struct option_spec deploy_options[] = {
+    OPTION_PATH,
+    OPTION_YES,
+    {.name = "timeout", .value_name = "SECONDS", .help = "patience with the node (default: 120)"},
+    {.name = "dry-run", .help = "print manifest and fingerprint, upload nothing"},
+    {.name = "no-verify", .help = "DANGEROUS: send the secrets without verifying the enclave"},
+    OPTION_NODE,
+    OPTION_JSON,
+    OPTION_HELP,
+};
+
+const struct command command_deploy = {
+    .name = "deploy",
+    .arguments = "",
+    .summary = "pack, encrypt, upload, verify the enclave, send the secrets, open the app",
+    .text = "Nothing secret is sent before the enclave has been verified: a genuine TEE that the "
+            "policy allows, this code, this configuration, this runtime, and a TLS key that was "
+            "made inside. A running app of the same name is replaced after a question. If the app "
+            "cannot be imported or its health check fails, the end of its log is shown, the app is "
+            "stopped again and the exit status is 5.",
+    .example = "mse deploy\nmse deploy --path shop/mse.toml --yes --json\nmse deploy --dry-run",
+    .options = deploy_options,
+    .option_count = ARRAY_LEN(deploy_options),
+    .run = deploy,
+};

@@ -1,0 +1,320 @@
+// SPDX-License-Identifier: Apache-2.0
+/*
+ * mse test and mse localtest: the project's tests against the deployed app, or against the same
+ * server on this machine without enclave and node.
+ */
+#include "cli/command.h"
+#include "cli/context_store.h"
+#include "cli/owner.h"
+#include "cli/tests_run.h"
+#include "cli/ui.h"
+
+#include "base/clock.h"
+#include "base/fd.h"
+#include "base/file.h"
+#include "base/process.h"
+#include "base/text.h"
+
+#include <arpa/inet.h>
+#include <errno.h>
+#include <netinet/in.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+enum { START_TIMEOUT_MS = 20000, POLL_MS = 20, ARGV_MAX = 96, REQUIREMENTS_MAX = 256 };
+
+static int read_config(const struct options *options, struct app_config *config, struct err *err)
+{
+    const char *path = options_value(options, "path");
+    struct stat status;
+    AUTO_FREE char *file = path != NULL && stat(path, &status) == 0 && S_ISDIR(status.st_mode)
+                               ? path_join(path, "mse.toml", err)
+                               : str_copy(path == NULL ? "mse.toml" : path, err);
+    if (file == NULL || app_config_read(file, config, err) < 0)
+        return -1;
+    return app_config_check(config, clock_unix(), err);
+}
+
+/* --- test --- */
+
+static int test(const struct options *options, struct err *err)
+{
+    AUTO_APP_CONFIG struct app_config config = {0};
+    AUTO_CONTEXT struct context context = {0};
+    AUTO_FREE char *certificate = NULL;
+    if (read_config(options, &config, err) < 0)
+        return -1;
+    const char *name = options->argument_count > 0 ? options->arguments[0] : config.name;
+    if (context_store_find(name, &context, err) < 0) {
+        err_hint(err, "'mse deploy' first, or 'mse localtest' without a node");
+        return -1;
+    }
+    if (context_store_certificate_path(context.id, &certificate, err) < 0)
+        return -1;
+    return tests_run(&config, context.url, certificate, err);
+}
+
+static const struct option_spec test_options[] = {OPTION_PATH, OPTION_HELP};
+
+const struct command command_test = {
+    .name = "test",
+    .arguments = "[APP]",
+    .summary = "run the project's tests against the deployed app",
+    .text = "Runs tests_cmd of mse.toml with the app's address in TEST_REMOTE_URL and the path of "
+            "its verified certificate in TEST_CERTIFICATE. Exit status 5 when the tests fail.",
+    .example = "mse deploy && mse test",
+    .options = test_options,
+    .option_count = ARRAY_LEN(test_options),
+    .max_arguments = 1,
+    .run = test,
+};
+
+/* --- localtest --- */
+
+struct local {
+    struct app_config config;
+    char *folder; /* temporary: code/ and home/ */
+    char *program;
+    char *site; /* packages of requirements.txt, NULL: none */
+    int port;
+    pid_t pid;
+};
+
+static int run_quietly(const char *const *argv, struct err *err)
+{
+    const struct process_fd fds[] = {{2, 2}};
+    const struct process_spec spec = {
+        .argv = argv, .env = (const char *const *)environ, .fds = fds, .fd_count = ARRAY_LEN(fds)};
+    pid_t pid;
+    int status;
+    if (process_start(&spec, &pid, err) < 0 || process_wait(pid, &status, err) < 0)
+        return -1;
+    return WIFEXITED(status) && WEXITSTATUS(status) == 0
+               ? 0
+               : FAIL(err, ERR_IO, "'%s' failed", argv[0]);
+}
+
+/* A copy, so that what the app writes beside its code does not end up in the project. */
+static int copy_code(struct local *local, struct err *err)
+{
+    const char *base = getenv("TMPDIR");
+    AUTO_FREE char *folder =
+        str_printf(err, "%s/mse-local-XXXXXX", base != NULL && base[0] == '/' ? base : "/tmp");
+    if (folder == NULL)
+        return -1;
+    if (mkdtemp(folder) == NULL)
+        return FAIL_ERRNO(err, ERR_IO, "cannot make a temporary folder");
+    local->folder = STEAL(folder);
+    AUTO_FREE char *code = path_join(local->folder, "code", err);
+    if (code == NULL)
+        return -1;
+    const char *argv[] = {"cp", "-a", "--", local->config.code, code, NULL};
+    return run_quietly(argv, err);
+}
+
+static int lay_secrets(struct local *local, struct err *err)
+{
+    AUTO_FREE char *cache = path_join(local->folder, "home/.cache/mse", err);
+    if (cache == NULL || folder_create_all(cache, 0700, err) < 0)
+        return -1;
+    if (local->config.secrets == NULL)
+        return 0;
+    AUTO_BUF struct buf text = BUF_INIT(APP_SECRETS_MAX);
+    AUTO_FREE char *path = path_join(cache, "secrets.json", err);
+    if (path == NULL || file_read(local->config.secrets, &text, err) < 0)
+        return -1;
+    return file_write_atomic(path, buf_slice(&text), 0400, err);
+}
+
+/* Requirement lines without comments and blanks. */
+static int install_requirements(struct local *local, struct err *err)
+{
+    AUTO_FREE char *path = path_join(local->config.code, "requirements.txt", err);
+    AUTO_BUF struct buf text = BUF_INIT(1 << 20);
+    if (path == NULL)
+        return -1;
+    if (!file_exists(path))
+        return 0;
+    if (file_read(path, &text, err) < 0)
+        return -1;
+    const char *lines[REQUIREMENTS_MAX];
+    size_t count = 0;
+    char *rest = (char *)text.data;
+    for (char *line = strsep(&rest, "\n"); line != NULL; line = strsep(&rest, "\n")) {
+        line[strcspn(line, "#\r")] = '\0';
+        line += strspn(line, " \t");
+        if (*line == '\0')
+            continue;
+        if (count == REQUIREMENTS_MAX)
+            return FAIL(err, ERR_TOO_LARGE, "requirements.txt has too many lines");
+        lines[count++] = line;
+    }
+    return tests_site_folder(lines, count, &local->site, err);
+}
+
+static int free_port(int *ret, struct err *err)
+{
+    AUTO_CLOSE int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+    struct sockaddr_in address = {.sin_family = AF_INET,
+                                  .sin_addr = {.s_addr = htonl(INADDR_LOOPBACK)}};
+    socklen_t size = sizeof(address);
+    if (fd < 0 || bind(fd, (struct sockaddr *)&address, size) < 0 ||
+        getsockname(fd, (struct sockaddr *)&address, &size) < 0)
+        return FAIL_ERRNO(err, ERR_IO, "cannot find a free port");
+    *ret = ntohs(address.sin_port);
+    return 0;
+}
+
+/* A growing argument vector; the array is large enough for what start_sandbox adds. */
+struct argument_list {
+    const char *items[ARGV_MAX];
+    size_t count;
+};
+
+static void add_arguments(struct argument_list *list, const char *const *items, size_t count)
+{
+    for (size_t i = 0; i < count; i++)
+        list->items[list->count++] = items[i];
+}
+
+#define ADD(list, ...)                                                                             \
+    add_arguments((list), (const char *const[]){__VA_ARGS__},                                      \
+                  ARRAY_LEN(((const char *const[]){__VA_ARGS__})))
+
+/* The same view as inside: the enclave's paths, no host files, nothing but loopback's port. */
+static void add_sandbox(struct argument_list *list)
+{
+    ADD(list, "--unshare-user", "--unshare-pid", "--unshare-ipc", "--unshare-uts", "--hostname",
+        "mse", "--die-with-parent", "--uid", "0", "--gid", "0", "--clearenv");
+    ADD(list, "--setenv", "HOME", "/root", "--setenv", "PATH", "/usr/bin:/bin");
+    ADD(list, "--setenv", "LANG", "C.UTF-8", "--setenv", "MODULE_PATH", "/mse-app");
+    ADD(list, "--setenv", "TMP_PATH", "/tmp", "--setenv", "SECRETS_PATH");
+    ADD(list, "/root/.cache/mse/secrets.json", "--ro-bind", "/usr", "/usr", "--symlink", "usr/lib",
+        "/lib", "--symlink", "usr/lib64", "/lib64", "--symlink", "usr/bin", "/bin");
+    ADD(list, "--ro-bind", "/etc", "/etc", "--proc", "/proc", "--dev", "/dev", "--tmpfs", "/tmp");
+}
+
+static int start_sandbox(struct local *local, struct err *err)
+{
+    AUTO_FREE char *bwrap = NULL;
+    AUTO_FREE char *code = path_join(local->folder, "code", err);
+    AUTO_FREE char *home = path_join(local->folder, "home", err);
+    char port[16];
+    char threads[24];
+    char queue[24];
+    (void)snprintf(port, sizeof(port), "%d", local->port);
+    (void)snprintf(threads, sizeof(threads), "%lld", (long long)local->config.server.threads);
+    (void)snprintf(queue, sizeof(queue), "%lld", (long long)local->config.server.queue);
+    if (code == NULL || home == NULL || process_find("bwrap", "bubblewrap", &bwrap, err) < 0)
+        return -1;
+    struct argument_list list = {.items = {bwrap}, .count = 1};
+    add_sandbox(&list);
+    ADD(&list, "--bind", code, "/mse-app", "--bind", home, "/root", "--ro-bind", local->program,
+        "/run/mse-local");
+    if (local->site != NULL)
+        ADD(&list, "--ro-bind", local->site, "/mse-env/site-packages");
+    ADD(&list, "/run/mse-local", port, local->config.application, threads, queue);
+    if (local->site != NULL)
+        ADD(&list, "/mse-env/site-packages");
+    const struct process_fd fds[] = {{2, 1}, {2, 2}};
+    const struct process_spec spec = {
+        .argv = list.items, .fds = fds, .fd_count = ARRAY_LEN(fds), .die_with_parent = true};
+    return process_start(&spec, &local->pid, err);
+}
+
+static bool is_listening(int port)
+{
+    AUTO_CLOSE int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+    const struct sockaddr_in address = {.sin_family = AF_INET,
+                                        .sin_port = htons((uint16_t)port),
+                                        .sin_addr = {.s_addr = htonl(INADDR_LOOPBACK)}};
+    return fd >= 0 && connect(fd, (const struct sockaddr *)&address, sizeof(address)) == 0;
+}
+
+static int wait_until_served(struct local *local, struct err *err)
+{
+    int64_t deadline = clock_monotonic_ms() + START_TIMEOUT_MS;
+    while (!is_listening(local->port)) {
+        int status;
+        if (waitpid(local->pid, &status, WNOHANG) == local->pid) {
+            local->pid = 0;
+            return FAIL(err, ERR_APP, "the app did not start (its log is above)");
+        }
+        if (*ui_interrupted())
+            return FAIL(err, ERR_INTERRUPTED, "interrupted");
+        if (clock_monotonic_ms() > deadline)
+            return FAIL(err, ERR_TIMEOUT, "the app did not start in %d s", START_TIMEOUT_MS / 1000);
+        clock_sleep_ms(POLL_MS);
+    }
+    return 0;
+}
+
+static int serve_and_test(struct local *local, bool only_serve, struct err *err)
+{
+    char url[64];
+    ui_step_begin("serve");
+    if (copy_code(local, err) < 0 || lay_secrets(local, err) < 0 ||
+        install_requirements(local, err) < 0 || free_port(&local->port, err) < 0 ||
+        start_sandbox(local, err) < 0 || wait_until_served(local, err) < 0) {
+        ui_step_fail();
+        return -1;
+    }
+    (void)snprintf(url, sizeof(url), "http://localhost:%d", local->port);
+    ui_step_end("%s, the enclave's server and limits, no enclave", url);
+    if (!only_serve)
+        return tests_run(&local->config, url, NULL, err);
+    ui_info("Ctrl-C ends it");
+    while (!*ui_interrupted()) {
+        int status;
+        if (waitpid(local->pid, &status, WNOHANG) == local->pid) {
+            local->pid = 0;
+            return FAIL(err, ERR_APP, "the app ended by itself (its log is above)");
+        }
+        clock_sleep_ms(100);
+    }
+    return 0;
+}
+
+static int localtest(const struct options *options, struct err *err)
+{
+    struct local local = {0};
+    int status = -1;
+    if (read_config(options, &local.config, err) == 0 &&
+        program_find("mse-local", &local.program, err) == 0)
+        status = serve_and_test(&local, options_has(options, "serve"), err);
+    if (local.pid > 0)
+        process_stop(local.pid, 3000);
+    if (local.folder != NULL) {
+        struct err ignored = ERR_INIT;
+        if (folder_remove_tree(local.folder, &ignored) < 0)
+            ui_warning("%s", ignored.message);
+    }
+    app_config_done(&local.config);
+    free(local.folder);
+    free(local.program);
+    free(local.site);
+    return status;
+}
+
+static const struct option_spec localtest_options[] = {
+    {.name = "serve", .help = "only serve, until Ctrl-C; run no tests"},
+    OPTION_PATH,
+    OPTION_HELP,
+};
+
+const struct command command_localtest = {
+    .name = "localtest",
+    .arguments = "",
+    .summary = "run the tests against the same server here, without enclave or node",
+    .text = "Serves a copy of the code folder with the server, the paths and the limits of the "
+            "enclave (no new processes, no privileges) over plain HTTP on loopback, and runs "
+            "tests_cmd against it. What works here works inside.",
+    .example = "mse localtest\nmse localtest --serve",
+    .options = localtest_options,
+    .option_count = ARRAY_LEN(localtest_options),
+    .run = localtest,
+};

@@ -1,0 +1,260 @@
+// SPDX-License-Identifier: Apache-2.0
+/*
+ * mse verify: is the app behind this address what its owner says it is, inside a genuine TEE? Fresh
+ * evidence over a random nonce and the session's TLS key is asked for and judged here; with the
+ * owner's context and the code, the fingerprint is recomputed from the source.
+ */
+#include "cli/attested.h"
+#include "cli/command.h"
+#include "cli/context_store.h"
+#include "cli/ui.h"
+#include "cli/verify_evidence.h"
+
+#include "base/clock.h"
+#include "base/file.h"
+#include "base/text.h"
+#include "crypto/x509.h"
+#include "package/package.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+enum { TIMEOUT_S = 30, REQUIREMENTS_MAX = 1 << 20, POLICY_MAX = 1 << 20 };
+
+struct verification {
+    const struct options *options;
+    const char *url;
+    struct context context; /* has_context */
+    bool has_context;
+    struct manifest manifest; /* of the context */
+    bool has_fingerprint;
+    uint8_t fingerprint[SHA256_SIZE];
+    struct mse_policy *policy; /* from --policy, owned */
+    struct mse_policy fallback;
+};
+
+/* --- what is expected --- */
+
+static int load_context(struct verification *v, const char *argument, struct err *err)
+{
+    const char *file = options_value(v->options, "context");
+    bool is_url = str_starts_with(argument, "https://");
+    if (file != NULL) {
+        AUTO_BUF struct buf text = BUF_INIT(CONTEXT_MAX);
+        if (file_read(file, &text, err) < 0 ||
+            context_decode(buf_slice(&text), "context", &v->context, err) < 0)
+            return FAIL_CONTEXT(err, "'%s'", file);
+        v->has_context = true;
+    } else if (!is_url) {
+        if (context_store_find(argument, &v->context, err) < 0)
+            return -1;
+        v->has_context = true;
+    }
+    v->url = is_url ? argument : v->context.url;
+    if (!v->has_context)
+        return 0;
+    v->has_fingerprint = true;
+    if (manifest_decode(slice_str(v->context.manifest), &v->manifest, err) < 0)
+        return -1;
+    return sha256(slice_str(v->context.manifest), v->fingerprint, err);
+}
+
+static int load_fingerprint(struct verification *v, struct err *err)
+{
+    const char *text = options_value(v->options, "fingerprint");
+    uint8_t wanted[SHA256_SIZE];
+    if (text == NULL)
+        return 0;
+    if (hex_decode(text, "--fingerprint", wanted, sizeof(wanted), err) < 0) {
+        err->kind = ERR_USAGE;
+        return -1;
+    }
+    if (v->has_context && !crypto_equal(wanted, v->fingerprint, SHA256_SIZE))
+        return FAIL(err, ERR_REJECTED,
+                    "--fingerprint is not the fingerprint of the context's manifest");
+    memcpy(v->fingerprint, wanted, sizeof(wanted));
+    v->has_fingerprint = true;
+    return 0;
+}
+
+/* A policy file wins; else hardware is accepted, and the simulation only where the context names
+ * it, with that node's root. */
+static int load_policy(struct verification *v, struct err *err)
+{
+    const char *path = options_value(v->options, "policy");
+    if (path != NULL) {
+        AUTO_BUF struct buf text = BUF_INIT(POLICY_MAX);
+        char message[MSE_ERROR_SIZE];
+        if (file_read(path, &text, err) < 0)
+            return -1;
+        if (mse_policy_parse(buf_text(&text), text.len, &v->policy, message) < 0)
+            return FAIL(err, ERR_INVALID, "%s: %s", path, message);
+        return 0;
+    }
+    v->fallback.tees =
+        MSE_TEE_BIT(MSE_TEE_SGX) | MSE_TEE_BIT(MSE_TEE_TDX) | MSE_TEE_BIT(MSE_TEE_SNP);
+    if (v->has_context && strcmp(v->context.tee, "simulation") == 0) {
+        v->fallback.tees = MSE_TEE_BIT(MSE_TEE_SIMULATION);
+        v->fallback.simulation_root = v->context.simulation_root;
+    }
+    return 0;
+}
+
+/* --- the source against the manifest --- */
+
+static void print_check(bool passed, const char *name, const char *text)
+{
+    if (ui_json())
+        return;
+    ui_print(passed ? UI_GREEN : UI_RED, "%s", passed ? "pass" : "FAIL");
+    ui_print(UI_PLAIN, "  %-24s %s\n", name, text);
+}
+
+static int check_commitment(struct verification *v, const char *folder, struct err *err)
+{
+    AUTO_TREE struct tree *tree = NULL;
+    uint8_t commitment[PACKAGE_COMMITMENT_SIZE];
+    if (tree_scan(folder, &tree, err) < 0 ||
+        package_commit(tree, slice_of(v->context.salt, sizeof(v->context.salt)), commitment, err) <
+            0)
+        return FAIL_CONTEXT(err, "code folder '%s'", folder);
+    bool same = crypto_equal(commitment, v->manifest.code_commitment, sizeof(commitment));
+    print_check(same, "code.commitment",
+                same ? "recomputed from the code folder" : "the code folder holds other code");
+    if (same)
+        return 0;
+    (void)FAIL(err, ERR_REJECTED, "the code in '%s' is not the code that was deployed", folder);
+    err_hint(err, "compare with the owner's published version; .mseignore decides what counts");
+    return -1;
+}
+
+static int check_requirements(struct verification *v, const char *folder, struct err *err)
+{
+    AUTO_FREE char *path = path_join(folder, "requirements.txt", err);
+    AUTO_BUF struct buf text = BUF_INIT(REQUIREMENTS_MAX);
+    uint8_t digest[SHA256_SIZE];
+    if (path == NULL || (file_exists(path) && file_read(path, &text, err) < 0) ||
+        sha256(buf_slice(&text), digest, err) < 0)
+        return -1;
+    bool same = crypto_equal(digest, v->manifest.requirements_digest, SHA256_SIZE);
+    print_check(same, "requirements.digest", same ? "recomputed from requirements.txt" : path);
+    if (!same)
+        return FAIL(err, ERR_REJECTED, "'%s' is not the requirements.txt that was deployed", path);
+    return 0;
+}
+
+static int check_code(struct verification *v, struct err *err)
+{
+    const char *folder = options_value(v->options, "code");
+    if (folder == NULL)
+        return 0;
+    if (!v->has_context)
+        return FAIL(err, ERR_USAGE,
+                    "--code needs the owner's context (--context FILE, or an app of yours)");
+    if (check_commitment(v, folder, err) < 0)
+        return -1;
+    return check_requirements(v, folder, err);
+}
+
+/* --- the verdict --- */
+
+static int print_verdict(const struct mse_verdict *verdict, struct err *err)
+{
+    AUTO_FREE char *text = ui_json() ? mse_verdict_json(verdict) : mse_verdict_text(verdict);
+    if (text == NULL)
+        return FAIL(err, ERR_MEMORY, "out of memory");
+    ui_print(UI_PLAIN, "%s", text);
+    return 0;
+}
+
+static int write_certificate(struct verification *v, const struct attested *attested,
+                             struct err *err)
+{
+    const char *path = options_value(v->options, "output");
+    if (path == NULL)
+        return 0;
+    AUTO_X509 X509 *certificate = NULL;
+    AUTO_BUF struct buf pem = BUF_INIT(64 << 10);
+    if (certificate_from_der(attested_certificate(attested), &certificate, err) < 0 ||
+        certificate_to_pem(certificate, &pem, err) < 0 ||
+        file_write_atomic(path, buf_slice(&pem), 0644, err) < 0)
+        return -1;
+    ui_info("wrote the verified certificate to %s", path);
+    return 0;
+}
+
+static int judge(struct verification *v, struct err *err)
+{
+    const struct attested_expectation expectation = {
+        .fingerprint = v->has_fingerprint ? v->fingerprint : NULL,
+        .policy = v->policy != NULL ? v->policy : &v->fallback,
+        .host = v->has_context ? v->manifest.tls_host_name : NULL,
+    };
+    AUTO_ATTESTED struct attested *attested = NULL;
+    struct mse_verdict *verdict = NULL;
+    struct err ignored = ERR_INIT;
+    int status = attested_open_on_demand(v->url, &expectation, TIMEOUT_S, &attested, &verdict, err);
+    if (verdict != NULL && print_verdict(verdict, status == 0 ? err : &ignored) < 0)
+        status = -1;
+    mse_verdict_free(verdict);
+    if (status < 0)
+        return -1;
+    if (!v->has_fingerprint)
+        ui_warning("no fingerprint was expected: the TEE is judged, which app runs is not. Pass "
+                   "--fingerprint, or the owner's --context.");
+    return write_certificate(v, attested, err);
+}
+
+static int verify_app(const struct options *options, struct err *err)
+{
+    if (options->argument_count != 1)
+        return FAIL(err, ERR_USAGE, "expected a URL or an app of yours");
+    struct verification v = {.options = options};
+    int status = -1;
+    if (load_context(&v, options->arguments[0], err) == 0 && load_fingerprint(&v, err) == 0 &&
+        load_policy(&v, err) == 0 && check_code(&v, err) == 0)
+        status = judge(&v, err);
+    mse_policy_free(v.policy);
+    context_done(&v.context);
+    return status;
+}
+
+static int verify(const struct options *options, struct err *err)
+{
+    return verify_evidence_wanted(options) ? verify_evidence(options, err)
+                                           : verify_app(options, err);
+}
+
+static const struct option_spec verify_options[] = {
+    {.name = "fingerprint", .value_name = "HEX", .help = "the identity that the app must have"},
+    {.name = "context", .value_name = "FILE", .help = "what the owner exported for verification"},
+    {.name = "code", .value_name = "FOLDER", .help = "recompute the fingerprint from this code"},
+    {.name = "policy", .value_name = "FILE", .help = "which evidence is accepted (TOML)"},
+    {.name = "output",
+     .letter = 'o',
+     .value_name = "FILE",
+     .help = "write the verified certificate"},
+    VERIFY_EVIDENCE_OPTIONS,
+    OPTION_JSON,
+    OPTION_HELP,
+};
+
+const struct command command_verify = {
+    .name = "verify",
+    .arguments = "[URL|APP]",
+    .summary = "verify a running app, or a file of evidence",
+    .text =
+        "Asks the app for fresh evidence over a random nonce and judges it: genuine TEE, TCB, "
+        "no debug, the TLS key of this very session, the fingerprint. With --context and --code "
+        "the fingerprint is recomputed from the source. The simulated TEE is accepted only "
+        "where the context or the policy names it; it protects nothing from the operator. With "
+        "--evidence a file is judged instead, without any connection. Exit status 3: rejected.",
+    .example = "mse verify https://localhost:4711 --context hello.context --code ./code\n"
+               "mse verify hello --output cert.pem\n"
+               "mse verify --evidence quote.bin --collateral bundle.json --policy strict.toml",
+    .options = verify_options,
+    .option_count = ARRAY_LEN(verify_options),
+    .max_arguments = 1,
+    .run = verify,
+};

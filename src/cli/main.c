@@ -1,0 +1,127 @@
+// SPDX-License-Identifier: Apache-2.0
+/*
+ * mse, the owner's command line: finds the command in the table, parses its options, runs it and
+ * turns an error into a message and an exit status. Runs on the owner's (trusted) machine.
+ */
+#include "cli/command.h"
+#include "cli/ui.h"
+#include "base/log.h"
+#include "base/text.h"
+#include "crypto/crypto.h"
+
+#include <stdio.h>
+#include <string.h>
+
+/* Finds the command that the first one or two words name; *ret_words says how many. */
+static const struct command *find_command(int argc, const char *const *argv, int *ret_words)
+{
+    for (size_t i = 0; i < command_count; i++) {
+        const char *name = commands[i]->name;
+        const char *space = strchr(name, ' ');
+        if (space == NULL && strcmp(name, argv[0]) == 0) {
+            *ret_words = 1;
+            return commands[i];
+        }
+        if (space != NULL && argc > 1 && strlen(argv[0]) == (size_t)(space - name) &&
+            strncmp(name, argv[0], strlen(argv[0])) == 0 && strcmp(space + 1, argv[1]) == 0) {
+            *ret_words = 2;
+            return commands[i];
+        }
+    }
+    return NULL;
+}
+
+static int unknown_command(int argc, const char *const *argv, struct err *err)
+{
+    const char *names[64];
+    size_t count = 0;
+    for (size_t i = 0; i < command_count && count < ARRAY_LEN(names); i++)
+        names[count++] = commands[i]->name;
+    bool is_node = strcmp(argv[0], "node") == 0;
+    if (is_node && argc < 2)
+        return FAIL(err, ERR_USAGE, "'mse node' needs one of: start, stop, status");
+    const char *nearest = text_nearest(argv[0], names, count);
+    (void)FAIL(err, ERR_USAGE, "there is no command '%s%s%s'", argv[0], is_node ? " " : "",
+               is_node ? argv[1] : "");
+    if (nearest != NULL)
+        err_hint(err, "did you mean 'mse %s'? 'mse --help' lists all commands", nearest);
+    else
+        err_hint(err, "'mse --help' lists all commands");
+    return -1;
+}
+
+static int check_argument_count(const struct command *command, const struct options *options,
+                                struct err *err)
+{
+    size_t count = options->argument_count;
+    if (count >= command->min_arguments && count <= command->max_arguments)
+        return 0;
+    if (count < command->min_arguments)
+        (void)FAIL(err, ERR_USAGE, "'mse %s' needs %s", command->name, command->arguments);
+    else
+        (void)FAIL(err, ERR_USAGE, "'mse %s' does not take '%s'", command->name,
+                   options->arguments[command->max_arguments]);
+    err_hint(err, "usage: mse %s [options] %s", command->name, command->arguments);
+    return -1;
+}
+
+static int run_command(const struct command *command, int argc, const char *const *argv,
+                       struct err *err)
+{
+    struct options options;
+    if (options_parse(command->options, command->option_count, argc, argv, &options, err) < 0) {
+        if (err->hint[0] == '\0')
+            err_hint(err, "'mse %s --help' shows what it takes", command->name);
+        return -1;
+    }
+    if (options_has(&options, "help")) {
+        docs_print_command_help(command);
+        return 0;
+    }
+    ui_init(options_has(&options, "json"));
+    if (check_argument_count(command, &options, err) < 0)
+        return -1;
+    if (crypto_init(err) < 0)
+        return -1;
+    return command->run(&options, err);
+}
+
+static int run(int argc, const char *const *argv, struct err *err)
+{
+    if (argc == 0 || strcmp(argv[0], "--help") == 0 || strcmp(argv[0], "-h") == 0 ||
+        strcmp(argv[0], "help") == 0) {
+        int words;
+        const struct command *command = argc > 1 ? find_command(argc - 1, argv + 1, &words) : NULL;
+        if (command != NULL)
+            docs_print_command_help(command);
+        else
+            docs_print_help();
+        if (argc == 0)
+            return FAIL(err, ERR_USAGE, "no command was given");
+        return 0;
+    }
+    if (strcmp(argv[0], "--version") == 0) {
+        (void)printf("mse %s\n", MSE_VERSION);
+        return 0;
+    }
+    if (strcmp(argv[0], "--man-page") == 0)
+        return docs_print_man_page(err);
+    if (str_starts_with(argv[0], "--completion="))
+        return docs_print_completion(argv[0] + strlen("--completion="), err);
+    int words = 0;
+    const struct command *command = find_command(argc, argv, &words);
+    if (command == NULL)
+        return unknown_command(argc, argv, err);
+    return run_command(command, argc - words, argv + words, err);
+}
+
+int main(int argc, char **argv)
+{
+    log_init("mse", LOG_WARNING);
+    ui_init(false);
+    struct err err = ERR_INIT;
+    if (run(argc - 1, (const char *const *)argv + 1, &err) == 0)
+        return 0;
+    ui_error(&err);
+    return err_exit_status(err.kind);
+}

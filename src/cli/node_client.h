@@ -1,0 +1,69 @@
+// SPDX-License-Identifier: Apache-2.0
+/*
+ * The node's API as mse uses it (docs/node-api.md): JSON over HTTP, through the local node's Unix
+ * socket or over TLS with a token. What the node answers is not trusted for secrecy or integrity:
+ * it says where things are, never whether an enclave is good.
+ */
+#pragma once
+
+#include "model/json.h"
+#include "model/manifest.h"
+
+#include <stdbool.h>
+#include <stdint.h>
+
+struct node;
+
+/* `address`: a Unix socket's path or an https:// URL; NULL: $MSE_NODE, then the local node's
+ * socket, then /run/mse/msed.sock. Nothing is connected yet. */
+int node_open(const char *address, struct node **ret, struct err *err) MUST_USE;
+void node_close(struct node *node);
+DEFINE_CLEANUP(node_cleanup, struct node *, node_close)
+#define AUTO_NODE __attribute__((cleanup(node_cleanup)))
+/* For messages and contexts: the socket's path or the URL. */
+const char *node_address(const struct node *node);
+
+/* One request with a JSON answer. `method` "GET", "POST" or "DELETE"; body NULL: none. An error
+ * answer becomes *err with the node's own kind, message and hint. UNREACHABLE: no answer.
+ * ret NULL: the answer is not wanted. */
+int node_request(struct node *node, const char *method, const char *path, json_t **ret,
+                 struct err *err) MUST_USE;
+
+/* GET of {"KEY": [...]}: the array, which the caller owns. */
+int node_list(struct node *node, const char *path, const char *key, json_t **ret,
+              struct err *err) MUST_USE;
+
+/* Uploads `size` bytes of `fd` (from its start) as a package; progress is shown on the running
+ * step. */
+int node_upload(struct node *node, const char *path, int fd, uint64_t size, json_t **ret,
+                struct err *err) MUST_USE;
+
+/* Streams an answer's body to `sink` as it comes, until its end or Ctrl-C. */
+int node_stream(struct node *node, const char *path,
+                int (*sink)(void *context, struct slice bytes, struct err *err), void *context,
+                struct err *err) MUST_USE;
+
+/* An app of the node, as the API describes it. */
+struct node_app {
+    char id[40];
+    char name[72];
+    char project[72];
+    char state[24];
+    char fingerprint[72];
+    char *url;    /* owned */
+    char *reason; /* owned, may be "" */
+    int64_t created;
+    int64_t expires; /* 0: never */
+    int64_t restarts;
+    uint64_t storage_used_bytes;
+    uint64_t storage_quota_bytes;
+};
+void node_app_done(struct node_app *app);
+#define AUTO_NODE_APP __attribute__((cleanup(node_app_done)))
+
+int node_app_from_json(const json_t *json, struct node_app *ret, struct err *err) MUST_USE;
+int node_app_get(struct node *node, const char *id, struct node_app *ret, struct err *err) MUST_USE;
+/* By UUID, by a unique beginning of one (at least four characters), or by name (a running app wins
+ * over stopped ones). NOT_FOUND, CONFLICT where several fit (all are named). */
+int node_app_find(struct node *node, const char *name, struct node_app *ret,
+                  struct err *err) MUST_USE;

@@ -1,0 +1,417 @@
+// SPDX-License-Identifier: Apache-2.0
+/*
+ * Reading, checking and packing a project. Runs on the owner's machine; the only secrets here are
+ * the owner's own, kept in locked memory.
+ */
+#include "cli/project.h"
+
+#include "base/clock.h"
+#include "base/fd.h"
+#include "base/file.h"
+#include "base/text.h"
+#include "crypto/x509.h"
+#include "model/environment.h"
+#include "model/package_format.h"
+#include "package/package.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <unistd.h>
+
+enum {
+    PEM_MAX = 64 << 10,
+    DEFAULT_VALIDITY_S = 365 * 24 * 3600, /* of the RA-TLS certificate without expiration_date */
+};
+
+void project_init(struct project *project)
+{
+    *project = (struct project){
+        .requirements = {.max = PACKAGE_REQUIREMENTS_MAX},
+        .certificate = {.max = PACKAGE_CERTIFICATE_MAX},
+        .manifest_bytes = {.max = MANIFEST_MAX},
+        .package_fd = -1,
+    };
+}
+
+void project_done(struct project *project)
+{
+    app_config_done(&project->config);
+    owner_key_done(&project->owner);
+    provisioned_done(&project->secrets);
+    buf_done(&project->requirements);
+    buf_done(&project->certificate);
+    buf_done(&project->manifest_bytes);
+    fd_close(project->package_fd);
+    project->package_fd = -1;
+}
+
+/* --- reading --- */
+
+static int read_secrets(struct project *project, struct err *err)
+{
+    if (project->config.secrets == NULL)
+        return 0;
+    AUTO_BUF struct buf text = BUF_INIT(APP_SECRETS_MAX);
+    if (file_read(project->config.secrets, &text, err) < 0)
+        return APP_CONFIG_FAIL(&project->config, secrets, err, "cannot read '%s'",
+                               project->config.secrets);
+    project->secrets.has_secrets = true;
+    return text.len == 0 ? 0 : secret_copy(&project->secrets.secrets, buf_slice(&text), err);
+}
+
+static int check_certificate(struct project *project, X509 *certificate, EVP_PKEY *key,
+                             struct err *err)
+{
+    const struct app_config *config = &project->config;
+    int64_t from;
+    int64_t until;
+    if (certificate_validity(certificate, &from, &until, err) < 0)
+        return -1;
+    char end[RFC3339_SIZE];
+    rfc3339_format(until, end);
+    if (until <= clock_unix())
+        return APP_CONFIG_FAIL(config, ssl_certificate, err, "the certificate '%s' expired on %s",
+                               config->ssl_certificate, end);
+    if (config->expiration > until)
+        return APP_CONFIG_FAIL(config, ssl_certificate, err,
+                               "the certificate '%s' ends on %s, before expiration_date",
+                               config->ssl_certificate, end);
+    if (!certificate_matches_key(certificate, key))
+        return APP_CONFIG_FAIL(config, ssl_private_key, err,
+                               "the key '%s' does not belong to the certificate '%s'",
+                               config->ssl_private_key, config->ssl_certificate);
+    if (!certificate_covers(certificate, config->ssl_domain_name))
+        return APP_CONFIG_FAIL(config, ssl_domain_name, err,
+                               "the certificate '%s' does not cover '%s'", config->ssl_certificate,
+                               config->ssl_domain_name);
+    return 0;
+}
+
+static int read_certificate(struct project *project, struct err *err)
+{
+    const struct app_config *config = &project->config;
+    if (config->ssl_certificate == NULL)
+        return 0;
+    AUTO_BUF struct buf key_pem = BUF_INIT(PEM_MAX);
+    AUTO_X509 X509 *certificate = NULL;
+    AUTO_PKEY EVP_PKEY *key = NULL;
+    if (file_read(config->ssl_certificate, &project->certificate, err) < 0 ||
+        certificate_from_pem(buf_slice(&project->certificate), &certificate, err) < 0)
+        return FAIL_CONTEXT(err, "certificate '%s'", config->ssl_certificate);
+    if (file_read(config->ssl_private_key, &key_pem, err) < 0 ||
+        private_key_from_pem(buf_slice(&key_pem), &key, err) < 0)
+        return FAIL_CONTEXT(err, "private key '%s'", config->ssl_private_key);
+    if (check_certificate(project, certificate, key, err) < 0)
+        return -1;
+    return secret_copy(&project->secrets.tls_private_key, buf_slice(&key_pem), err);
+}
+
+static int read_requirements(struct project *project, struct err *err)
+{
+    AUTO_FREE char *path = path_join(project->config.code, "requirements.txt", err);
+    if (path == NULL)
+        return -1;
+    return file_exists(path) ? file_read(path, &project->requirements, err) : 0;
+}
+
+static int config_path(const char *path, char **ret, struct err *err)
+{
+    struct stat status;
+    if (path == NULL)
+        path = "mse.toml";
+    if (stat(path, &status) == 0 && S_ISDIR(status.st_mode))
+        *ret = path_join(path, "mse.toml", err);
+    else
+        *ret = str_copy(path, err);
+    if (*ret == NULL)
+        return -1;
+    if (file_exists(*ret))
+        return 0;
+    (void)FAIL(err, ERR_NOT_FOUND, "there is no '%s'", *ret);
+    err_hint(err, "'mse init' writes one for the project in this folder, 'mse scaffold NAME' makes "
+                  "an example, --path names another");
+    free(*ret);
+    *ret = NULL;
+    return -1;
+}
+
+int project_read(struct project *project, const char *path, struct err *err)
+{
+    AUTO_FREE char *file = NULL;
+    if (config_path(path, &file, err) < 0 || app_config_read(file, &project->config, err) < 0 ||
+        app_config_check(&project->config, clock_unix(), err) < 0 ||
+        read_secrets(project, err) < 0 || read_certificate(project, err) < 0)
+        return -1;
+    return read_requirements(project, err);
+}
+
+/* --- the node's part --- */
+
+static int read_node(struct node *node, struct node_facts *facts, struct err *err)
+{
+    AUTO_JSON json_t *root = NULL;
+    struct json_at top;
+    if (node_request(node, "GET", "/v1/node", &root, err) < 0 ||
+        json_top(root, "the node's description", &top, err) < 0 ||
+        json_read_text_into(&top, "domain", facts->domain, sizeof(facts->domain), err) < 0 ||
+        json_read_hex(&top, "runtime_digest", facts->runtime_digest, SHA256_SIZE, err) < 0)
+        return -1;
+    return json_read_hex(&top, "simulation_root", facts->simulation_root,
+                         sizeof(facts->simulation_root), err);
+}
+
+/* Appends "a, b, c" from the names of a list that the node gave. */
+static void append_names(const json_t *list, struct buf *out)
+{
+    struct err ignored = ERR_INIT;
+    for (size_t i = 0; i < json_array_size(list); i++) {
+        const char *name = json_string_value(json_object_get(json_array_get(list, i), "name"));
+        if (name != NULL)
+            (void)!buf_printf(out, &ignored, "%s%s", out->len == 0 ? "" : ", ", name);
+    }
+}
+
+static const json_t *find_named(const json_t *list, const char *wanted,
+                                bool (*matches)(const char *wanted, const char *name))
+{
+    for (size_t i = 0; i < json_array_size(list); i++) {
+        const json_t *entry = json_array_get(list, i);
+        const char *name = json_string_value(json_object_get(entry, "name"));
+        if (name != NULL && matches(wanted, name))
+            return entry;
+    }
+    return NULL;
+}
+
+static bool same_name(const char *wanted, const char *name)
+{
+    return strcmp(wanted, name) == 0;
+}
+
+static int ask_hardware(struct project *project, struct node *node, struct err *err)
+{
+    AUTO_JSON json_t *list = NULL;
+    if (node_list(node, "/v1/hardware", "hardware", &list, err) < 0)
+        return -1;
+    const json_t *entry = find_named(list, project->config.resource, same_name);
+    if (entry == NULL) {
+        AUTO_BUF struct buf names = BUF_INIT(512);
+        append_names(list, &names);
+        return APP_CONFIG_FAIL(&project->config, resource, err,
+                               "the node has no hardware '%s'; it offers: %s",
+                               project->config.resource, buf_text(&names));
+    }
+    struct json_at at;
+    struct node_facts *facts = &project->facts;
+    if (json_top(entry, "the node's hardware", &at, err) < 0 ||
+        json_read_u64(&at, "memory_bytes", 1, INT64_MAX, &facts->memory_bytes, err) < 0 ||
+        json_read_u64(&at, "cpu_millis", 1, INT64_MAX, &facts->cpu_millis, err) < 0)
+        return -1;
+    return json_read_u64(&at, "storage_bytes", 1, INT64_MAX, &facts->storage_bytes, err);
+}
+
+static int ask_environment(struct project *project, struct node *node, struct err *err)
+{
+    AUTO_JSON json_t *list = NULL;
+    if (node_list(node, "/v1/environments", "environments", &list, err) < 0)
+        return -1;
+    const char *wanted = project->config.docker == NULL ? "mse-flask" : project->config.docker;
+    const json_t *entry = find_named(list, wanted, environment_matches);
+    if (entry == NULL) {
+        AUTO_BUF struct buf names = BUF_INIT(512);
+        append_names(list, &names);
+        return APP_CONFIG_FAIL(&project->config, docker, err,
+                               "the node has no environment '%s'; it offers: %s", wanted,
+                               buf_text(&names));
+    }
+    struct json_at at;
+    const char *description;
+    struct node_facts *facts = &project->facts;
+    if (json_top(entry, "the node's environment", &at, err) < 0 ||
+        json_read_text_into(&at, "name", facts->environment_name, sizeof(facts->environment_name),
+                            err) < 0 ||
+        json_read_text(&at, "description", ENVIRONMENT_DESCRIPTION_MAX, &description, err) < 0)
+        return -1;
+    return sha256(slice_str(description), facts->environment_digest, err);
+}
+
+static int check_runtime(const struct node_facts *facts, struct err *err)
+{
+    uint8_t own[SHA256_SIZE];
+    if (owner_runtime_digest(own, err) < 0)
+        return -1;
+    if (crypto_equal(own, facts->runtime_digest, SHA256_SIZE))
+        return 0;
+    char mine[2 * SHA256_SIZE + 1];
+    char theirs[2 * SHA256_SIZE + 1];
+    hex_encode(slice_of(own, SHA256_SIZE), mine);
+    hex_encode(slice_of(facts->runtime_digest, SHA256_SIZE), theirs);
+    (void)FAIL(err, ERR_CONFLICT,
+               "the node runs another runtime (mse-enclave %.16s…) than this mse expects (%.16s…)",
+               theirs, mine);
+    err_hint(err, "bring both to the same version of mse; a different runtime is a different "
+                  "identity");
+    return -1;
+}
+
+int project_ask_node(struct project *project, struct node *node, struct err *err)
+{
+    if (read_node(node, &project->facts, err) < 0 || ask_hardware(project, node, err) < 0 ||
+        ask_environment(project, node, err) < 0)
+        return -1;
+    return check_runtime(&project->facts, err);
+}
+
+/* --- packing --- */
+
+static int fill_tls(struct project *project, struct err *err)
+{
+    const struct app_config *config = &project->config;
+    struct manifest *manifest = &project->manifest;
+    if (config->ssl_domain_name != NULL) {
+        manifest->tls_mode = MANIFEST_TLS_OWNER;
+        (void)snprintf(manifest->tls_host_name, sizeof(manifest->tls_host_name), "%s",
+                       config->ssl_domain_name);
+        return sha256(buf_slice(&project->certificate), manifest->tls_certificate_digest, err);
+    }
+    manifest->tls_mode = MANIFEST_TLS_RA;
+    manifest->tls_not_after =
+        config->expiration != 0 ? config->expiration : clock_unix() + DEFAULT_VALIDITY_S;
+    bool is_local = strcmp(project->facts.domain, "localhost") == 0;
+    int len = snprintf(manifest->tls_host_name, sizeof(manifest->tls_host_name), "%s%s%s",
+                       is_local ? "" : manifest->id, is_local ? "" : ".", project->facts.domain);
+    if (len < 0 || (size_t)len >= sizeof(manifest->tls_host_name))
+        return FAIL(err, ERR_INVALID, "the node's domain '%s' is too long", project->facts.domain);
+    return 0;
+}
+
+static void fill_server(const struct app_config_server *from, struct manifest_server *to)
+{
+    to->threads = (uint64_t)from->threads;
+    to->connections = (uint64_t)from->connections;
+    to->header_bytes = (uint64_t)from->header_bytes;
+    to->body_bytes = (uint64_t)from->body_bytes;
+    to->header_timeout_ms = (uint64_t)from->header_timeout_s * 1000;
+    to->body_timeout_ms = (uint64_t)from->body_timeout_s * 1000;
+    to->idle_timeout_ms = (uint64_t)from->idle_timeout_s * 1000;
+    to->write_timeout_ms = (uint64_t)from->write_timeout_s * 1000;
+    to->queue = (uint64_t)from->queue;
+}
+
+/* Everything but the commitment, which has the same length whatever it is. */
+static int fill_manifest(struct project *project, struct err *err)
+{
+    const struct app_config *config = &project->config;
+    const struct node_facts *facts = &project->facts;
+    struct manifest *manifest = &project->manifest;
+    *manifest = (struct manifest){
+        .memory_bytes = facts->memory_bytes,
+        .cpu_millis = facts->cpu_millis,
+        .quota_bytes = facts->storage_bytes,
+        .key_epoch = 1,
+    };
+    if (uuid_new(manifest->id, err) < 0 || fill_tls(project, err) < 0 ||
+        sha256(buf_slice(&project->requirements), manifest->requirements_digest, err) < 0)
+        return -1;
+    (void)snprintf(manifest->name, sizeof(manifest->name), "%s", config->name);
+    (void)snprintf(manifest->python_application, sizeof(manifest->python_application), "%s",
+                   config->application);
+    if (config->healthcheck_endpoint != NULL)
+        (void)snprintf(manifest->healthcheck_endpoint, sizeof(manifest->healthcheck_endpoint), "%s",
+                       config->healthcheck_endpoint);
+    (void)snprintf(manifest->environment_name, sizeof(manifest->environment_name), "%s",
+                   facts->environment_name);
+    memcpy(manifest->environment_digest, facts->environment_digest, SHA256_SIZE);
+    memcpy(manifest->runtime_digest, facts->runtime_digest, SHA256_SIZE);
+    memcpy(manifest->owner_key, project->owner.public_key, sizeof(manifest->owner_key));
+    memset(manifest->code_commitment, 0xff, SHA256_SIZE);
+    fill_server(&config->server, &manifest->server);
+    return 0;
+}
+
+/* The package up to the first byte of the archive. */
+static int encode_prefix(struct project *project, uint64_t archive_size, struct buf *out,
+                         struct err *err)
+{
+    buf_clear(&project->manifest_bytes);
+    if (manifest_encode(&project->manifest, &project->manifest_bytes, err) < 0 ||
+        package_header_append(out, err) < 0 ||
+        package_section_append(out, PACKAGE_MANIFEST, project->manifest_bytes.len, err) < 0 ||
+        buf_bytes(out, buf_slice(&project->manifest_bytes), err) < 0)
+        return -1;
+    if (project->requirements.len > 0 &&
+        (package_section_append(out, PACKAGE_REQUIREMENTS, project->requirements.len, err) < 0 ||
+         buf_bytes(out, buf_slice(&project->requirements), err) < 0))
+        return -1;
+    if (project->certificate.len > 0 &&
+        (package_section_append(out, PACKAGE_CERTIFICATE, project->certificate.len, err) < 0 ||
+         buf_bytes(out, buf_slice(&project->certificate), err) < 0))
+        return -1;
+    return package_section_append(out, PACKAGE_ARCHIVE, archive_size, err);
+}
+
+/* Ciphertext only: nothing secret lies on disk even if this process dies. */
+static int open_temporary(int *ret, struct err *err)
+{
+    const char *folder = getenv("TMPDIR");
+    if (folder == NULL || folder[0] != '/')
+        folder = "/var/tmp";
+    int fd = open(folder, O_TMPFILE | O_RDWR | O_CLOEXEC, 0600);
+    if (fd < 0) {
+        AUTO_FREE char *name = str_printf(err, "%s/mse-XXXXXX", folder);
+        if (name == NULL)
+            return -1;
+        fd = mkostemp(name, O_CLOEXEC);
+        if (fd < 0)
+            return FAIL_ERRNO(err, ERR_IO, "cannot make a temporary file in '%s'", folder);
+        (void)unlink(name);
+    }
+    *ret = fd;
+    return 0;
+}
+
+static int write_at_start(int fd, struct slice bytes, struct err *err)
+{
+    if (lseek(fd, 0, SEEK_SET) < 0)
+        return FAIL_ERRNO(err, ERR_IO, "cannot write the package");
+    return fd_write_all(fd, bytes, err);
+}
+
+/* The archive first, behind the room that the prefix needs; then the prefix, with the commitment.
+ */
+static int write_package(struct project *project, const struct tree *tree, struct err *err)
+{
+    uint64_t archive_size = package_encrypted_size(tree->totals.archive_bytes);
+    AUTO_BUF struct buf prefix = BUF_INIT(4 << 20);
+    const struct package_keys keys = {secret_slice(&project->secrets.code_key),
+                                      secret_slice(&project->secrets.salt)};
+    if (encode_prefix(project, archive_size, &prefix, err) < 0 ||
+        open_temporary(&project->package_fd, err) < 0)
+        return -1;
+    if (lseek(project->package_fd, (off_t)prefix.len, SEEK_SET) < 0)
+        return FAIL_ERRNO(err, ERR_IO, "cannot write the package");
+    if (package_write(tree, &keys, package_sink_fd, &project->package_fd,
+                      project->manifest.code_commitment, err) < 0)
+        return -1;
+    project->package_size = prefix.len + archive_size;
+    buf_clear(&prefix);
+    if (encode_prefix(project, archive_size, &prefix, err) < 0)
+        return -1;
+    return write_at_start(project->package_fd, buf_slice(&prefix), err);
+}
+
+int project_pack(struct project *project, struct err *err)
+{
+    AUTO_TREE struct tree *tree = NULL;
+    if (owner_key_load(&project->owner, err) < 0 ||
+        secret_random(&project->secrets.code_key, PACKAGE_KEY_SIZE, err) < 0 ||
+        secret_random(&project->secrets.salt, PACKAGE_SALT_SIZE, err) < 0 ||
+        tree_scan(project->config.code, &tree, err) < 0 || fill_manifest(project, err) < 0 ||
+        write_package(project, tree, err) < 0)
+        return FAIL_CONTEXT(err, "packing '%s'", project->config.code);
+    project->code_files = tree->totals.files;
+    project->code_bytes = tree->totals.content_bytes;
+    return sha256(buf_slice(&project->manifest_bytes), project->fingerprint, err);
+}

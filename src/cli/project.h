@@ -1,0 +1,53 @@
+// SPDX-License-Identifier: Apache-2.0
+/*
+ * A project on its way into a manifest: mse.toml read and checked, what the node offers looked up,
+ * the code packed. Everything that decides the fingerprint comes together here, on the owner's
+ * machine; what the node says is copied into the manifest where all can see it.
+ */
+#pragma once
+
+#include "cli/node_client.h"
+#include "cli/owner.h"
+#include "model/app_config.h"
+#include "model/manifest.h"
+#include "provision/provision.h"
+
+/* What the node says of itself; none of it is trusted for more than reaching it. */
+struct node_facts {
+    char domain[256];
+    uint8_t runtime_digest[SHA256_SIZE]; /* of the mse-enclave that it would start */
+    uint8_t simulation_root[32];         /* public key of its simulated TEE */
+    char environment_name[MANIFEST_NAME_SIZE];
+    uint8_t environment_digest[SHA256_SIZE]; /* of the description, computed here */
+    uint64_t memory_bytes;
+    uint64_t cpu_millis;
+    uint64_t storage_bytes;
+};
+
+struct project {
+    struct app_config config;
+    struct node_facts facts;
+    struct owner_key owner;
+    struct provisioned secrets; /* code key, salt, secrets.json, the owner's TLS key */
+    struct buf requirements;    /* requirements.txt, empty where there is none */
+    struct buf certificate;     /* PEM, empty with RA-TLS */
+    struct manifest manifest;
+    struct buf manifest_bytes;
+    uint8_t fingerprint[SHA256_SIZE];
+    int package_fd; /* the whole package, in an unnamed temporary file; -1 before it is packed */
+    uint64_t package_size;
+    uint64_t code_files;
+    uint64_t code_bytes;
+};
+
+void project_init(struct project *project);
+void project_done(struct project *project);
+#define AUTO_PROJECT __attribute__((cleanup(project_done)))
+
+/* mse.toml at `path` (a file, or the folder it is in; NULL: ./mse.toml), with all checks that need
+ * no node: code folder, secrets, certificate against key and domain. */
+int project_read(struct project *project, const char *path, struct err *err) MUST_USE;
+/* Looks up hardware, environment and the rest at the node. */
+int project_ask_node(struct project *project, struct node *node, struct err *err) MUST_USE;
+/* Packs, encrypts under fresh keys, completes the manifest and the fingerprint. */
+int project_pack(struct project *project, struct err *err) MUST_USE;

@@ -1,0 +1,261 @@
+// SPDX-License-Identifier: Apache-2.0
+/*
+ * Terminal output of mse. Owns the one progress line: a thread redraws it while a step runs. Runs
+ * on the owner's machine; texts from the node are made printable before they reach the terminal.
+ */
+#include "cli/ui.h"
+
+#include "base/clock.h"
+
+#include <inttypes.h>
+#include <pthread.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+enum { NOTE_SIZE = 160, REDRAW_MS = 100 };
+
+static struct {
+    bool json;
+    bool terminal; /* standard error is one */
+    bool colour;   /* of standard error */
+    bool out_colour;
+    volatile sig_atomic_t interrupted;
+    pthread_mutex_t lock;
+    pthread_cond_t wake;
+    bool ticking;
+    pthread_t ticker;
+    const char *step; /* NULL: none runs */
+    int64_t started_ms;
+    char note[NOTE_SIZE];
+} ui = {.lock = PTHREAD_MUTEX_INITIALIZER, .wake = PTHREAD_COND_INITIALIZER};
+
+static const char *const styles[] = {
+    [UI_PLAIN] = "",         [UI_BOLD] = "\033[1m",    [UI_GREEN] = "\033[32m",
+    [UI_RED] = "\033[1;31m", [UI_YELLOW] = "\033[33m", [UI_DIM] = "\033[2m",
+};
+
+static void on_interrupt(int signal_number)
+{
+    if (ui.interrupted) {
+        static const char text[] = "\ninterrupted again: giving up at once\n";
+        (void)!write(STDERR_FILENO, text, sizeof(text) - 1);
+        _exit(130);
+    }
+    ui.interrupted = 1;
+}
+
+void ui_init(bool json)
+{
+    const char *term = getenv("TERM");
+    bool wants_colour = getenv("NO_COLOR") == NULL && term != NULL && strcmp(term, "dumb") != 0;
+    ui.json = json;
+    ui.terminal = isatty(STDERR_FILENO) != 0;
+    ui.colour = ui.terminal && wants_colour;
+    ui.out_colour = isatty(STDOUT_FILENO) != 0 && wants_colour;
+    struct sigaction action = {.sa_handler = on_interrupt}; /* no SA_RESTART: calls must return */
+    (void)sigaction(SIGINT, &action, NULL);
+    (void)sigaction(SIGTERM, &action, NULL);
+    (void)signal(SIGPIPE, SIG_IGN);
+}
+
+bool ui_json(void)
+{
+    return ui.json;
+}
+
+const volatile sig_atomic_t *ui_interrupted(void)
+{
+    return &ui.interrupted;
+}
+
+static double elapsed_seconds(void)
+{
+    return (double)(clock_monotonic_ms() - ui.started_ms) / 1000.0;
+}
+
+static void draw_running(void)
+{
+    (void)fprintf(stderr, "\r\033[K  %s… %s%.1f s%s %s", ui.step, ui.colour ? styles[UI_DIM] : "",
+                  elapsed_seconds(), ui.colour ? "\033[0m" : "", ui.note);
+    (void)fflush(stderr);
+}
+
+static void *tick(void *unused)
+{
+    (void)pthread_mutex_lock(&ui.lock);
+    while (ui.ticking) {
+        if (ui.step != NULL)
+            draw_running();
+        struct timespec until;
+        (void)clock_gettime(CLOCK_REALTIME, &until);
+        until.tv_nsec += REDRAW_MS * 1000000L;
+        if (until.tv_nsec >= 1000000000L) {
+            until.tv_sec++;
+            until.tv_nsec -= 1000000000L;
+        }
+        (void)pthread_cond_timedwait(&ui.wake, &ui.lock, &until);
+    }
+    (void)pthread_mutex_unlock(&ui.lock);
+    return NULL;
+}
+
+void ui_step_begin(const char *name)
+{
+    ui.started_ms = clock_monotonic_ms();
+    ui.note[0] = '\0';
+    ui.step = name;
+    if (!ui.terminal || ui.json)
+        return;
+    ui.ticking = pthread_create(&ui.ticker, NULL, tick, NULL) == 0;
+}
+
+static void stop_ticker(void)
+{
+    (void)pthread_mutex_lock(&ui.lock);
+    bool was_ticking = ui.ticking;
+    ui.ticking = false;
+    (void)pthread_cond_signal(&ui.wake);
+    (void)pthread_mutex_unlock(&ui.lock);
+    if (was_ticking) {
+        (void)pthread_join(ui.ticker, NULL);
+        (void)fputs("\r\033[K", stderr);
+    }
+}
+
+static void step_line(const char *mark, enum ui_style style, const char *detail)
+{
+    stop_ticker();
+    if (ui.step != NULL && !ui.json)
+        (void)fprintf(stderr, "%s%s%s %-10s %6.2f s  %s\n", ui.colour ? styles[style] : "", mark,
+                      ui.colour ? "\033[0m" : "", ui.step, elapsed_seconds(), detail);
+    ui.step = NULL;
+}
+
+void ui_step_end(const char *fmt, ...)
+{
+    char detail[512];
+    va_list args;
+    va_start(args, fmt);
+    (void)vsnprintf(detail, sizeof(detail), fmt, args);
+    va_end(args);
+    step_line("ok", UI_GREEN, detail);
+}
+
+void ui_step_note(const char *fmt, ...)
+{
+    va_list args;
+    va_start(args, fmt);
+    (void)pthread_mutex_lock(&ui.lock);
+    (void)vsnprintf(ui.note, sizeof(ui.note), fmt, args);
+    (void)pthread_mutex_unlock(&ui.lock);
+    va_end(args);
+}
+
+void ui_step_fail(void)
+{
+    step_line("!!", UI_RED, "failed");
+}
+
+static void line(const char *label, enum ui_style style, const char *fmt, va_list args)
+{
+    if (ui.colour)
+        (void)fputs(styles[style], stderr);
+    (void)fputs(label, stderr);
+    if (ui.colour)
+        (void)fputs("\033[0m", stderr);
+    (void)vfprintf(stderr, fmt, args);
+    (void)fputc('\n', stderr);
+}
+
+void ui_info(const char *fmt, ...)
+{
+    if (ui.json)
+        return;
+    va_list args;
+    va_start(args, fmt);
+    line("", UI_PLAIN, fmt, args);
+    va_end(args);
+}
+
+void ui_warning(const char *fmt, ...)
+{
+    va_list args;
+    va_start(args, fmt);
+    line("warning: ", UI_YELLOW, fmt, args);
+    va_end(args);
+}
+
+static void error_line(const char *fmt, ...)
+{
+    va_list args;
+    va_start(args, fmt);
+    line("error: ", UI_RED, fmt, args);
+    va_end(args);
+}
+
+void ui_error(const struct err *err)
+{
+    stop_ticker();
+    error_line("%s", err->message[0] != '\0' ? err->message : err_kind_text(err->kind));
+    if (err->hint[0] != '\0')
+        (void)fprintf(stderr, "%s\n", err->hint);
+}
+
+void ui_print(enum ui_style style, const char *fmt, ...)
+{
+    va_list args;
+    va_start(args, fmt);
+    if (ui.out_colour)
+        (void)fputs(styles[style], stdout);
+    (void)vprintf(fmt, args);
+    if (ui.out_colour && style != UI_PLAIN)
+        (void)fputs("\033[0m", stdout);
+    va_end(args);
+}
+
+int ui_print_json(json_t *document, struct err *err)
+{
+    int status = json_dumpf(document, stdout, JSON_INDENT(2) | JSON_PRESERVE_ORDER);
+    json_decref(document);
+    if (status < 0 || fputc('\n', stdout) == EOF || fflush(stdout) != 0)
+        return FAIL(err, ERR_IO, "cannot write to standard output");
+    return 0;
+}
+
+int ui_confirm(bool assume_yes, struct err *err, const char *fmt, ...)
+{
+    char question[1024];
+    va_list args;
+    va_start(args, fmt);
+    (void)vsnprintf(question, sizeof(question), fmt, args);
+    va_end(args);
+    if (assume_yes)
+        return 0;
+    if (isatty(STDIN_FILENO) == 0 || ui.json) {
+        (void)FAIL(err, ERR_USAGE, "%s: there is no terminal to ask on", question);
+        err_hint(err, "pass --yes to go on without being asked");
+        return -1;
+    }
+    stop_ticker();
+    (void)fprintf(stderr, "%s [y/N] ", question);
+    (void)fflush(stderr);
+    char answer[16] = "";
+    if (fgets(answer, sizeof(answer), stdin) == NULL || (answer[0] != 'y' && answer[0] != 'Y'))
+        return FAIL(err, ERR_INTERRUPTED, "not confirmed, nothing was changed");
+    return 0;
+}
+
+void ui_size_text(uint64_t bytes, char text[static UI_SIZE_TEXT])
+{
+    static const char *const units[] = {"B", "KiB", "MiB", "GiB", "TiB"};
+    double value = (double)bytes;
+    size_t unit = 0;
+    while (value >= 1024.0 && unit + 1 < sizeof(units) / sizeof(units[0])) {
+        value /= 1024.0;
+        unit++;
+    }
+    (void)snprintf(text, UI_SIZE_TEXT, unit == 0 ? "%.0f %s" : "%.1f %s", value, units[unit]);
+}
