@@ -1,0 +1,189 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What the app must not do, and what it may."""
+import time
+
+import pytest
+import requests
+
+APP = """
+import ctypes, os, signal, socket, sqlite3, subprocess, sys, threading, asyncio, multiprocessing
+from pathlib import Path
+from flask import Flask, jsonify, request
+app = Flask(__name__)
+
+@app.get("/")
+def index():
+    return "ok"
+
+@app.get("/fork")
+def fork():
+    os.fork()
+    return "forked"
+
+@app.get("/subprocess")
+def run():
+    return subprocess.run(["true"]).args[0]
+
+@app.get("/system")
+def system():
+    return str(os.system("true"))
+
+@app.get("/exec")
+def exec_():
+    os.execv("/usr/bin/true", ["true"])
+
+@app.get("/multiprocessing")
+def multi():
+    process = multiprocessing.Process(target=print)
+    process.start()
+    return "started"
+
+@app.get("/thread-fork")
+def thread_fork():
+    thread = threading.Thread(target=os.fork)
+    thread.start()
+    thread.join()
+    return "forked"
+
+@app.get("/raw-fork")
+def raw_fork():
+    return str(ctypes.CDLL(None).syscall(57))
+
+@app.get("/threads")
+def threads():
+    seen = []
+    workers = [threading.Thread(target=seen.append, args=(i,)) for i in range(8)]
+    [w.start() for w in workers]
+    [w.join() for w in workers]
+    return jsonify(sorted(seen))
+
+@app.get("/asyncio")
+def aio():
+    async def both():
+        return await asyncio.gather(asyncio.sleep(0.01, 1), asyncio.to_thread(lambda: 2))
+    return jsonify(asyncio.run(both()))
+
+@app.get("/sqlite")
+def sqlite():
+    db = sqlite3.connect(Path.home() / "x.db")
+    db.execute("PRAGMA journal_mode=WAL")
+    db.execute("CREATE TABLE IF NOT EXISTS t (x)")
+    db.execute("INSERT INTO t VALUES (1)")
+    db.commit()
+    return jsonify(db.execute("SELECT count(*) FROM t").fetchone())
+
+@app.post("/upload")
+def upload():
+    path = Path(os.environ["TMP_PATH"]) / "upload"
+    request.files["file"].save(path)
+    return str(path.stat().st_size)
+
+@app.post("/connect")
+def connect():
+    host, port = request.json
+    try:
+        socket.create_connection((host, port), 3).close()
+        return "connected"
+    except OSError as error:
+        return type(error).__name__ + ": " + str(error)
+
+@app.post("/read")
+def read():
+    try:
+        return open(request.json, "rb").read(100)
+    except OSError as error:
+        return type(error).__name__
+
+@app.get("/proc")
+def proc():
+    return jsonify([p for p in os.listdir("/proc") if p.isdigit()])
+
+@app.get("/caps")
+def caps():
+    return jsonify([l for l in open("/proc/self/status").read().splitlines() if l.startswith(("Cap", "NoNewPrivs", "Seccomp"))])
+
+@app.get("/fill")
+def fill():
+    try:
+        with open(Path.home() / "big", "wb") as f:
+            for _ in range(4096):
+                f.write(os.urandom(1 << 20))
+                f.flush()
+    except OSError as error:
+        (Path.home() / "big").unlink()
+        return error.strerror
+    return "no limit"
+"""
+
+
+@pytest.fixture
+def app(owner):
+    return owner.deploy(owner.project("edges", {"app.py": APP}))
+
+
+def get(app, path):
+    return requests.get(app["url"] + path, verify=app["certificate"], timeout=30)
+
+
+def wait_until(condition, seconds=30):
+    end = time.monotonic() + seconds
+    while time.monotonic() < end:
+        value = condition()
+        if value:
+            return value
+        time.sleep(0.1)
+    raise AssertionError("it did not come true in time")
+
+
+@pytest.mark.parametrize("path,call", [
+    ("/fork", ("fork", "clone")), ("/subprocess", ("vfork", "clone", "fork")),
+    ("/system", ("clone", "vfork", "fork")), ("/exec", ("execve",)),
+    ("/multiprocessing", ("fork", "clone")), ("/thread-fork", ("fork", "clone")),
+    ("/raw-fork", ("fork",))])
+def test_new_processes_end_the_app(owner, app, path, call):
+    with pytest.raises(requests.exceptions.RequestException):
+        assert get(app, path).status_code >= 500
+        raise requests.exceptions.ConnectionError
+    def named():
+        log = owner.ok("logs", app["id"]).out
+        return log if any(f"{name}" in log for name in call) and "app.py" in log else None
+    log = wait_until(named)
+    assert "Traceback" in log or "File \"/mse-app/app.py\"" in log
+    # A crash is not the end: it is started again, from its sealed state, without its owner.
+    def up():
+        try:
+            return get(app, "/").status_code == 200
+        except requests.exceptions.RequestException:
+            return False
+    wait_until(up)
+
+
+def test_what_is_fine(app):
+    assert get(app, "/threads").json() == list(range(8))
+    assert get(app, "/asyncio").json() == [1, 2]
+    assert get(app, "/sqlite").json() == [1]
+    upload = requests.post(app["url"] + "/upload", files={"file": b"x" * 100000},
+                           verify=app["certificate"], timeout=10)
+    assert upload.text == "100000"
+
+
+def test_no_privileges(app):
+    lines = dict(line.split(":\t") for line in get(app, "/caps").json())
+    assert {lines[name] for name in ("CapPrm", "CapEff", "CapBnd", "CapAmb")} == {"0" * 16}
+    assert lines["NoNewPrivs"] == "1" and lines["Seccomp"] == "2"
+
+
+def test_neighbours_are_out_of_reach(owner, app, node):
+    def post(path, what):
+        return requests.post(app["url"] + path, json=what, verify=app["certificate"], timeout=30).text
+    port = int(app["url"].rsplit(":", 1)[1])
+    for host in ("127.0.0.1", "::1", "localhost"):
+        assert "connected" not in post("/connect", [host, port])
+    addresses = __import__("subprocess").run(["hostname", "-I"], capture_output=True, text=True,
+                                             check=False).stdout.split()
+    for host in addresses:
+        assert "connected" not in post("/connect", [host, port])
+    for path in (str(node), "/etc/shadow", "/proc/1/environ", "/home", "/run/mse/cipher"):
+        answer = post("/read", path)
+        assert answer in ("FileNotFoundError", "PermissionError", "IsADirectoryError"), (path, answer)
+    assert len(get(app, "/proc").json()) <= 4  # init of the sandbox, the enclave, its storage
