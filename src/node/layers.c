@@ -74,12 +74,14 @@ static int build_in(const struct layers *layers, const char *folder,
                     struct err *err)
 {
     AUTO_FREE char *file = str_printf(err, "%s.txt", folder);
+    AUTO_FREE char *site = str_printf(err, "%s/site-packages", folder);
     AUTO_BUF struct buf text = BUF_INIT(ENVIRONMENT_DESCRIPTION_MAX + (2 << 20));
-    if (file == NULL || requirements_of(&environment->environment, requirements, &text, err) < 0 ||
-        folder_create(folder, 0755, err) < 0 ||
+    if (file == NULL || site == NULL ||
+        requirements_of(&environment->environment, requirements, &text, err) < 0 ||
+        folder_create(folder, 0755, err) < 0 || folder_create(site, 0755, err) < 0 ||
         file_write_atomic(file, buf_slice(&text), 0644, err) < 0)
         return -1;
-    const struct pip_run run = {folder, file, layers->options.timeout_ms};
+    const struct pip_run run = {site, file, layers->options.timeout_ms};
     int result = pip_install(&run, err);
     struct err ignored = ERR_INIT;
     if (file_remove(file, &ignored) < 0)

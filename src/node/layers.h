@@ -32,7 +32,8 @@ void layers_free(struct layers *layers);
 int layer_key(const struct environment_offer *environment, struct slice requirements,
               char ret_key[static LAYER_KEY_SIZE], bool *ret_needed, struct err *err) MUST_USE;
 
-/* Path of the ready layer, built now unless it is there; whoever asks for one that is being built
- * waits for it. The caller frees *ret. APP: pip failed, with the end of its output. */
+/* Path of the ready layer (site-packages/ and environment.json in it), built now unless it is
+ * there; whoever asks for one that is being built waits for it. The caller frees *ret. APP: pip
+ * failed, with the end of its output. */
 int layers_get(struct layers *layers, const struct environment_offer *environment,
                struct slice requirements, char **ret, struct err *err) MUST_USE;

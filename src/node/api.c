@@ -1,0 +1,418 @@
+// SPDX-License-Identifier: Apache-2.0
+/*
+ * Routes and the way of a request: which route, who asks, may they, then the handler on a thread of
+ * its own. Owns the HTTP server of the API. Runs in msed; everything in a request is from outside.
+ */
+#include "node/api.h"
+
+#include "base/clock.h"
+#include "base/file.h"
+#include "base/log.h"
+#include "base/text.h"
+#include "crypto/x509.h"
+#include "model/manifest.h"
+
+#include <errno.h>
+#include <grp.h>
+#include <pthread.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#define PACKAGE_TYPE "application/vnd.mse.package"
+
+const struct api_route api_routes[] = {
+    {"GET", "/v1/node", API_ACCOUNT, "getNode", {NULL}, NULL, "Node", 200, api_get_node},
+    {"GET",
+     "/v1/environments",
+     API_ACCOUNT,
+     "listEnvironments",
+     {NULL},
+     NULL,
+     "Environments",
+     200,
+     api_get_environments},
+    {"GET",
+     "/v1/hardware",
+     API_ACCOUNT,
+     "listHardware",
+     {NULL},
+     NULL,
+     "HardwareProfiles",
+     200,
+     api_get_hardware},
+    {"POST",
+     "/v1/node/shutdown",
+     API_OPERATOR,
+     "shutDown",
+     {"apps", NULL},
+     NULL,
+     NULL,
+     202,
+     api_post_shutdown},
+    {"GET",
+     "/v1/apps",
+     API_ACCOUNT,
+     "listApps",
+     {"name", "project", NULL},
+     NULL,
+     "Apps",
+     200,
+     api_get_apps},
+    {"POST",
+     "/v1/apps",
+     API_ACCOUNT,
+     "createApp",
+     {"project", "resource", "expires", "replace", NULL},
+     PACKAGE_TYPE,
+     "App",
+     201,
+     api_post_apps},
+    {"GET", "/v1/apps/{id}", API_APP, "getApp", {NULL}, NULL, "App", 200, api_get_app},
+    {"DELETE", "/v1/apps/{id}", API_APP, "deleteApp", {NULL}, NULL, NULL, 204, api_delete_app},
+    {"GET",
+     "/v1/apps/{id}/logs",
+     API_APP,
+     "getLogs",
+     {"follow", "tail", NULL},
+     NULL,
+     "text/plain",
+     200,
+     api_get_logs},
+    {"GET",
+     "/v1/apps/{id}/events",
+     API_APP,
+     "listEvents",
+     {NULL},
+     NULL,
+     "Events",
+     200,
+     api_get_events},
+    {"POST", "/v1/apps/{id}/stop", API_APP, "stopApp", {NULL}, NULL, "App", 200, api_post_stop},
+    {"POST",
+     "/v1/apps/{id}/restart",
+     API_APP,
+     "restartApp",
+     {NULL},
+     NULL,
+     "App",
+     202,
+     api_post_restart},
+};
+const size_t api_route_count = ARRAY_LEN(api_routes);
+
+struct api {
+    struct node *node;
+    struct http_server *server;
+    struct tls_server *tls;
+    atomic_uint threads;
+};
+
+/* --- answers --- */
+
+int api_answer(struct api_call *call, int status, json_t *body, struct err *err)
+{
+    static const struct http_header headers[] = {
+        {{(const uint8_t *)"content-type", 12}, {(const uint8_t *)"application/json", 16}},
+        {{(const uint8_t *)"cache-control", 13}, {(const uint8_t *)"no-store", 8}},
+    };
+    char *text = json_dumps(body, JSON_COMPACT);
+    json_decref(body);
+    if (text == NULL)
+        return FAIL(err, ERR_MEMORY, "cannot write the answer");
+    call->answered = true;
+    int result =
+        http_respond(call->exchange, status, headers, ARRAY_LEN(headers), slice_str(text), err);
+    free(text);
+    return result;
+}
+
+void api_answer_error(struct api_call *call, const struct err *failure)
+{
+    struct err err = ERR_INIT;
+    json_t *error = json_pack("{s:s, s:s, s:s}", "kind", err_kind_name(failure->kind), "message",
+                              failure->message, "hint", failure->hint);
+    json_t *body = json_pack("{s:o}", "error", error);
+    if (body == NULL || api_answer(call, err_http_status(failure->kind), body, &err) < 0)
+        log_debug("api: %s", err.message);
+}
+
+/* --- routes --- */
+
+/* Does `path` fit `pattern`? "{id}" stands for one segment, which goes to call->id. */
+static bool path_matches(const char *pattern, struct slice path, struct api_call *call)
+{
+    size_t at = 0;
+    while (*pattern != '\0') {
+        if (*pattern != '{') {
+            if (at >= path.len || (char)path.data[at] != *pattern)
+                return false;
+            at++;
+            pattern++;
+            continue;
+        }
+        size_t len = 0;
+        while (at < path.len && path.data[at] != '/' && len + 1 < sizeof(call->id))
+            call->id[len++] = (char)path.data[at++];
+        call->id[len] = '\0';
+        pattern = strchr(pattern, '}') + 1;
+    }
+    return at == path.len;
+}
+
+static int find_route(struct api_call *call, const struct api_route **ret, struct err *err)
+{
+    bool path_known = false;
+    for (size_t i = 0; i < api_route_count; i++) {
+        const struct api_route *route = &api_routes[i];
+        if (!path_matches(route->path, call->request->path, call))
+            continue;
+        path_known = true;
+        if (slice_is_str(call->request->method, route->method)) {
+            *ret = route;
+            return 0;
+        }
+    }
+    if (path_known)
+        return FAIL(err, ERR_UNSUPPORTED, "this address does not know the method '%.*s'",
+                    (int)call->request->method.len, (const char *)call->request->method.data);
+    return FAIL(err, ERR_NOT_FOUND, "there is nothing at this address");
+}
+
+/* An app of somebody else is "not found", so that ids cannot be probed. */
+static int check_app(struct api_call *call, struct err *err)
+{
+    struct store_app app = {0};
+    if (!manifest_id_valid(call->id))
+        return FAIL(err, ERR_INVALID, "'%s' is not an app id (a UUID in lower case)", call->id);
+    if (keeper_get(call->node->keeper, call->id, &app, err) < 0)
+        return -1;
+    if (!account_may(&call->account, app.owner))
+        return FAIL(err, ERR_NOT_FOUND, "no app with the id '%s'", call->id);
+    return 0;
+}
+
+static int authorize(struct api_call *call, const struct api_route *route, struct err *err)
+{
+    if (account_of(call->node->folders.tokens, call->request, &call->account, err) < 0)
+        return -1;
+    switch (route->auth) {
+    case API_ACCOUNT:
+        return 0;
+    case API_APP:
+        return check_app(call, err);
+    case API_OPERATOR:
+        if (call->account.local && call->account.operator_of_node)
+            return 0;
+        return FAIL(err, ERR_FORBIDDEN, "only the operator may do this, on the node's own socket");
+    }
+    return FAIL(err, ERR_INTERNAL, "route without authorization");
+}
+
+static int handle(struct api_call *call, struct err *err)
+{
+    const struct api_route *route = NULL;
+    if (find_route(call, &route, err) < 0 || authorize(call, route, err) < 0 ||
+        query_parse(call->request->query, route->parameters, &call->query, err) < 0)
+        return -1;
+    return route->handle(call, err);
+}
+
+/* --- threads --- */
+
+static void *call_thread(void *argument)
+{
+    struct api_call *call = argument;
+    struct api *api = call->node->api;
+    struct err err = ERR_INIT;
+    if (handle(call, &err) < 0) {
+        log_info("api: %.*s %.*s by %s: %s", (int)call->request->method.len,
+                 (const char *)call->request->method.data, (int)call->request->path.len,
+                 (const char *)call->request->path.data,
+                 call->account.owner[0] != '\0' ? call->account.owner : "nobody", err.message);
+        if (!call->answered)
+            api_answer_error(call, &err);
+    }
+    http_release(call->exchange);
+    free(call);
+    (void)atomic_fetch_sub(&api->threads, 1);
+    return NULL;
+}
+
+static int start_thread(struct api_call *call, struct err *err)
+{
+    struct api *api = call->node->api;
+    if (atomic_fetch_add(&api->threads, 1) >= API_THREADS_MAX) {
+        (void)atomic_fetch_sub(&api->threads, 1);
+        return FAIL(err, ERR_BUSY, "the node answers %d requests already", API_THREADS_MAX);
+    }
+    pthread_attr_t attributes;
+    pthread_t thread;
+    (void)pthread_attr_init(&attributes);
+    (void)pthread_attr_setdetachstate(&attributes, PTHREAD_CREATE_DETACHED);
+    (void)pthread_attr_setstacksize(&attributes, 1 << 20);
+    int failed = pthread_create(&thread, &attributes, call_thread, call);
+    (void)pthread_attr_destroy(&attributes);
+    if (failed == 0)
+        return 0;
+    (void)atomic_fetch_sub(&api->threads, 1);
+    return FAIL(err, ERR_BUSY, "the node cannot start another thread");
+}
+
+static void request_came(void *context, struct http_exchange *exchange)
+{
+    struct err err = ERR_INIT;
+    struct node *node = context;
+    struct api_call *call = mem_alloc(sizeof(*call), &err);
+    if (call == NULL) {
+        http_release(exchange); /* becomes a 500 */
+        return;
+    }
+    call->node = node;
+    call->exchange = exchange;
+    call->request = http_request(exchange);
+    if (start_thread(call, &err) == 0)
+        return;
+    api_answer_error(call, &err);
+    http_release(exchange);
+    free(call);
+}
+
+static const struct http_handler api_handler = {.request = request_came};
+
+/* --- certificate of the TCP listener --- */
+
+static int make_certificate(const struct node *node, struct err *err)
+{
+    AUTO_PKEY EVP_PKEY *key = NULL;
+    AUTO_X509 X509 *certificate = NULL;
+    AUTO_BUF struct buf key_pem = BUF_INIT(16 << 10);
+    AUTO_BUF struct buf certificate_pem = BUF_INIT(64 << 10);
+    const char *const names[] = {node->config.domain, "localhost", "127.0.0.1", "::1"};
+    const int64_t now = clock_unix();
+    const struct certificate_spec spec = {.common_name = "msed",
+                                          .dns_names = node_is_localhost(node) ? names + 1 : names,
+                                          .dns_name_count = node_is_localhost(node) ? 3 : 4,
+                                          .not_before = now - 3600,
+                                          .not_after = now + INT64_C(3650) * 86400};
+    if (p256_key_new(&key, err) < 0 ||
+        certificate_new(key, &spec, NULL, NULL, &certificate, err) < 0 ||
+        private_key_to_pem(key, &key_pem, err) < 0 ||
+        certificate_to_pem(certificate, &certificate_pem, err) < 0 ||
+        file_write_atomic(node->folders.private_key, buf_slice(&key_pem), 0600, err) < 0)
+        return -1;
+    return file_write_atomic(node->folders.certificate, buf_slice(&certificate_pem), 0644, err);
+}
+
+static int open_tls(const struct node *node, struct tls_server **ret, struct err *err)
+{
+    const char *certificate_path = node->config.api_certificate;
+    const char *key_path = node->config.api_private_key;
+    if (certificate_path == NULL) {
+        certificate_path = node->folders.certificate;
+        key_path = node->folders.private_key;
+        if (!(file_exists(certificate_path) && file_exists(key_path)) &&
+            make_certificate(node, err) < 0)
+            return FAIL_CONTEXT(err, "certificate of the API");
+    }
+    AUTO_BUF struct buf certificate_pem = BUF_INIT(256 << 10);
+    AUTO_BUF struct buf key_pem = BUF_INIT(64 << 10);
+    AUTO_PKEY EVP_PKEY *key = NULL;
+    AUTO_X509 X509 *certificate = NULL;
+    if (file_read(certificate_path, &certificate_pem, err) < 0 ||
+        certificate_from_pem(buf_slice(&certificate_pem), &certificate, err) < 0 ||
+        file_read(key_path, &key_pem, err) < 0 ||
+        private_key_from_pem(buf_slice(&key_pem), &key, err) < 0)
+        return FAIL_CONTEXT(err, "certificate of the API");
+    const struct tls_server_config config = {.key = key, .certificate = certificate};
+    return tls_server_new(&config, ret, err);
+}
+
+/* --- life --- */
+
+/* Users of the group may connect where there is such a group; the operator always. */
+static int open_socket_to_group(const char *path, struct err *err)
+{
+    char text[4096];
+    struct group entry;
+    struct group *group = NULL;
+    if (geteuid() != 0 || getgrnam_r(ACCOUNT_GROUP, &entry, text, sizeof(text), &group) != 0 ||
+        group == NULL)
+        return 0;
+    if (chown(path, 0, group->gr_gid) < 0 || chmod(path, 0660) < 0)
+        return FAIL_ERRNO(err, ERR_IO, "cannot open '%s' to the group '%s'", path, ACCOUNT_GROUP);
+    return 0;
+}
+
+static int split_listen(const char *text, char *host, size_t size, int *ret_port, struct err *err)
+{
+    const char *colon = strrchr(text, ':');
+    uint64_t port = 0;
+    size_t len = colon != NULL ? (size_t)(colon - text) : 0;
+    if (len == 0 || len >= size)
+        return FAIL(err, ERR_INVALID, "listen '%s': ADDRESS:PORT expected", text);
+    if (parse_u64(colon + 1, "listen: port", 0, 65535, &port, err) < 0)
+        return -1;
+    bool bracketed = text[0] == '[' && text[len - 1] == ']';
+    (void)snprintf(host, size, "%.*s", (int)(bracketed ? len - 2 : len),
+                   bracketed ? text + 1 : text);
+    *ret_port = (int)port;
+    return 0;
+}
+
+static int start_server(struct api *api, struct err *err)
+{
+    const struct node_config *config = &api->node->config;
+    char host[64];
+    struct http_listener listeners[2] = {{.unix_path = config->socket, .unix_mode = 0600}};
+    size_t count = 1;
+    if (config->listen[0] != '\0') {
+        int port = 0;
+        if (split_listen(config->listen, host, sizeof(host), &port, err) < 0 ||
+            open_tls(api->node, &api->tls, err) < 0)
+            return -1;
+        listeners[count++] = (struct http_listener){.host = host, .port = port, .tls = api->tls};
+    }
+    const struct http_server_config server = {
+        .listeners = listeners,
+        .listener_count = count,
+        .limits = {.connections = 1024, .body_bytes = config->limits.package_bytes},
+        .handler = &api_handler,
+        .context = api->node,
+    };
+    if (http_server_start(&server, &api->server, err) < 0)
+        return FAIL_CONTEXT(err, "API");
+    return open_socket_to_group(config->socket, err);
+}
+
+int api_start(struct node *node, struct api **ret, struct err *err)
+{
+    struct api *api = mem_alloc(sizeof(*api), err);
+    if (api == NULL)
+        return -1;
+    api->node = node;
+    node->api = api;
+    if (start_server(api, err) < 0) {
+        api_stop(api);
+        node->api = NULL;
+        return -1;
+    }
+    *ret = api;
+    return 0;
+}
+
+void api_stop(struct api *api)
+{
+    enum { DEADLINE_MS = 2000 };
+    if (api == NULL)
+        return;
+    if (api->server != NULL) {
+        (void)http_server_stop(api->server, DEADLINE_MS);
+        http_server_free(api->server); /* waits until every thread has released its exchange */
+    }
+    while (atomic_load(&api->threads) > 0)
+        clock_sleep_ms(1);
+    tls_server_free(api->tls);
+    free(api);
+}

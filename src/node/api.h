@@ -1,0 +1,71 @@
+// SPDX-License-Identifier: Apache-2.0
+/*
+ * The node's API: routes as a table, callers, answers. docs/openapi.json describes the same routes;
+ * a test holds the two against each other. Each request is handled on a thread of its own, which
+ * may block; how many there are at once is limited.
+ */
+#pragma once
+
+#include "model/json.h"
+#include "net/http.h"
+#include "node/account.h"
+#include "node/node.h"
+#include "node/query.h"
+
+enum api_auth {
+    API_ACCOUNT,  /* any account */
+    API_APP,      /* the account that owns the app in the path, or the operator */
+    API_OPERATOR, /* the operator, on the Unix socket */
+};
+
+enum { API_PARAMETERS_MAX = 8, API_THREADS_MAX = 128 };
+
+struct api_call {
+    struct node *node;
+    struct http_exchange *exchange;
+    const struct http_request *request;
+    struct account account;
+    char id[64]; /* {id} of the path */
+    struct query query;
+    bool answered;
+};
+
+struct api_route {
+    const char *method;
+    const char *path; /* "/v1/apps/{id}" */
+    enum api_auth auth;
+    const char *operation;                      /* operationId */
+    const char *parameters[API_PARAMETERS_MAX]; /* of the query, NULL-terminated */
+    const char *request;                        /* schema or media type of the body, NULL: none */
+    const char *response; /* schema or media type of the good answer, NULL: none */
+    int status;           /* of the good answer */
+    int (*handle)(struct api_call *call, struct err *err);
+};
+
+extern const struct api_route api_routes[];
+extern const size_t api_route_count;
+
+struct api;
+int api_start(struct node *node, struct api **ret, struct err *err) MUST_USE;
+/* Ends listening; requests under way get a moment. NULL is accepted. */
+void api_stop(struct api *api);
+
+/* --- for the handlers --- */
+
+/* Takes `body` over. */
+int api_answer(struct api_call *call, int status, json_t *body, struct err *err) MUST_USE;
+/* {"error":{"kind","message","hint"}} */
+void api_answer_error(struct api_call *call, const struct err *failure);
+
+int api_get_node(struct api_call *call, struct err *err);
+int api_get_environments(struct api_call *call, struct err *err);
+int api_get_hardware(struct api_call *call, struct err *err);
+int api_post_shutdown(struct api_call *call, struct err *err);
+int api_post_apps(struct api_call *call, struct err *err);
+int api_get_apps(struct api_call *call, struct err *err);
+int api_get_app(struct api_call *call, struct err *err);
+int api_get_logs(struct api_call *call, struct err *err);
+int api_get_events(struct api_call *call, struct err *err);
+int api_post_stop(struct api_call *call, struct err *err);
+int api_post_restart(struct api_call *call, struct err *err);
+int api_delete_app(struct api_call *call, struct err *err);

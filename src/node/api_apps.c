@@ -1,0 +1,485 @@
+// SPDX-License-Identifier: Apache-2.0
+/*
+ * The API's handlers about apps. Own nothing but an upload under way; run in msed, each on the
+ * thread of its request.
+ */
+#include "node/api.h"
+
+#include "base/clock.h"
+#include "base/fd.h"
+#include "base/text.h"
+#include "node/upload.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <sys/stat.h>
+#include <sys/statvfs.h>
+#include <unistd.h>
+
+enum { CHUNK = 256 * 1024, FOLLOW_PAUSE_MS = 150, EVENTS_SHOWN = 100 };
+
+/* --- an app as JSON --- */
+
+static int fill_app(const struct node *node, const struct store_app *app, json_t *object,
+                    struct err *err)
+{
+    const struct {
+        const char *key;
+        const char *value;
+    } texts[] = {
+        {"id", app->id},
+        {"name", app->name},
+        {"project", app->project},
+        {"owner", app->owner},
+        {"state", store_state_name(app->state)},
+        {"reason", app->reason},
+        {"resource", app->resource},
+        {"environment", app->environment},
+        {"fingerprint", app->fingerprint},
+        {"host_name", app->host_name},
+        {"tee", "simulation"},
+    };
+    const struct {
+        const char *key;
+        int64_t value;
+    } numbers[] = {
+        {"created", app->created},
+        {"updated", app->updated},
+        {"started", app->started},
+        {"expires", app->expires},
+        {"restarts", app->restarts},
+        {"port", app->port},
+        {"storage_quota_bytes", app->quota_bytes},
+        {"storage_used_bytes", keeper_storage_used(node->keeper, app)},
+    };
+    AUTO_FREE char *url = node_app_url(node, app, err);
+    if (url == NULL || json_put_text(object, "url", url, err) < 0)
+        return -1;
+    for (size_t i = 0; i < ARRAY_LEN(texts); i++) {
+        if (json_put_text(object, texts[i].key, texts[i].value, err) < 0)
+            return -1;
+    }
+    for (size_t i = 0; i < ARRAY_LEN(numbers); i++) {
+        if (json_put_i64(object, numbers[i].key, numbers[i].value, err) < 0)
+            return -1;
+    }
+    return json_put_bool(object, "provisioned", app->provisioned != 0, err);
+}
+
+static json_t *app_json(const struct node *node, const struct store_app *app, struct err *err)
+{
+    AUTO_JSON json_t *object = json_new_object(err);
+    if (object == NULL || fill_app(node, app, object, err) < 0)
+        return NULL;
+    return json_incref(object);
+}
+
+static int answer_app(struct api_call *call, int status, const struct store_app *app,
+                      struct err *err)
+{
+    json_t *body = app_json(call->node, app, err);
+    if (body == NULL)
+        return -1;
+    return api_answer(call, status, body, err);
+}
+
+static int answer_current(struct api_call *call, int status, struct err *err)
+{
+    struct store_app app = {0};
+    if (keeper_get(call->node->keeper, call->id, &app, err) < 0)
+        return -1;
+    return answer_app(call, status, &app, err);
+}
+
+/* --- listing --- */
+
+struct listing {
+    const struct node *node;
+    json_t *list;
+};
+
+static int list_app(void *context, const struct store_app *app, struct err *err)
+{
+    const struct listing *listing = context;
+    json_t *object = app_json(listing->node, app, err);
+    if (object == NULL)
+        return -1;
+    if (json_array_append_new(listing->list, object) < 0)
+        return FAIL(err, ERR_MEMORY, "cannot write the answer");
+    return 0;
+}
+
+static const char *or_null(const char *text)
+{
+    return text[0] != '\0' ? text : NULL;
+}
+
+int api_get_apps(struct api_call *call, struct err *err)
+{
+    const struct store_filter filter = {
+        .owner = call->account.operator_of_node ? NULL : call->account.owner,
+        .name = or_null(query_value(&call->query, "name")),
+        .project = or_null(query_value(&call->query, "project")),
+    };
+    AUTO_JSON json_t *list = json_array();
+    struct listing listing = {call->node, list};
+    if (store_app_each(call->node->store, &filter, list_app, &listing, err) < 0)
+        return -1;
+    return api_answer(call, 200, json_incref(list), err);
+}
+
+int api_get_app(struct api_call *call, struct err *err)
+{
+    return answer_current(call, 200, err);
+}
+
+static int list_event(void *context, const struct store_event *event, struct err *err)
+{
+    AUTO_JSON json_t *object = json_new_object(err);
+    if (object == NULL || json_put_i64(object, "time", event->time, err) < 0 ||
+        json_put_text(object, "text", event->text, err) < 0)
+        return -1;
+    if (json_array_append(context, object) < 0)
+        return FAIL(err, ERR_MEMORY, "cannot write the answer");
+    return 0;
+}
+
+int api_get_events(struct api_call *call, struct err *err)
+{
+    AUTO_JSON json_t *list = json_array();
+    if (store_event_each(call->node->store, call->id, EVENTS_SHOWN, list_event, list, err) < 0)
+        return -1;
+    return api_answer(call, 200, json_incref(list), err);
+}
+
+/* --- a new app --- */
+
+struct deployment {
+    char project[STORE_NAME_SIZE];
+    const struct node_hardware *hardware;
+    int64_t expires;
+    const char *replaces;
+};
+
+static int read_expires(const char *text, int64_t *ret, struct err *err)
+{
+    if (text[0] == '\0')
+        return 0;
+    if (rfc3339_parse(text, ret, err) < 0)
+        return FAIL_CONTEXT(err, "expires");
+    if (*ret <= clock_unix())
+        return FAIL(err, ERR_INVALID, "expires: '%s' lies in the past", text);
+    return 0;
+}
+
+static int read_hardware(const struct node_config *config, const char *name,
+                         const struct node_hardware **ret, struct err *err)
+{
+    *ret = node_config_hardware(config, name);
+    if (*ret != NULL)
+        return 0;
+    AUTO_BUF struct buf list = BUF_INIT(400);
+    for (size_t i = 0; i < config->hardware_count; i++) {
+        if (buf_printf(&list, err, "%s%s", i > 0 ? ", " : "", config->hardware[i].name) < 0)
+            break; /* a list that is cut short will do */
+    }
+    return FAIL(err, ERR_NOT_FOUND, "the node has no hardware profile '%s'; it offers: %s", name,
+                buf_text(&list));
+}
+
+static int read_deployment(const struct api_call *call, struct deployment *ret, struct err *err)
+{
+    const char *project = query_value(&call->query, "project");
+    const char *resource = query_value(&call->query, "resource");
+    if (project[0] == '\0')
+        project = "default";
+    if (!manifest_name_valid(project))
+        return FAIL(err, ERR_INVALID, "project: '%s' is not a name", project);
+    (void)snprintf(ret->project, sizeof(ret->project), "%s", project);
+    ret->replaces = or_null(query_value(&call->query, "replace"));
+    if (ret->replaces != NULL && !manifest_id_valid(ret->replaces))
+        return FAIL(err, ERR_INVALID, "replace: '%s' is not an app id", ret->replaces);
+    if (read_expires(query_value(&call->query, "expires"), &ret->expires, err) < 0)
+        return -1;
+    return read_hardware(&call->node->config, resource[0] != '\0' ? resource : "free",
+                         &ret->hardware, err);
+}
+
+static int check_type(const struct http_request *request, struct err *err)
+{
+    static const char type[] = "application/vnd.mse.package";
+    const struct http_header *header = http_request_header(request, "content-type");
+    if (header == NULL || !slice_is_str(header->value, type))
+        return FAIL(err, ERR_INVALID, "content-type '%s' expected", type);
+    return 0;
+}
+
+/* Said before gigabytes are sent, where the length is known. */
+static int check_room(const struct node *node, int64_t length, struct err *err)
+{
+    struct statvfs info;
+    if (length > node->config.limits.package_bytes)
+        return FAIL(err, ERR_TOO_LARGE, "the package has %lld bytes, this node takes up to %lld",
+                    (long long)length, (long long)node->config.limits.package_bytes);
+    if (length < 0 || statvfs(node->folders.uploads, &info) < 0)
+        return 0;
+    uint64_t room = (uint64_t)info.f_bavail * info.f_frsize;
+    if ((uint64_t)length < room)
+        return 0;
+    err_set(err, ERR_IO, 0, "the package has %lld bytes, the node's disk has %llu left",
+            (long long)length, (unsigned long long)room);
+    err_hint(err, "the node's operator must make room");
+    return -1;
+}
+
+/* Sleeps so that the upload stays below the configured rate. */
+static void keep_rate(const struct node *node, const struct upload *upload, int64_t start_ms)
+{
+    int64_t rate = node->config.limits.upload_bytes_per_s;
+    if (rate <= 0)
+        return;
+    int64_t due_ms = start_ms + (int64_t)(upload->bytes * 1000 / (uint64_t)rate);
+    int64_t ahead_ms = due_ms - clock_monotonic_ms();
+    if (ahead_ms > 0)
+        clock_sleep_ms(ahead_ms);
+}
+
+static int receive(struct api_call *call, struct upload *upload, struct err *err)
+{
+    AUTO_FREE uint8_t *chunk = mem_alloc(CHUNK, err);
+    int64_t start_ms = clock_monotonic_ms();
+    size_t len = 1;
+    if (chunk == NULL)
+        return -1;
+    while (len > 0) {
+        if (http_body_read_wait(call->exchange, chunk, CHUNK, &len, err) < 0 ||
+            upload_feed(upload, slice_of(chunk, len), err) < 0)
+            return -1;
+        keep_rate(call->node, upload, start_ms);
+    }
+    return upload_finish(upload, err);
+}
+
+static void fill_new(const struct upload *upload, const struct deployment *deployment,
+                     struct store_app *app)
+{
+    const struct manifest *manifest = &upload->manifest;
+    app->state = STORE_SPAWNING;
+    app->desired = STORE_DESIRED_RUN;
+    app->quota_bytes = (int64_t)manifest->quota_bytes;
+    app->created = app->updated = clock_unix();
+    app->expires = deployment->expires;
+    (void)snprintf(app->id, sizeof(app->id), "%s", manifest->id);
+    (void)snprintf(app->name, sizeof(app->name), "%s", manifest->name);
+    (void)snprintf(app->project, sizeof(app->project), "%s", deployment->project);
+    (void)snprintf(app->resource, sizeof(app->resource), "%s", deployment->hardware->name);
+    (void)snprintf(app->host_name, sizeof(app->host_name), "%s", manifest->tls_host_name);
+    memcpy(app->fingerprint, upload->fingerprint, sizeof(app->fingerprint));
+}
+
+static int store_upload(struct api_call *call, struct upload *upload,
+                        const struct deployment *deployment, struct err *err)
+{
+    struct node *node = call->node;
+    const struct upload_terms terms = {.environments = &node->environments,
+                                       .hardware = deployment->hardware,
+                                       .runtime_digest = node->runtime_digest,
+                                       .domain = node->config.domain,
+                                       .now = clock_unix()};
+    const struct environment_offer *environment = NULL;
+    struct store_app app = {0};
+    struct store_app created = {0};
+    bool needs_layer = false;
+    fill_new(upload, deployment, &app);
+    if (upload_check(upload, &terms, &environment, err) < 0 ||
+        layer_key(environment, buf_slice(&upload->requirements), app.layer, &needs_layer, err) < 0)
+        return -1;
+    (void)snprintf(app.owner, sizeof(app.owner), "%s", call->account.owner);
+    (void)snprintf(app.environment, sizeof(app.environment), "%s", environment->environment.name);
+    if (keeper_create(node->keeper, &app, upload->folder, deployment->replaces, &created, err) < 0)
+        return -1;
+    free(upload->folder); /* it has moved */
+    upload->folder = NULL;
+    return answer_app(call, 201, &created, err);
+}
+
+static int take_upload(struct api_call *call, const struct deployment *deployment, struct err *err)
+{
+    AUTO_UPLOAD struct upload upload = {.fd = -1};
+    if (upload_start(&upload, call->node->folders.uploads,
+                     (uint64_t)call->node->config.limits.package_bytes, err) < 0 ||
+        receive(call, &upload, err) < 0)
+        return -1;
+    return store_upload(call, &upload, deployment, err);
+}
+
+int api_post_apps(struct api_call *call, struct err *err)
+{
+    struct node *node = call->node;
+    struct deployment deployment = {0};
+    if (read_deployment(call, &deployment, err) < 0 || check_type(call->request, err) < 0 ||
+        check_room(node, call->request->content_length, err) < 0)
+        return -1;
+    int result = -1;
+    if (atomic_fetch_add(&node->uploads, 1) >= (unsigned)node->config.limits.uploads)
+        result = FAIL(err, ERR_BUSY, "the node takes %lld uploads at once, try again soon",
+                      (long long)node->config.limits.uploads);
+    else
+        result = take_upload(call, &deployment, err);
+    (void)atomic_fetch_sub(&node->uploads, 1);
+    return result;
+}
+
+/* --- logs --- */
+
+/* Where the last `lines` lines start. */
+static int64_t tail_offset(int fd, int64_t size, uint64_t lines)
+{
+    char bytes[4096];
+    uint64_t seen = 0;
+    int64_t end = size;
+    while (end > 0) {
+        int64_t start = end > (int64_t)sizeof(bytes) ? end - (int64_t)sizeof(bytes) : 0;
+        ssize_t got = pread(fd, bytes, (size_t)(end - start), start);
+        if (got <= 0)
+            return start;
+        for (ssize_t i = got - 1; i >= 0; i--) {
+            bool last_byte = start + i == size - 1;
+            if (bytes[i] == '\n' && !last_byte && ++seen >= lines)
+                return start + i + 1;
+        }
+        end = start;
+    }
+    return 0;
+}
+
+/* Sends what is there from *offset on; a log that was cut starts over. */
+static int send_new(struct api_call *call, int fd, int64_t *offset, struct err *err)
+{
+    struct stat info;
+    if (fstat(fd, &info) < 0)
+        return FAIL_ERRNO(err, ERR_IO, "cannot read the log");
+    if (info.st_size < *offset)
+        *offset = 0;
+    if (info.st_size == *offset)
+        return 0;
+    if (http_respond_file_wait(call->exchange, fd, *offset, info.st_size - *offset, err) < 0)
+        return -1;
+    *offset = info.st_size;
+    return 0;
+}
+
+static bool goes_on(struct api_call *call)
+{
+    struct store_app app = {0};
+    struct err err = ERR_INIT;
+    return !atomic_load(&call->node->stopping) &&
+           keeper_get(call->node->keeper, call->id, &app, &err) == 0 && app.state != STORE_STOPPED;
+}
+
+static int open_log(const char *path, int *ret, struct err *err)
+{
+    struct err failure = ERR_INIT;
+    if (fd_open(path, O_RDONLY | O_NOFOLLOW, 0, ret, &failure) == 0 ||
+        failure.kind == ERR_NOT_FOUND || failure.errnum == ENOENT)
+        return 0;
+    *err = failure;
+    return -1;
+}
+
+/* The file is replaced when it has grown to its limit: then go on with the new one. */
+static int reopen(const char *path, int *fd, int64_t *offset, struct err *err)
+{
+    struct stat named;
+    struct stat open_one;
+    bool same = stat(path, &named) == 0 && *fd >= 0 && fstat(*fd, &open_one) == 0 &&
+                named.st_ino == open_one.st_ino;
+    if (same)
+        return 0;
+    AUTO_CLOSE int next = -1;
+    if (open_log(path, &next, err) < 0)
+        return -1;
+    if (next < 0)
+        return 0;
+    fd_close(*fd);
+    *fd = fd_steal(&next);
+    *offset = 0;
+    return 0;
+}
+
+static int follow_log(struct api_call *call, const char *path, int *fd, int64_t offset,
+                      struct err *err)
+{
+    bool more = true;
+    while (more) {
+        more = goes_on(call); /* asked before the last look, so that no line is missed */
+        if (reopen(path, fd, &offset, err) < 0)
+            return -1;
+        if (*fd >= 0 && send_new(call, *fd, &offset, err) < 0)
+            return -1;
+        /* an empty write fails once the client has gone */
+        if (more && http_respond_write(call->exchange, slice_of(NULL, 0), NULL, err) < 0)
+            return -1;
+        if (more)
+            clock_sleep_ms(FOLLOW_PAUSE_MS);
+    }
+    return 0;
+}
+
+int api_get_logs(struct api_call *call, struct err *err)
+{
+    static const struct http_header headers[] = {
+        {{(const uint8_t *)"content-type", 12},
+         {(const uint8_t *)"text/plain; charset=utf-8", 25}}};
+    const char *tail = query_value(&call->query, "tail");
+    const char *follow = query_value(&call->query, "follow");
+    uint64_t lines = UINT64_MAX;
+    if (tail[0] != '\0' && parse_u64(tail, "tail", 0, 1000000, &lines, err) < 0)
+        return -1;
+    AUTO_CLOSE int fd = -1;
+    AUTO_FREE char *path = keeper_log_path(call->node->keeper, call->id, err);
+    if (path == NULL || open_log(path, &fd, err) < 0)
+        return -1;
+    struct stat info = {0};
+    if (fd >= 0 && fstat(fd, &info) < 0)
+        return FAIL_ERRNO(err, ERR_IO, "cannot read the log");
+    int64_t offset = 0;
+    if (lines != UINT64_MAX)
+        offset = lines == 0 ? info.st_size : tail_offset(fd, info.st_size, lines);
+    call->answered = true;
+    if (http_respond_start(call->exchange, 200, NULL, headers, ARRAY_LEN(headers), -1, err) < 0)
+        return -1;
+    if (fd >= 0 && send_new(call, fd, &offset, err) < 0)
+        return -1;
+    if (strcmp(follow, "1") == 0 && follow_log(call, path, &fd, offset, err) < 0)
+        return -1;
+    return http_respond_end(call->exchange, err);
+}
+
+/* --- stopping and the like --- */
+
+int api_post_stop(struct api_call *call, struct err *err)
+{
+    if (keeper_stop(call->node->keeper, call->id, err) < 0)
+        return -1;
+    return answer_current(call, 200, err);
+}
+
+int api_post_restart(struct api_call *call, struct err *err)
+{
+    if (keeper_restart(call->node->keeper, call->id, err) < 0)
+        return -1;
+    return answer_current(call, 202, err);
+}
+
+/* Stops, and forgets the record as well. */
+int api_delete_app(struct api_call *call, struct err *err)
+{
+    if (keeper_stop(call->node->keeper, call->id, err) < 0 ||
+        store_app_delete(call->node->store, call->id, err) < 0)
+        return -1;
+    call->answered = true;
+    return http_respond(call->exchange, 204, NULL, 0, slice_of(NULL, 0), err);
+}

@@ -1,0 +1,76 @@
+// SPDX-License-Identifier: Apache-2.0
+/*
+ * The API's handlers about the node itself. Own nothing; run in msed.
+ */
+#include "node/api.h"
+
+int api_get_node(struct api_call *call, struct err *err)
+{
+    struct node *node = call->node;
+    const struct gateway_counts counts = gateway_count(node->gateway);
+    json_t *body = json_pack(
+        "{s:s, s:s, s:I, s:[s], s:[s], s:s, s:s, s:s, s:s, s:s, s:{s:I, s:I}, s:{s:I, s:I, s:I}}",
+        "version", MSE_VERSION, "domain", node->config.domain, "started", (json_int_t)node->started,
+        "launchers", "process", "tees", "simulation", "tee", "simulation", "simulation_root",
+        node->simulation_root, "runtime_digest", node->runtime_digest, "default_environment",
+        node->environments.fallback, "quota",
+        node->config.quota == NODE_QUOTA_LOOP ? "loop" : "none", "limits", "apps",
+        (json_int_t)node->config.limits.apps, "package_bytes",
+        (json_int_t)node->config.limits.package_bytes, "connections", "open",
+        (json_int_t)counts.open, "accepted", (json_int_t)counts.accepted, "refused",
+        (json_int_t)counts.refused);
+    if (body == NULL)
+        return FAIL(err, ERR_MEMORY, "cannot write the answer");
+    return api_answer(call, 200, body, err);
+}
+
+static json_t *environment_json(const struct environment_offer *offer, bool is_default)
+{
+    json_t *requirements = json_array();
+    for (size_t i = 0; i < offer->environment.requirement_count; i++)
+        (void)json_array_append_new(requirements, json_string(offer->environment.requirements[i]));
+    return json_pack("{s:s, s:s, s:s, s:s, s:b, s:o}", "name", offer->environment.name, "digest",
+                     offer->digest, "description", offer->description, "python",
+                     offer->environment.python, "default", is_default, "requirements",
+                     requirements);
+}
+
+int api_get_environments(struct api_call *call, struct err *err)
+{
+    const struct environments *environments = &call->node->environments;
+    json_t *list = json_array();
+    for (size_t i = 0; i < environments->count; i++) {
+        const struct environment_offer *offer = &environments->offers[i];
+        bool is_default = strcmp(offer->environment.name, environments->fallback) == 0;
+        (void)json_array_append_new(list, environment_json(offer, is_default));
+    }
+    return api_answer(call, 200, list, err);
+}
+
+int api_get_hardware(struct api_call *call, struct err *err)
+{
+    const struct node_config *config = &call->node->config;
+    json_t *list = json_array();
+    for (size_t i = 0; i < config->hardware_count; i++) {
+        const struct node_hardware *profile = &config->hardware[i];
+        (void)json_array_append_new(list,
+                                    json_pack("{s:s, s:I, s:I, s:I}", "name", profile->name,
+                                              "memory_bytes", (json_int_t)profile->memory_bytes,
+                                              "cpu_millis", (json_int_t)profile->cpu_millis,
+                                              "storage_bytes", (json_int_t)profile->storage_bytes));
+    }
+    return api_answer(call, 200, list, err);
+}
+
+int api_post_shutdown(struct api_call *call, struct err *err)
+{
+    const char *apps = query_value(&call->query, "apps");
+    bool stop = strcmp(apps, "stop") == 0;
+    if (!stop && apps[0] != '\0' && strcmp(apps, "keep") != 0)
+        return FAIL(err, ERR_INVALID, "apps: 'keep' or 'stop' expected, found '%s'", apps);
+    json_t *body = json_pack("{s:s}", "apps", stop ? "stop" : "keep");
+    if (body == NULL || api_answer(call, 202, body, err) < 0)
+        return -1;
+    node_stop(call->node, stop);
+    return 0;
+}

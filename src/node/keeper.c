@@ -1,0 +1,517 @@
+// SPDX-License-Identifier: Apache-2.0
+/*
+ * The list of apps that are not stopped, and what others ask of it. Owns the apps' threads and
+ * their folders. Runs in msed.
+ */
+#include "node/keeper.h"
+
+#include "base/clock.h"
+#include "base/fd.h"
+#include "base/file.h"
+#include "base/log.h"
+#include "model/manifest.h"
+#include "node/keeper_internal.h"
+
+#include <dirent.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <fts.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <sys/eventfd.h>
+#include <unistd.h>
+
+enum { MINDER_STACK = 512 * 1024 };
+
+/* --- the list; all of these with the mutex --- */
+
+static void free_kept(struct kept *kept)
+{
+    if (kept == NULL)
+        return;
+    fd_close(kept->wake_fd);
+    fd_close(kept->control_fd);
+    free(kept->folder);
+    free(kept);
+}
+DEFINE_CLEANUP(kept_cleanup, struct kept *, free_kept)
+
+void kept_release(struct kept *kept)
+{
+    if (--kept->users == 0)
+        free_kept(kept);
+}
+
+static struct kept *find(const struct keeper *keeper, const char *id)
+{
+    for (struct kept *kept = keeper->apps; kept != NULL; kept = kept->next) {
+        if (strcmp(kept->id, id) == 0)
+            return kept;
+    }
+    return NULL;
+}
+
+void keeper_take_out(struct keeper *keeper, struct kept *kept)
+{
+    for (struct kept **place = &keeper->apps; *place != NULL; place = &(*place)->next) {
+        if (*place == kept) {
+            *place = kept->next;
+            kept_release(kept);
+            return;
+        }
+    }
+}
+
+static void wake(const struct kept *kept)
+{
+    const uint64_t one = 1;
+    ssize_t written = write(kept->wake_fd, &one, sizeof(one));
+    (void)written; /* fails only when it is awake anyway */
+}
+
+static int start_thread(struct kept *kept, struct err *err)
+{
+    pthread_attr_t attributes;
+    (void)pthread_attr_init(&attributes);
+    (void)pthread_attr_setdetachstate(&attributes, PTHREAD_CREATE_DETACHED);
+    (void)pthread_attr_setstacksize(&attributes, MINDER_STACK);
+    int failed = pthread_create(&kept->thread, &attributes, minder_run, kept);
+    (void)pthread_attr_destroy(&attributes);
+    if (failed != 0)
+        return FAIL(err, ERR_MEMORY, "cannot start a thread for app %s", kept->id);
+    kept->users++;
+    kept->keeper->threads++;
+    return 0;
+}
+
+static struct kept *make_kept(struct keeper *keeper, const struct store_app *app, struct err *err)
+{
+    AUTO(kept_cleanup) struct kept *kept = mem_alloc(sizeof(*kept), err);
+    if (kept == NULL)
+        return NULL;
+    kept->keeper = keeper;
+    kept->app = *app;
+    kept->control_fd = -1;
+    kept->users = 1;
+    memcpy(kept->id, app->id, sizeof(kept->id));
+    kept->folder = path_join(keeper->options.folders->apps, app->id, err);
+    kept->wake_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
+    if (kept->wake_fd < 0)
+        (void)FAIL_ERRNO(err, ERR_IO, "cannot create an eventfd");
+    if (kept->folder == NULL || kept->wake_fd < 0)
+        return NULL;
+    return STEAL(kept);
+}
+
+static int insert(struct keeper *keeper, const struct store_app *app, bool adopted, struct err *err)
+{
+    struct kept *kept = make_kept(keeper, app, err);
+    if (kept == NULL)
+        return -1;
+    kept->adopted = adopted;
+    (void)pthread_mutex_lock(&keeper->mutex);
+    kept->next = keeper->apps;
+    keeper->apps = kept;
+    int result = start_thread(kept, err);
+    if (result < 0)
+        keeper_take_out(keeper, kept);
+    (void)pthread_mutex_unlock(&keeper->mutex);
+    return result;
+}
+
+void keeper_event(struct keeper *keeper, const char *id, const char *text)
+{
+    struct err err = ERR_INIT;
+    struct store_event event = {.time = clock_unix()};
+    (void)snprintf(event.app, sizeof(event.app), "%s", id);
+    (void)snprintf(event.text, sizeof(event.text), "%s", text);
+    log_info("app %s: %s", id, text);
+    if (store_event_add(keeper->options.store, &event, &err) < 0)
+        log_err(LOG_WARNING, &err);
+}
+
+/* --- a new app --- */
+
+struct taken {
+    const struct keeper *keeper;
+    int64_t count;
+    int64_t ports[4096];
+    int64_t uids[4096];
+};
+
+static int collect_taken(void *context, const struct store_app *app, struct err *err)
+{
+    struct taken *taken = context;
+    if (app->state == STORE_STOPPED)
+        return 0;
+    if (taken->count >= (int64_t)ARRAY_LEN(taken->ports))
+        return FAIL(err, ERR_BUSY, "the node has %zu apps", ARRAY_LEN(taken->ports));
+    taken->ports[taken->count] = app->port;
+    taken->uids[taken->count++] = app->run_uid;
+    return 0;
+}
+
+static bool is_among(const int64_t *list, int64_t count, int64_t value)
+{
+    for (int64_t i = 0; i < count; i++) {
+        if (list[i] == value)
+            return true;
+    }
+    return false;
+}
+
+static int choose_uid(const struct taken *taken, struct store_app *app, struct err *err)
+{
+    if (geteuid() != 0)
+        return 0; /* its processes run as we do */
+    for (int64_t uid = KEEPER_UID_FIRST; uid < KEEPER_UID_FIRST + KEEPER_UID_COUNT; uid++) {
+        if (!is_among(taken->uids, taken->count, uid)) {
+            app->run_uid = uid;
+            return 0;
+        }
+    }
+    return FAIL(err, ERR_BUSY, "no user left for the app");
+}
+
+static int choose_port(const struct taken *taken, struct store_app *app, struct err *err)
+{
+    const struct keeper_options *options = &taken->keeper->options;
+    const struct config_ports *range = &options->config->ports;
+    if (strcmp(options->config->domain, "localhost") != 0)
+        return 0;
+    for (int port = range->first; port <= range->last; port++) {
+        if (!is_among(taken->ports, taken->count, port) &&
+            gateway_port_free(options->addresses, options->address_count, (uint16_t)port)) {
+            app->port = port;
+            return 0;
+        }
+    }
+    return FAIL(err, ERR_BUSY, "no free port between %d and %d for the app", range->first,
+                range->last);
+}
+
+static int choose(struct keeper *keeper, struct store_app *app, const char *replaces,
+                  struct err *err)
+{
+    AUTO_FREE struct taken *taken = mem_alloc(sizeof(*taken), err);
+    if (taken == NULL)
+        return -1;
+    taken->keeper = keeper;
+    if (store_app_each(keeper->options.store, NULL, collect_taken, taken, err) < 0)
+        return -1;
+    int64_t limit = keeper->options.config->limits.apps + (replaces != NULL ? 1 : 0);
+    if (taken->count >= limit)
+        return FAIL(err, ERR_BUSY, "the node runs %lld apps already, its limit",
+                    (long long)keeper->options.config->limits.apps);
+    if (choose_uid(taken, app, err) < 0)
+        return -1;
+    return choose_port(taken, app, err);
+}
+
+/* apps/ID with the package in it, open to the app's own user alone. Making it is what keeps two
+ * uploads of one id apart. */
+static int make_folder(const char *folder, const struct store_app *app, const char *package,
+                       struct err *err)
+{
+    if (mkdir(folder, 0700) < 0)
+        return FAIL_ERRNO(err, errno == EEXIST ? ERR_EXISTS : ERR_IO,
+                          "cannot make a folder for app '%s'", app->id);
+    AUTO_FREE char *inside = path_join(folder, "package", err);
+    if (inside == NULL)
+        return -1;
+    if (rename(package, inside) < 0)
+        return FAIL_ERRNO(err, ERR_IO, "cannot move the package to '%s'", inside);
+    if (app->run_uid != 0 && (chown(folder, 0, (gid_t)app->run_uid) < 0 || chmod(folder, 0710) < 0))
+        return FAIL_ERRNO(err, ERR_IO, "cannot give '%s' to user %lld", folder,
+                          (long long)app->run_uid);
+    return 0;
+}
+
+static void remove_folder(const char *folder)
+{
+    struct err err = ERR_INIT;
+    if (folder_remove_tree(folder, &err) < 0)
+        log_err(LOG_WARNING, &err);
+}
+
+static int create_locked(struct keeper *keeper, struct store_app *app, const char *package,
+                         const char *replaces, struct err *err)
+{
+    AUTO_FREE char *folder = path_join(keeper->options.folders->apps, app->id, err);
+    struct store_app known = {0};
+    struct err unknown = ERR_INIT;
+    if (folder == NULL)
+        return -1;
+    if (store_app_get(keeper->options.store, app->id, &known, &unknown) == 0)
+        return FAIL(err, ERR_EXISTS, "an app with the id '%s' exists already", app->id);
+    if (choose(keeper, app, replaces, err) < 0)
+        return -1;
+    if (make_folder(folder, app, package, err) < 0) {
+        if (err->kind != ERR_EXISTS)
+            remove_folder(folder);
+        return -1;
+    }
+    if (store_app_create(keeper->options.store, app, replaces, err) < 0) {
+        remove_folder(folder);
+        return -1;
+    }
+    return 0;
+}
+
+static void stop_replaced(struct keeper *keeper, const char *id)
+{
+    (void)pthread_mutex_lock(&keeper->mutex);
+    struct kept *kept = find(keeper, id);
+    if (kept != NULL) {
+        kept->app.desired = STORE_DESIRED_STOP; /* as the store has it since the new one exists */
+        wake(kept);
+    }
+    (void)pthread_mutex_unlock(&keeper->mutex);
+}
+
+int keeper_create(struct keeper *keeper, const struct store_app *app, const char *package,
+                  const char *replaces, struct store_app *ret, struct err *err)
+{
+    struct store_app made = *app;
+    (void)pthread_mutex_lock(&keeper->creating);
+    int result = create_locked(keeper, &made, package, replaces, err);
+    (void)pthread_mutex_unlock(&keeper->creating);
+    if (result < 0)
+        return -1;
+    keeper_event(keeper, made.id, "created");
+    if (replaces != NULL)
+        stop_replaced(keeper, replaces);
+    *ret = made;
+    return insert(keeper, &made, false, err);
+}
+
+/* --- calls --- */
+
+int keeper_get(struct keeper *keeper, const char *id, struct store_app *ret, struct err *err)
+{
+    (void)pthread_mutex_lock(&keeper->mutex);
+    const struct kept *kept = find(keeper, id);
+    if (kept != NULL)
+        *ret = kept->app;
+    (void)pthread_mutex_unlock(&keeper->mutex);
+    return kept != NULL ? 0 : store_app_get(keeper->options.store, id, ret, err);
+}
+
+/* With the mutex. */
+static int order_stop(struct keeper *keeper, struct kept *kept, struct err *err)
+{
+    kept->app.desired = STORE_DESIRED_STOP;
+    kept->users++;
+    int result = store_app_save(keeper->options.store, &kept->app, err);
+    wake(kept);
+    while (result == 0 && !kept->finished && kept->order != ORDER_CLOSE)
+        (void)pthread_cond_wait(&keeper->changed, &keeper->mutex);
+    if (result == 0 && !kept->finished)
+        result = FAIL(err, ERR_INTERRUPTED, "the node is stopping; it goes on at its next start");
+    kept_release(kept);
+    return result;
+}
+
+int keeper_stop(struct keeper *keeper, const char *id, struct err *err)
+{
+    (void)pthread_mutex_lock(&keeper->mutex);
+    struct kept *kept = find(keeper, id);
+    int result = kept != NULL ? order_stop(keeper, kept, err) : 0;
+    (void)pthread_mutex_unlock(&keeper->mutex);
+    return result;
+}
+
+int keeper_restart(struct keeper *keeper, const char *id, struct err *err)
+{
+    int result = -1;
+    (void)pthread_mutex_lock(&keeper->mutex);
+    struct kept *kept = find(keeper, id);
+    if (kept == NULL || kept->app.desired == STORE_DESIRED_STOP) {
+        result = FAIL(err, ERR_CONFLICT, "app %s is stopped: what it stored is gone", id);
+    } else if (kept->app.provisioned == 0) {
+        result = FAIL(err, ERR_CONFLICT,
+                      "app %s never had its secrets, so it cannot start by itself", id);
+    } else {
+        kept->order = ORDER_RESTART;
+        wake(kept);
+        result = 0;
+    }
+    (void)pthread_mutex_unlock(&keeper->mutex);
+    if (result < 0)
+        err_hint(err, "deploy it again");
+    return result;
+}
+
+char *keeper_log_path(const struct keeper *keeper, const char *id, struct err *err)
+{
+    return str_printf(err, "%s/%s/log", keeper->options.folders->apps, id);
+}
+
+int64_t keeper_storage_used(const struct keeper *keeper, const struct store_app *app)
+{
+    struct err err = ERR_INIT;
+    AUTO_FREE char *path =
+        str_printf(&err, "%s/%s/storage", keeper->options.folders->apps, app->id);
+    if (path == NULL || app->state == STORE_STOPPED)
+        return 0;
+    char *paths[] = {path, NULL};
+    FTS *tree = fts_open(paths, FTS_PHYSICAL | FTS_NOCHDIR | FTS_XDEV, NULL);
+    int64_t bytes = 0;
+    for (FTSENT *entry = tree != NULL ? fts_read(tree) : NULL; entry != NULL;
+         entry = fts_read(tree)) {
+        if (entry->fts_info == FTS_F)
+            bytes += (int64_t)entry->fts_statp->st_blocks * 512;
+    }
+    if (tree != NULL)
+        (void)fts_close(tree);
+    return bytes;
+}
+
+/* --- adoption --- */
+
+struct adoption {
+    struct keeper *keeper;
+    struct store_app *apps;
+    size_t count;
+    size_t room;
+};
+
+static int collect_app(void *context, const struct store_app *app, struct err *err)
+{
+    struct adoption *adoption = context;
+    if (app->state == STORE_STOPPED)
+        return 0;
+    if (adoption->count == adoption->room) {
+        size_t room = adoption->room * 2 + 16;
+        struct store_app *apps = mem_resize_array(adoption->apps, room, sizeof(*apps), err);
+        if (apps == NULL)
+            return -1;
+        adoption->apps = apps;
+        adoption->room = room;
+    }
+    adoption->apps[adoption->count++] = *app;
+    return 0;
+}
+
+static bool is_kept(const struct adoption *adoption, const char *id)
+{
+    for (size_t i = 0; i < adoption->count; i++) {
+        if (strcmp(adoption->apps[i].id, id) == 0)
+            return true;
+    }
+    return false;
+}
+
+static void remove_leftover(struct keeper *keeper, const char *name)
+{
+    struct err err = ERR_INIT;
+    struct runner *runner = keeper->options.runner;
+    AUTO_FREE char *path = path_join(keeper->options.folders->apps, name, &err);
+    log_info("removing '%s': it belongs to no app", name);
+    if (path == NULL || runner->class->stop(runner, path, &err) < 0 ||
+        runner->class->destroy(runner, path, &err) < 0 || folder_remove_tree(path, &err) < 0)
+        log_err(LOG_WARNING, &err);
+}
+
+/* A folder without a row is of a creation that was cut short, or of a stop that was. */
+static int remove_leftovers(struct keeper *keeper, const struct adoption *adoption, struct err *err)
+{
+    DIR *list = opendir(keeper->options.folders->apps);
+    if (list == NULL)
+        return FAIL_ERRNO(err, ERR_IO, "cannot list '%s'", keeper->options.folders->apps);
+    for (struct dirent *entry = readdir(list); entry != NULL; entry = readdir(list)) {
+        if (entry->d_name[0] != '.' && !is_kept(adoption, entry->d_name))
+            remove_leftover(keeper, entry->d_name);
+    }
+    (void)closedir(list);
+    return 0;
+}
+
+static int remove_uploads(const char *uploads, struct err *err)
+{
+    DIR *list = opendir(uploads);
+    if (list == NULL)
+        return FAIL_ERRNO(err, ERR_IO, "cannot list '%s'", uploads);
+    int result = 0;
+    for (struct dirent *entry = readdir(list); entry != NULL && result == 0;
+         entry = readdir(list)) {
+        if (strcmp(entry->d_name, ".") == 0 || strcmp(entry->d_name, "..") == 0)
+            continue;
+        AUTO_FREE char *path = path_join(uploads, entry->d_name, err);
+        log_info("removing the unfinished upload '%s'", entry->d_name);
+        result = path == NULL ? -1 : folder_remove_tree(path, err);
+    }
+    (void)closedir(list);
+    return result;
+}
+
+int keeper_adopt(struct keeper *keeper, struct err *err)
+{
+    struct adoption adoption = {.keeper = keeper};
+    int result = store_app_each(keeper->options.store, NULL, collect_app, &adoption, err);
+    if (result == 0)
+        result = remove_uploads(keeper->options.folders->uploads, err);
+    if (result == 0)
+        result = remove_leftovers(keeper, &adoption, err);
+    for (size_t i = 0; result == 0 && i < adoption.count; i++)
+        result = insert(keeper, &adoption.apps[i], true, err);
+    if (result == 0 && adoption.count > 0)
+        log_info("%zu apps of before are looked after again", adoption.count);
+    free(adoption.apps);
+    return result;
+}
+
+/* --- life --- */
+
+int keeper_new(const struct keeper_options *options, struct keeper **ret, struct err *err)
+{
+    struct keeper *keeper = mem_alloc(sizeof(*keeper), err);
+    if (keeper == NULL)
+        return -1;
+    keeper->options = *options;
+    (void)pthread_mutex_init(&keeper->mutex, NULL);
+    (void)pthread_mutex_init(&keeper->creating, NULL);
+    (void)pthread_cond_init(&keeper->changed, NULL);
+    *ret = keeper;
+    return 0;
+}
+
+void keeper_stop_all(struct keeper *keeper)
+{
+    struct err err = ERR_INIT;
+    if (keeper == NULL)
+        return;
+    (void)pthread_mutex_lock(&keeper->mutex);
+    for (struct kept *kept = keeper->apps; kept != NULL; kept = kept->next) {
+        kept->app.desired = STORE_DESIRED_STOP; /* all at once, then one after another */
+        wake(kept);
+    }
+    while (keeper->apps != NULL) {
+        if (order_stop(keeper, keeper->apps, &err) < 0) {
+            log_err(LOG_ERROR, &err);
+            break;
+        }
+    }
+    (void)pthread_mutex_unlock(&keeper->mutex);
+}
+
+void keeper_free(struct keeper *keeper)
+{
+    if (keeper == NULL)
+        return;
+    (void)pthread_mutex_lock(&keeper->mutex);
+    for (struct kept *kept = keeper->apps; kept != NULL; kept = kept->next) {
+        kept->order = ORDER_CLOSE;
+        wake(kept);
+    }
+    (void)pthread_cond_broadcast(&keeper->changed);
+    while (keeper->threads > 0)
+        (void)pthread_cond_wait(&keeper->changed, &keeper->mutex);
+    while (keeper->apps != NULL)
+        keeper_take_out(keeper, keeper->apps);
+    (void)pthread_mutex_unlock(&keeper->mutex);
+    (void)pthread_cond_destroy(&keeper->changed);
+    (void)pthread_mutex_destroy(&keeper->creating);
+    (void)pthread_mutex_destroy(&keeper->mutex);
+    free(keeper);
+}

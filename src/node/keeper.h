@@ -1,0 +1,66 @@
+// SPDX-License-Identifier: Apache-2.0
+/*
+ * The keeper of apps: brings each from what is wanted of it to that, and keeps it there. One thread
+ * per app that should run, which sleeps nearly always; every step is in the store before it is
+ * taken, so that the next msed goes on where this one was killed.
+ */
+#pragma once
+
+#include "base/buf.h"
+#include "model/node_config.h"
+#include "node/environments.h"
+#include "node/folders.h"
+#include "node/gateway.h"
+#include "node/layers.h"
+#include "node/runner.h"
+#include "store/store.h"
+
+enum {
+    KEEPER_UID_FIRST = 1000000, /* users of apps, when the node is root: one each, never shared */
+    KEEPER_UID_COUNT = 1000000,
+
+};
+
+struct keeper;
+
+struct keeper_options {
+    const struct node_config *config;
+    const struct folders *folders;
+    const struct environments *environments;
+    struct store *store;
+    struct layers *layers;
+    struct gateway *gateway;
+    struct runner *runner;        /* how enclaves are started */
+    const char *self;             /* path of msed, which is also the supervisor */
+    const char *const *addresses; /* on which apps' own ports listen */
+    size_t address_count;
+};
+
+/* Everything in the options must outlive the keeper. */
+int keeper_new(const struct keeper_options *options, struct keeper **ret, struct err *err) MUST_USE;
+/* Finds running enclaves again, starts those that died, removes what belongs to no app. Says what
+ * it did. An app that cannot be kept is on_error; the node starts all the same. */
+int keeper_adopt(struct keeper *keeper, struct err *err) MUST_USE;
+/* Stops every app, as keeper_stop does. */
+void keeper_stop_all(struct keeper *keeper);
+/* Ends the threads; enclaves run on. NULL is accepted. */
+void keeper_free(struct keeper *keeper);
+
+/* A new app whose checked package lies in `package` (moved to the app's folder). The keeper fills
+ * in port and user. Errors: EXISTS, CONFLICT (name; or as store_app_create), BUSY (too many apps).
+ * On success *ret is the app as it is now. */
+int keeper_create(struct keeper *keeper, const struct store_app *app, const char *package,
+                  const char *replaces, struct store_app *ret, struct err *err) MUST_USE;
+/* NOT_FOUND. */
+int keeper_get(struct keeper *keeper, const char *id, struct store_app *ret,
+               struct err *err) MUST_USE;
+/* Stops the app and destroys its storage and its keys; returns when that is done. 0 also where it
+ * was stopped already. */
+int keeper_stop(struct keeper *keeper, const char *id, struct err *err) MUST_USE;
+/* Ends the enclave and starts it again from its sealed state; returns when it has been asked to.
+ * CONFLICT: stopped, or it was never provisioned. */
+int keeper_restart(struct keeper *keeper, const char *id, struct err *err) MUST_USE;
+/* Bytes on disk that hold what the app stored; 0 where it has nothing. */
+int64_t keeper_storage_used(const struct keeper *keeper, const struct store_app *app);
+/* Path of the app's log; the caller frees. It may not exist. */
+char *keeper_log_path(const struct keeper *keeper, const char *id, struct err *err) MUST_USE;

@@ -1,0 +1,50 @@
+// SPDX-License-Identifier: Apache-2.0
+/*
+ * What the keeper's files share: keeper.c has the list and the calls of others, minder.c the thread
+ * of one app.
+ */
+#pragma once
+
+#include "node/keeper.h"
+#include "node/runner.h"
+
+#include <pthread.h>
+
+enum keeper_order { ORDER_NONE, ORDER_RESTART, ORDER_CLOSE };
+
+/* An app that is not stopped. Fields below `mutex_guarded` belong to the keeper's mutex. */
+struct kept {
+    struct keeper *keeper;
+    char id[STORE_ID_SIZE];
+    char *folder; /* apps/ID */
+    pthread_t thread;
+    int wake_fd;    /* eventfd */
+    int control_fd; /* news of the enclave, -1: none attached. The minder's alone. */
+    bool adopted;   /* it may be running already */
+    bool routed;    /* the minder's alone */
+
+    struct kept *next; /* mutex_guarded */
+    struct store_app app;
+    enum keeper_order order;
+    unsigned users; /* the list, its thread, and whoever waits for it */
+    bool finished;  /* stopped, and everything gone */
+};
+
+struct keeper {
+    struct keeper_options options;
+    pthread_mutex_t mutex;
+    pthread_cond_t changed; /* an app has finished */
+    pthread_mutex_t creating;
+    struct kept *apps;
+    unsigned threads;
+};
+
+/* The thread of one app. */
+void *minder_run(void *kept);
+/* The requirements of a stored package as pip gets them; empty where it has none. */
+int minder_requirements(const char *folder, struct buf *out, struct err *err) MUST_USE;
+void keeper_event(struct keeper *keeper, const char *id, const char *text);
+/* Takes an app off the list. Call with the mutex. */
+void keeper_take_out(struct keeper *keeper, struct kept *kept);
+/* Gives a hold on an app back. Call with the mutex. */
+void kept_release(struct kept *kept);

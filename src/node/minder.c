@@ -1,0 +1,429 @@
+// SPDX-License-Identifier: Apache-2.0
+/*
+ * The thread of one app: starts its enclave, takes its news, starts it again, ends it. Owns the
+ * connection to the app's supervisor. What it decides is in the store before it is done. Runs in
+ * msed.
+ */
+#include "node/keeper_internal.h"
+
+#include "base/clock.h"
+#include "base/fd.h"
+#include "base/file.h"
+#include "base/log.h"
+#include "model/manifest.h"
+#include "model/package_format.h"
+#include "node/lifecycle.h"
+#include "node/requirements.h"
+#include "node/upload.h"
+
+#include <errno.h>
+#include <poll.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <unistd.h>
+
+enum { WAIT_FOREVER = -1, WAIT_MAX_MS = 3600 * 1000 };
+
+/* --- record --- */
+
+static struct store_app current(struct kept *kept)
+{
+    (void)pthread_mutex_lock(&kept->keeper->mutex);
+    struct store_app app = kept->app;
+    (void)pthread_mutex_unlock(&kept->keeper->mutex);
+    return app;
+}
+
+/* `desired` is what others wrote meanwhile; the rest of the record is the minder's. */
+static void publish(struct kept *kept, struct store_app *app)
+{
+    struct err err = ERR_INIT;
+    struct keeper *keeper = kept->keeper;
+    (void)pthread_mutex_lock(&keeper->mutex);
+    if (app->state != STORE_STOPPED)
+        app->desired = kept->app.desired;
+    bool changed = kept->app.state != app->state;
+    kept->app = *app;
+    if (store_app_save(keeper->options.store, app, &err) < 0)
+        log_err(LOG_ERROR, &err); /* in memory it holds; the next start finds out for itself */
+    (void)pthread_mutex_unlock(&keeper->mutex);
+    if (!changed)
+        return;
+    char text[STORE_EVENT_SIZE];
+    (void)snprintf(text, sizeof(text), "%s%s%.900s", store_state_name(app->state),
+                   app->reason[0] != '\0' ? ": " : "", app->reason);
+    keeper_event(keeper, kept->id, text);
+}
+
+/* --- waiting --- */
+
+enum wake { WAKE_TIME, WAKE_NEWS, WAKE_STOP, WAKE_RESTART, WAKE_CLOSE };
+
+static enum wake pending_order(struct kept *kept)
+{
+    enum wake wake = WAKE_TIME;
+    (void)pthread_mutex_lock(&kept->keeper->mutex);
+    if (kept->order == ORDER_CLOSE)
+        wake = WAKE_CLOSE;
+    else if (kept->app.desired == STORE_DESIRED_STOP)
+        wake = WAKE_STOP;
+    else if (kept->order == ORDER_RESTART)
+        wake = WAKE_RESTART;
+    (void)pthread_mutex_unlock(&kept->keeper->mutex);
+    return wake;
+}
+
+/* The shorter of the caller's patience and the app's own time; WAIT_MAX_MS where there is neither:
+ * the clock may be set. */
+static int timeout_of(const struct kept *kept, int64_t patience_ms)
+{
+    int64_t timeout_ms = WAIT_MAX_MS;
+    if (patience_ms >= 0 && patience_ms < timeout_ms)
+        timeout_ms = patience_ms;
+    if (kept->app.expires != 0) {
+        int64_t left_ms = (kept->app.expires - clock_unix()) * 1000;
+        if (left_ms < timeout_ms)
+            timeout_ms = left_ms > 0 ? left_ms : 0;
+    }
+    return (int)timeout_ms;
+}
+
+static bool is_expired(const struct store_app *app)
+{
+    return app->expires != 0 && clock_unix() >= app->expires;
+}
+
+/* Until an order, news, the app's expiry (WAKE_TIME at once) or `patience_ms` have come. */
+static enum wake wait_for(struct kept *kept, int64_t patience_ms)
+{
+    int64_t until_ms = clock_monotonic_ms() + (patience_ms >= 0 ? patience_ms : 0);
+    for (;;) {
+        enum wake wake = pending_order(kept);
+        int64_t left_ms = patience_ms >= 0 ? until_ms - clock_monotonic_ms() : WAIT_FOREVER;
+        if (wake != WAKE_TIME || is_expired(&kept->app) || (patience_ms >= 0 && left_ms <= 0))
+            return wake;
+        struct pollfd waiting[2] = {{.fd = kept->wake_fd, .events = POLLIN},
+                                    {.fd = kept->control_fd, .events = POLLIN}};
+        int ready = poll(waiting, 2, timeout_of(kept, left_ms));
+        if (ready > 0 && waiting[0].revents != 0) {
+            uint64_t count = 0;
+            ssize_t got = read(kept->wake_fd, &count, sizeof(count));
+            (void)got; /* only empties it: orders are in the record */
+        }
+        if (ready > 0 && waiting[1].revents != 0)
+            return WAKE_NEWS;
+    }
+}
+
+/* --- steps of starting --- */
+
+int minder_requirements(const char *folder, struct buf *out, struct err *err)
+{
+    struct err failure = ERR_INIT;
+    size_t count = 0;
+    AUTO_BUF struct buf text = BUF_INIT(PACKAGE_REQUIREMENTS_MAX + 1);
+    AUTO_FREE char *path = str_printf(err, "%s/package/" UPLOAD_REQUIREMENTS, folder);
+    if (path == NULL)
+        return -1;
+    if (file_read(path, &text, &failure) < 0) {
+        if (failure.kind == ERR_NOT_FOUND)
+            return 0;
+        *err = failure;
+        return -1;
+    }
+    return requirements_check(buf_slice(&text), out, &count, err);
+}
+
+static int read_manifest(const char *folder, struct manifest *ret, struct err *err)
+{
+    AUTO_BUF struct buf text = BUF_INIT(MANIFEST_MAX);
+    AUTO_FREE char *path = str_printf(err, "%s/package/" UPLOAD_MANIFEST, folder);
+    if (path == NULL || file_read(path, &text, err) < 0)
+        return -1;
+    return manifest_decode(buf_slice(&text), ret, err);
+}
+
+static int get_layer(struct kept *kept, const struct store_app *app, char **ret, struct err *err)
+{
+    const struct keeper_options *options = &kept->keeper->options;
+    const struct environment_offer *environment = NULL;
+    AUTO_BUF struct buf requirements = BUF_INIT(PACKAGE_REQUIREMENTS_MAX + 1);
+    if (environments_find(options->environments, app->environment, &environment, err) < 0 ||
+        minder_requirements(kept->folder, &requirements, err) < 0)
+        return -1;
+    return layers_get(options->layers, environment, buf_slice(&requirements), ret, err);
+}
+
+static int add_route(struct kept *kept, const struct store_app *app, struct err *err)
+{
+    AUTO_FREE char *node_folder = str_printf(err, "%s/node", kept->folder);
+    if (kept->routed)
+        return 0;
+    if (node_folder == NULL)
+        return -1;
+    const struct gateway_route route = {
+        .id = kept->id,
+        .folder = node_folder,
+        .socket = "app.sock",
+        .host_name = app->host_name,
+        .port = (uint16_t)app->port,
+        .uid = app->run_uid != 0 ? (uid_t)app->run_uid : geteuid(),
+    };
+    if (gateway_add(kept->keeper->options.gateway, &route, err) < 0)
+        return -1;
+    kept->routed = true;
+    return 0;
+}
+
+static void remove_route(struct kept *kept)
+{
+    if (kept->routed)
+        gateway_remove(kept->keeper->options.gateway, kept->id);
+    kept->routed = false;
+}
+
+static int start_enclave(struct kept *kept, const struct store_app *app, struct err *err)
+{
+    struct runner *runner = kept->keeper->options.runner;
+    struct manifest manifest;
+    AUTO_FREE char *layer = NULL;
+    if (read_manifest(kept->folder, &manifest, err) < 0 || add_route(kept, app, err) < 0 ||
+        get_layer(kept, app, &layer, err) < 0)
+        return -1;
+    const struct runner_spec spec = {.app = app,
+                                     .folder = kept->folder,
+                                     .layer = layer,
+                                     .memory_bytes = manifest.memory_bytes,
+                                     .cpu_millis = manifest.cpu_millis};
+    if (runner->class->start(runner, &spec, err) < 0)
+        return -1;
+    return runner->class->attach(runner, kept->folder, &kept->control_fd, err);
+}
+
+/* --- ends --- */
+
+static void detach(struct kept *kept)
+{
+    fd_close(fd_steal(&kept->control_fd));
+}
+
+static void end_enclave(struct kept *kept)
+{
+    struct err err = ERR_INIT;
+    struct runner *runner = kept->keeper->options.runner;
+    detach(kept);
+    if (runner->class->stop(runner, kept->folder, &err) < 0)
+        log_err(LOG_ERROR, &err);
+}
+
+static int destroy(struct kept *kept, struct err *err)
+{
+    struct runner *runner = kept->keeper->options.runner;
+    detach(kept);
+    if (runner->class->stop(runner, kept->folder, err) < 0 ||
+        runner->class->destroy(runner, kept->folder, err) < 0)
+        return -1;
+    return folder_remove_tree(kept->folder, err);
+}
+
+/* Everything of the app goes: enclave, port, storage with its keys, package, log. */
+static void stop_app(struct kept *kept, const char *reason)
+{
+    struct err err = ERR_INIT;
+    struct store_app app = current(kept);
+    remove_route(kept);
+    if (destroy(kept, &err) < 0) {
+        log_err(LOG_ERROR, &err); /* the next start of msed tries again */
+        reason = err.message;
+    }
+    lifecycle_stopped(&app, reason, clock_unix());
+    publish(kept, &app);
+    (void)pthread_mutex_lock(&kept->keeper->mutex);
+    kept->finished = true;
+    keeper_take_out(kept->keeper, kept);
+    (void)pthread_cond_broadcast(&kept->keeper->changed);
+    (void)pthread_mutex_unlock(&kept->keeper->mutex);
+}
+
+static void fail_app(struct kept *kept, const char *reason)
+{
+    struct store_app app = current(kept);
+    end_enclave(kept);
+    remove_route(kept);
+    lifecycle_failed(&app, reason, clock_unix());
+    publish(kept, &app);
+}
+
+/* --- the life of an app --- */
+
+/* Starts it, unless it runs already. False: it is on_error. */
+static bool bring_up(struct kept *kept)
+{
+    struct err err = ERR_INIT;
+    struct store_app app = current(kept);
+    if (kept->control_fd >= 0)
+        return true;
+    lifecycle_spawning(&app, clock_unix());
+    publish(kept, &app);
+    if (start_enclave(kept, &app, &err) == 0) {
+        app.updated = clock_unix(); /* building a layer does not count as starting */
+        publish(kept, &app);
+        return true;
+    }
+    log_err(LOG_WARNING, &err);
+    fail_app(kept, err.message);
+    return false;
+}
+
+static void enclave_ended(struct kept *kept, const char *reason)
+{
+    struct store_app app = current(kept);
+    end_enclave(kept);
+    int64_t pause_ms = lifecycle_died(&app, reason, clock_unix());
+    if (pause_ms < 0)
+        remove_route(kept);
+    publish(kept, &app);
+    if (pause_ms > 0)
+        (void)wait_for(kept, pause_ms); /* what woke it is looked at again by the caller */
+}
+
+static void take_news(struct kept *kept)
+{
+    struct err err = ERR_INIT;
+    struct runner_event event = {0};
+    struct runner *runner = kept->keeper->options.runner;
+    bool any = false;
+    if (runner->class->news(runner, kept->folder, kept->control_fd, &event, &any, &err) < 0) {
+        enclave_ended(kept, err.message);
+        return;
+    }
+    struct store_app app = current(kept);
+    if (!any)
+        return;
+    if (event.news == RUNNER_ENDED) {
+        enclave_ended(kept, event.reason);
+        return;
+    }
+    if (event.news == RUNNER_INITIALIZING && app.state != STORE_INITIALIZING)
+        lifecycle_initializing(&app, clock_unix());
+    else if (event.news == RUNNER_RUNNING && app.state != STORE_RUNNING)
+        lifecycle_running(&app, clock_unix());
+    else
+        return;
+    publish(kept, &app);
+}
+
+/* How long the present state may last. */
+static int64_t patience_of(const struct kept *kept)
+{
+    const struct node_limits *limits = &kept->keeper->options.config->limits;
+    int64_t limit_s = 0;
+    if (kept->app.state == STORE_SPAWNING)
+        limit_s = limits->start_timeout_s;
+    else if (kept->app.state == STORE_INITIALIZING)
+        limit_s = limits->provision_timeout_s;
+    if (limit_s <= 0)
+        return WAIT_FOREVER;
+    int64_t left_s = kept->app.updated + limit_s - clock_unix();
+    return left_s > 0 ? left_s * 1000 : 0;
+}
+
+static void out_of_time(struct kept *kept)
+{
+    const struct node_limits *limits = &kept->keeper->options.config->limits;
+    char reason[160];
+    if (kept->app.state == STORE_INITIALIZING)
+        (void)snprintf(reason, sizeof(reason), "its owner did not send its secrets within %lld s",
+                       (long long)limits->provision_timeout_s);
+    else
+        (void)snprintf(reason, sizeof(reason), "its enclave did not start within %lld s",
+                       (long long)limits->start_timeout_s);
+    fail_app(kept, reason);
+}
+
+/* A restart that its owner asked for, also out of on_error. */
+static void restart(struct kept *kept)
+{
+    struct store_app app = current(kept);
+    (void)pthread_mutex_lock(&kept->keeper->mutex);
+    if (kept->order == ORDER_RESTART)
+        kept->order = ORDER_NONE;
+    (void)pthread_mutex_unlock(&kept->keeper->mutex);
+    end_enclave(kept);
+    app.quick_crashes = 0;
+    app.restarts++;
+    lifecycle_spawning(&app, clock_unix());
+    publish(kept, &app);
+}
+
+/* One turn: waits for what comes next and acts on it. False: the thread ends. */
+static bool turn(struct kept *kept)
+{
+    bool down = kept->app.state == STORE_ON_ERROR;
+    if (!down && pending_order(kept) == WAKE_TIME && !is_expired(&kept->app) && !bring_up(kept))
+        return true;
+    switch (wait_for(kept, down ? WAIT_FOREVER : patience_of(kept))) {
+    case WAKE_CLOSE:
+        return false;
+    case WAKE_STOP:
+        stop_app(kept, "stopped by its owner");
+        return false;
+    case WAKE_RESTART:
+        restart(kept);
+        return true;
+    case WAKE_NEWS:
+        take_news(kept);
+        return true;
+    case WAKE_TIME:
+        break;
+    }
+    if (is_expired(&kept->app)) {
+        stop_app(kept, "expired");
+        return false;
+    }
+    if (!down)
+        out_of_time(kept);
+    return true;
+}
+
+/* After a start of msed: an enclave that runs is taken over as it is. */
+static void adopt(struct kept *kept)
+{
+    struct err err = ERR_INIT;
+    struct runner *runner = kept->keeper->options.runner;
+    struct store_app app = current(kept);
+    if (app.state == STORE_ON_ERROR || app.desired == STORE_DESIRED_STOP)
+        return;
+    if (runner->class->attach(runner, kept->folder, &kept->control_fd, &err) == 0) {
+        keeper_event(kept->keeper, kept->id, "found running again after a start of the node");
+        if (add_route(kept, &app, &err) < 0)
+            fail_app(kept, err.message);
+        return;
+    }
+    end_enclave(kept); /* what a dead one left: mounts, sockets */
+    if (app.state != STORE_SPAWNING)
+        keeper_event(kept->keeper, kept->id, "its enclave died while the node was down");
+    if (app.state == STORE_INITIALIZING && app.provisioned == 0) {
+        fail_app(kept, "its enclave died before it had its secrets: deploy again");
+        return;
+    }
+    app.restarts += app.state == STORE_RUNNING ? 1 : 0;
+    publish(kept, &app);
+}
+
+void *minder_run(void *argument)
+{
+    struct kept *kept = argument;
+    struct keeper *keeper = kept->keeper;
+    if (kept->adopted)
+        adopt(kept);
+    while (turn(kept))
+        continue;
+    detach(kept);
+    (void)pthread_mutex_lock(&keeper->mutex);
+    keeper->threads--;
+    kept_release(kept);
+    (void)pthread_cond_broadcast(&keeper->changed);
+    (void)pthread_mutex_unlock(&keeper->mutex);
+    return NULL;
+}

@@ -1,0 +1,51 @@
+// SPDX-License-Identifier: Apache-2.0
+/*
+ * How the keeper reaches enclaves: a table of functions, so that it can be tested without any. The
+ * real one is node/runner_launch.c, over launch/ and storage/.
+ */
+#pragma once
+
+#include "base/err.h"
+#include "store/store.h"
+
+struct runner_spec {
+    const struct store_app *app;
+    const char *folder; /* the app's own: package/ is in it */
+    const char *layer;  /* folder, NULL: none */
+    uint64_t memory_bytes;
+    uint64_t cpu_millis;
+};
+
+enum runner_news {
+    RUNNER_INITIALIZING,
+    RUNNER_RUNNING,
+    RUNNER_ENDED, /* the enclave is gone; `reason` says why */
+};
+
+struct runner_event {
+    enum runner_news news;
+    char reason[STORE_REASON_SIZE];
+};
+
+struct runner;
+
+/* All of an app is named by its folder, so that everything can be found again after a kill. */
+struct runner_class {
+    /* Starts an enclave that outlives this process. */
+    int (*start)(struct runner *runner, const struct runner_spec *spec, struct err *err);
+    /* A descriptor that becomes readable when there is news, of an enclave started by this or an
+     * earlier process. What it is now comes as the first news. NOT_FOUND: there is none. */
+    int (*attach)(struct runner *runner, const char *folder, int *ret_fd, struct err *err);
+    /* Takes one piece of news. *ret_any false: nothing yet. */
+    int (*news)(struct runner *runner, const char *folder, int fd, struct runner_event *ret,
+                bool *ret_any, struct err *err);
+    /* Ends the enclave if there is one, gently first; returns when it is gone, with everything that
+     * it had but its storage and its log. */
+    int (*stop)(struct runner *runner, const char *folder, struct err *err);
+    /* Destroys what the app stored. After stop. */
+    int (*destroy)(struct runner *runner, const char *folder, struct err *err);
+};
+
+struct runner {
+    const struct runner_class *class;
+};
