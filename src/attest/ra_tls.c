@@ -197,17 +197,17 @@ static void record_claims(struct verification *v, const struct ra_tls_certificat
     uint8_t digest[SHA256_SIZE] = {0};
     v->public_key = certificate->public_key;
     if (sha256(certificate->public_key, digest, NULL) == 0)
-        claim_bytes(v, "certificate.public-key-sha256", slice_of(digest, sizeof(digest)));
-    claim_text(v, "certificate.form",
+        claim_bytes(v, "certificate_public_key_sha256", slice_of(digest, sizeof(digest)));
+    claim_text(v, "certificate_form",
                certificate->form == RA_TLS_TAGGED ? "TCG DICE tagged evidence" : "Gramine");
     if (certificate->form != RA_TLS_TAGGED)
         return;
     const struct ratls_claims *claims = &certificate->tagged.claims;
     if (claims->has_fingerprint)
-        claim_bytes(v, "certificate.fingerprint",
+        claim_bytes(v, "certificate_fingerprint",
                     slice_of(claims->fingerprint, sizeof(claims->fingerprint)));
     if (claims->nonce.len > 0)
-        claim_bytes(v, "certificate.nonce", claims->nonce);
+        claim_bytes(v, "certificate_nonce", claims->nonce);
 }
 
 static void judge_bindings(struct verification *v, const struct ra_tls_certificate *certificate)

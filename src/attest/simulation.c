@@ -29,8 +29,8 @@ static void record_claims(struct verification *v, const struct evidence *evidenc
     claim_text(v, "tee", "simulation");
     claim_number(v, "version", EVIDENCE_VERSION);
     claim_bytes(v, "fingerprint", fingerprint);
-    claim_bytes(v, "report-data", report_data);
-    claim_bytes(v, "simulation-root", root);
+    claim_bytes(v, "report_data", report_data);
+    claim_bytes(v, "simulation_root", root);
     claim_text(v, "debug", verdict->debug ? "true" : "false");
     v->parsed = true;
 }

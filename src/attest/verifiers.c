@@ -8,6 +8,7 @@ static const struct verifier *const verifiers[] = {
     &intel_dcap_verifier,
     &ra_tls_verifier,
     &simulation_verifier,
+    &snp_verifier,
 };
 
 void verifier_run(struct verification *v)

@@ -21,6 +21,7 @@ struct verifier {
 extern const struct verifier intel_dcap_verifier;
 extern const struct verifier ra_tls_verifier;
 extern const struct verifier simulation_verifier;
+extern const struct verifier snp_verifier;
 
 /* Finds the verifier for v->evidence and runs it; the check "evidence.format" says which. */
 void verifier_run(struct verification *v);
