@@ -3,48 +3,15 @@
  * Certificates: parsing, the store, and the rules for a chain. What a chain must look like comes as
  * a table from the vendor's verifier; nothing here knows a vendor.
  */
-#include "attest/chain_private.h"
+#include "attest/chain.h"
 
-#include "base/clock.h"
-#include "base/text.h"
-
-#include <openssl/objects.h>
-#include <openssl/x509v3.h>
-
-#include <time.h>
-
-enum { CERTIFICATE_MAX_SIZE = 16 * 1024 };
+#include "attest/der.h"
 
 void certificate_store_done(struct certificate_store *store)
 {
     for (size_t i = 0; i < store->count; i++)
-        X509_free(store->certificates[i].x509);
-    *store = (struct certificate_store){0};
-}
-
-int certificate_time(const ASN1_TIME *time, int64_t *ret, struct err *err)
-{
-    struct tm tm = {0};
-    if (time == NULL || ASN1_TIME_to_tm(time, &tm) != 1)
-        return FAIL(err, ERR_INVALID, "a time that cannot be read");
-    return civil_to_unix(tm.tm_year + 1900, tm.tm_mon + 1, tm.tm_mday, tm.tm_hour, tm.tm_min,
-                         tm.tm_sec, ret, err);
-}
-
-static int fill(struct certificate *certificate, struct err *err)
-{
-    const uint8_t *at = certificate->der.data;
-    certificate->x509 = d2i_X509(NULL, &at, (long)certificate->der.len);
-    if (certificate->x509 == NULL)
-        return FAIL(err, ERR_INVALID, "a certificate that is not X.509");
-    if (at != certificate->der.data + certificate->der.len)
-        return FAIL(err, ERR_INVALID, "a certificate with bytes behind it");
-    certificate->key = X509_get0_pubkey(certificate->x509);
-    if (certificate->key == NULL)
-        return FAIL(err, ERR_INVALID, "a certificate with a key that cannot be used");
-    if (certificate_time(X509_get0_notBefore(certificate->x509), &certificate->not_before, err) < 0)
-        return -1;
-    return certificate_time(X509_get0_notAfter(certificate->x509), &certificate->not_after, err);
+        certificate_done(&store->certificates[i]);
+    store->count = 0;
 }
 
 static int parse_der(struct certificate_store *store, struct slice der, struct certificate **ret,
@@ -56,15 +23,11 @@ static int parse_der(struct certificate_store *store, struct slice der, struct c
             return 0;
         }
     }
-    if (store->count == CERTIFICATES_MAX || der.len > CERTIFICATE_MAX_SIZE)
-        return FAIL(err, ERR_TOO_LARGE, "too many certificates, or one that is too large");
+    if (store->count == CERTIFICATES_MAX)
+        return FAIL(err, ERR_TOO_LARGE, "more than %d different certificates", CERTIFICATES_MAX);
     struct certificate *certificate = &store->certificates[store->count];
-    *certificate = (struct certificate){.der = der};
-    if (fill(certificate, err) < 0) {
-        X509_free(certificate->x509);
-        *certificate = (struct certificate){0};
+    if (certificate_read(der, certificate, err) < 0)
         return -1;
-    }
     store->count++;
     *ret = certificate;
     return 0;
@@ -96,21 +59,46 @@ static struct slice after(struct slice text, size_t count)
     return slice_of(text.data + count, text.len - count);
 }
 
-/* The base64 text between the markers without its line ends, decoded into the arena. */
+static int base64_value(uint8_t c)
+{
+    if (c >= 'A' && c <= 'Z')
+        return c - 'A';
+    if (c >= 'a' && c <= 'z')
+        return c - 'a' + 26;
+    if (c >= '0' && c <= '9')
+        return c - '0' + 52;
+    return c == '+' ? 62 : c == '/' ? 63 : -1;
+}
+
+/* RFC 7468: the base64 text between the markers, white space anywhere, canonical padding. */
 static int decode_body(struct arena *arena, struct slice body, struct slice *ret, struct err *err)
 {
-    AUTO_BUF struct buf joined = BUF_INIT(2 * CERTIFICATE_MAX_SIZE);
-    AUTO_BUF struct buf der = BUF_INIT(CERTIFICATE_MAX_SIZE);
-    uint8_t *place = buf_reserve(&joined, body.len, err);
+    uint8_t *place = arena_alloc(arena, body.len / 4 * 3 + 3);
+    size_t len = 0;
+    size_t digits = 0;
+    size_t padding = 0;
+    uint32_t bits = 0;
     if (place == NULL)
-        return -1;
+        return FAIL(err, ERR_MEMORY, "out of memory");
     for (size_t i = 0; i < body.len; i++) {
-        if (!is_space(body.data[i]))
-            place[joined.len++] = body.data[i];
+        uint8_t c = body.data[i];
+        if (is_space(c))
+            continue;
+        int value = c == '=' ? 0 : base64_value(c);
+        padding += c == '=' ? 1 : 0;
+        if (value < 0 || (padding > 0 && c != '=') || padding > 2)
+            return FAIL(err, ERR_INVALID, "a PEM certificate that is not base64");
+        bits = bits << 6 | (uint32_t)value;
+        if (++digits % 4 != 0)
+            continue;
+        place[len++] = (uint8_t)(bits >> 16);
+        place[len++] = (uint8_t)(bits >> 8);
+        place[len++] = (uint8_t)bits;
     }
-    if (base64_decode_append(&der, buf_slice(&joined), "a PEM certificate", err) < 0)
-        return -1;
-    *ret = arena_copy(arena, buf_slice(&der));
+    uint32_t unused = padding == 2 ? bits & 0xffff : padding == 1 ? bits & 0xff : 0;
+    if (digits % 4 != 0 || unused != 0)
+        return FAIL(err, ERR_INVALID, "a PEM certificate that is not canonical base64");
+    *ret = slice_of(place, len - padding);
     return 0;
 }
 
@@ -166,31 +154,41 @@ int chain_parse(struct certificate_store *store, struct arena *arena, struct sli
     return 0;
 }
 
-const char *certificate_common_name(struct verification *v, const struct certificate *certificate)
+/* The content of the one attribute 2.5.4.3 in a Name; false where there is none or another. */
+static bool find_common_name(struct slice name, struct slice *ret)
 {
-    const X509_NAME *name = X509_get_subject_name(certificate->x509);
-    int first = X509_NAME_get_index_by_NID(name, NID_commonName, -1);
-    if (first < 0 || X509_NAME_get_index_by_NID(name, NID_commonName, first) >= 0)
-        return "";
-    const ASN1_STRING *text = X509_NAME_ENTRY_get_data(X509_NAME_get_entry(name, first));
-    struct slice bytes = slice_of(ASN1_STRING_get0_data(text), (size_t)ASN1_STRING_length(text));
-    return arena_printable(v->arena, bytes, 64);
+    static const uint8_t oid_common_name[] = {0x55, 0x04, 0x03};
+    struct reader whole = reader_of(name, "a name");
+    struct slice sets;
+    size_t count = 0;
+    if (der_expect(&whole, "a name", DER_SEQUENCE, &sets, NULL) < 0)
+        return false;
+    struct reader in = reader_of(sets, "a name");
+    while (reader_left(&in) > 0) {
+        struct slice set;
+        struct slice pair;
+        struct slice oid;
+        struct slice value;
+        uint8_t tag;
+        if (der_expect(&in, "a name", DER_SET, &set, NULL) < 0)
+            return false;
+        struct reader outer = reader_of(set, "a name");
+        if (der_expect(&outer, "a name", DER_SEQUENCE, &pair, NULL) < 0)
+            return false;
+        struct reader inner = reader_of(pair, "a name");
+        if (der_expect(&inner, "a name", DER_OID, &oid, NULL) < 0 ||
+            der_next(&inner, "a name", &tag, &value, NULL) < 0)
+            return false;
+        if (!slice_equal(oid, slice_of(oid_common_name, sizeof(oid_common_name))))
+            continue;
+        *ret = value;
+        count++;
+    }
+    return count == 1;
 }
 
-int certificate_find_extension(const struct certificate *certificate, const char *oid,
-                               struct slice *ret, struct err *err)
+const char *certificate_common_name(struct verification *v, const struct certificate *certificate)
 {
-    ASN1_OBJECT *object = OBJ_txt2obj(oid, 1);
-    if (object == NULL)
-        return FAIL(err, ERR_MEMORY, "out of memory");
-    int first = X509_get_ext_by_OBJ(certificate->x509, object, -1);
-    int second = first < 0 ? -1 : X509_get_ext_by_OBJ(certificate->x509, object, first);
-    ASN1_OBJECT_free(object);
-    if (first < 0)
-        return FAIL(err, ERR_NOT_FOUND, "no extension %s in the certificate", oid);
-    if (second >= 0)
-        return FAIL(err, ERR_INVALID, "extension %s stands twice in the certificate", oid);
-    const ASN1_OCTET_STRING *data = X509_EXTENSION_get_data(X509_get_ext(certificate->x509, first));
-    *ret = slice_of(ASN1_STRING_get0_data(data), (size_t)ASN1_STRING_length(data));
-    return 0;
+    struct slice name;
+    return find_common_name(certificate->subject, &name) ? arena_printable(v->arena, name, 64) : "";
 }

@@ -1,26 +1,15 @@
 // SPDX-License-Identifier: Apache-2.0
 /*
- * Vendors' certificate chains and CRLs. OpenSSL parses and does the arithmetic; which certificate
- * may stand where, and for what, is checked here rule by rule, because each rule is a check of its
- * own in the verdict (RFC 5280; Intel SGX PCK certificate and CRL profile, AMD's chip
- * certificates).
+ * Vendors' certificate chains and CRLs. Which certificate may stand where, and for what, is checked
+ * here rule by rule, because each rule is a check of its own in the verdict (RFC 5280; Intel SGX
+ * PCK certificate and CRL profile, AMD's chip certificates).
  */
 #pragma once
 
+#include "attest/certificate.h"
 #include "attest/verification.h"
 
-#include <openssl/x509.h>
-
 enum { CERTIFICATES_MAX = 16, CHAIN_MAX = 4, NAMES_MAX = 3 };
-
-struct certificate {
-    struct slice der;
-    X509 *x509;    /* the store's */
-    EVP_PKEY *key; /* the certificate's */
-    int64_t not_before;
-    int64_t not_after;
-    const struct certificate *signed_by; /* whose key was found to have signed it; NULL: not yet */
-};
 
 /* Every certificate of one verification, each once: the root comes in four chains, and is parsed
  * and checked one time. */
@@ -62,7 +51,7 @@ struct chain_rules {
  * (bad-signature, expired, not-yet-valid). True where the chain has its form: only then is it known
  * which certificate is the leaf, and its key worth using for further checks. */
 bool chain_judge(struct verification *v, const struct chain_rules *rules, const struct chain *chain,
-                 const struct certificate *anchor);
+                 struct certificate *anchor);
 
 /* A CRL and the certificates that it may revoke. Names of checks: `name` and .form .issuer
  * .signature .validity .revocation */
@@ -72,19 +61,8 @@ struct crl_rules {
     const char *hint; /* how to get it */
 };
 void crl_judge(struct verification *v, const struct crl_rules *rules, struct slice der,
-               const struct certificate *issuer, const struct certificate *const *certificates,
+               struct certificate *issuer, const struct certificate *const *certificates,
                size_t count);
-
-/* ECDSA over P-256 (SHA-256) or P-384 (SHA-384, where size is 48): r and s big-endian, `size`
- * bytes each. */
-bool ecdsa_verify(EVP_PKEY *key, struct slice message, const uint8_t *r_and_s, size_t size);
-/* The public key with these affine coordinates (big-endian, 32 bytes each); NULL where they are
- * not a point of P-256. The caller frees. */
-EVP_PKEY *p256_public_key(const uint8_t x_and_y[static 64]);
 
 /* The subject's common name as printable text; "" where there is none or more than one. */
 const char *certificate_common_name(struct verification *v, const struct certificate *certificate);
-/* Content of the extension's OCTET STRING, a view of the certificate; ERR_NOT_FOUND, or
- * ERR_INVALID where it stands twice. */
-int certificate_find_extension(const struct certificate *certificate, const char *oid,
-                               struct slice *ret, struct err *err) MUST_USE;

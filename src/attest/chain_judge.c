@@ -4,10 +4,6 @@
  * 5 and 6).
  */
 #include "attest/chain.h"
-#include "attest/chain_private.h"
-
-#include <openssl/objects.h>
-#include <openssl/x509v3.h>
 
 static const char *named(struct verification *v, const struct chain_rules *rules, const char *what)
 {
@@ -19,8 +15,7 @@ static bool is_sorted(const struct chain *chain)
 {
     for (size_t i = 0; i < chain->count; i++) {
         const struct certificate *issuer = chain->certificates[i + 1 < chain->count ? i + 1 : i];
-        if (X509_NAME_cmp(X509_get_issuer_name(chain->certificates[i]->x509),
-                          X509_get_subject_name(issuer->x509)) != 0)
+        if (!slice_equal(chain->certificates[i]->issuer, issuer->subject))
             return false;
     }
     return true;
@@ -65,50 +60,35 @@ static bool judge_names(struct verification *v, const struct chain_rules *rules,
 /* The anchor is a name and a key (RFC 5280 6.1.1 (d)): vendors have issued their root anew with
  * other dates. */
 static bool judge_root(struct verification *v, const struct chain_rules *rules,
-                       const struct chain *chain, const struct certificate *anchor)
+                       const struct chain *chain, struct certificate *anchor)
 {
     const struct certificate *root = chain->certificates[chain->count - 1];
-    bool same = root == anchor || (X509_NAME_cmp(X509_get_subject_name(root->x509),
-                                                 X509_get_subject_name(anchor->x509)) == 0 &&
-                                   EVP_PKEY_eq(root->key, anchor->key) == 1);
+    bool same = root == anchor || (slice_equal(root->subject, anchor->subject) &&
+                                   slice_equal(root->public_key, anchor->public_key));
     return check_that(v, same, named(v, rules, "root"),
                       same ? "the trusted root" : "another root or another key",
                       certificate_common_name(v, anchor), rules->hint);
 }
 
 /* The algorithm is fixed by the rules: none is negotiated. */
-static bool algorithm_right(const struct chain_rules *rules, const struct certificate *certificate)
+static bool signature_right(const struct chain_rules *rules, struct certificate *certificate,
+                            struct certificate *issuer)
 {
     int digest = 0;
     int key = 0;
-    if (X509_get_signature_info(certificate->x509, &digest, &key, NULL, NULL) != 1)
-        return false;
-    return digest == rules->digest_nid && key == rules->signature_nid;
-}
-
-static bool signature_right(const struct chain_rules *rules, struct certificate *certificate,
-                            const struct certificate *issuer)
-{
-    if (!algorithm_right(rules, certificate))
-        return false;
-    if (certificate->signed_by == issuer)
-        return true;
-    if (X509_verify(certificate->x509, issuer->key) != 1)
-        return false;
-    certificate->signed_by = issuer;
-    return true;
+    return certificate_signature_info(certificate, &digest, &key) && digest == rules->digest_nid &&
+           key == rules->signature_nid && certificate_signed_by(certificate, issuer);
 }
 
 static bool judge_signatures(struct verification *v, const struct chain_rules *rules,
-                             const struct chain *chain, const struct certificate *anchor)
+                             const struct chain *chain, struct certificate *anchor)
 {
     const char *check = named(v, rules, "signatures");
     for (size_t i = 0; i < chain->count; i++) {
         struct certificate *certificate = chain->certificates[i];
         if (certificate == anchor) /* byte for byte what is built in */
             continue;
-        const struct certificate *issuer =
-            i + 1 < chain->count ? chain->certificates[i + 1] : anchor;
+        struct certificate *issuer = i + 1 < chain->count ? chain->certificates[i + 1] : anchor;
         if (signature_right(rules, certificate, issuer))
             continue;
         check_fail(
@@ -124,28 +104,26 @@ static bool judge_signatures(struct verification *v, const struct chain_rules *r
 
 /* RFC 5280 4.2.1.3 and 4.2.1.9. `below`: CA certificates between this one and the leaf. */
 static const char *constraint_broken(const struct chain_rules *rules,
-                                     const struct certificate *certificate, bool leaf, long below)
+                                     const struct certificate *certificate, bool leaf, int below)
 {
-    uint32_t flags = X509_get_extension_flags(certificate->x509);
-    uint32_t usage = X509_get_key_usage(certificate->x509);
-    if ((flags & (EXFLAG_INVALID | EXFLAG_CRITICAL)) != 0)
-        return "an extension that is broken or critical and unknown";
+    if (certificate->has_unknown_critical)
+        return "a critical extension that is unknown";
     if (leaf) {
-        if ((flags & EXFLAG_CA) != 0)
+        if (certificate->is_ca)
             return "a CA certificate in the leaf's place";
-        if (rules->leaf_without_extensions && (flags & EXFLAG_KUSAGE) == 0)
+        if (rules->leaf_without_extensions && !certificate->has_usage)
             return NULL;
-        return (flags & EXFLAG_KUSAGE) != 0 && (usage & KU_DIGITAL_SIGNATURE) != 0
+        return (certificate->usage & USAGE_DIGITAL_SIGNATURE) != 0
                    ? NULL
                    : "a leaf whose key may not sign";
     }
-    if ((flags & EXFLAG_BCONS) == 0 || (flags & EXFLAG_CA) == 0)
+    if (!certificate->is_ca)
         return "an issuer that is no CA";
-    if ((flags & EXFLAG_KUSAGE) == 0 || (usage & KU_KEY_CERT_SIGN) == 0)
+    if ((certificate->usage & USAGE_CERT_SIGN) == 0)
         return "an issuer whose key may not sign certificates";
-    long path_length = X509_get_pathlen(certificate->x509);
-    return path_length >= 0 && path_length < below ? "an issuer with too short a path length"
-                                                   : NULL;
+    return certificate->path_length >= 0 && certificate->path_length < below
+               ? "an issuer with too short a path length"
+               : NULL;
 }
 
 static bool judge_constraints(struct verification *v, const struct chain_rules *rules,
@@ -154,7 +132,7 @@ static bool judge_constraints(struct verification *v, const struct chain_rules *
     const char *check = named(v, rules, "constraints");
     for (size_t i = 0; i < chain->count; i++) {
         const char *broken = constraint_broken(rules, chain->certificates[i],
-                                               i == 0 && !rules->leaf_is_ca, (long)i - 1);
+                                               i == 0 && !rules->leaf_is_ca, (int)i - 1);
         if (broken == NULL)
             continue;
         check_fail(v, check,
@@ -181,7 +159,7 @@ static bool judge_validity(struct verification *v, const struct chain_rules *rul
 }
 
 bool chain_judge(struct verification *v, const struct chain_rules *rules, const struct chain *chain,
-                 const struct certificate *anchor)
+                 struct certificate *anchor)
 {
     if (!judge_form(v, rules, chain)) {
         note_trouble(v, TROUBLE_BAD_SIGNATURE);

@@ -1,75 +1,173 @@
 // SPDX-License-Identifier: Apache-2.0
 /*
- * Certificate revocation lists (RFC 5280 section 5), and the bare signature checks over P-256 and
- * P-384.
+ * Certificate revocation lists (RFC 5280 section 5), read strictly as DER like the certificates,
+ * and the rules for them.
  */
-#include "attest/chain_private.h"
+#include "attest/chain.h"
+#include "attest/der.h"
 
-#include <openssl/bn.h>
-#include <openssl/core_names.h>
-#include <openssl/ec.h>
-#include <openssl/param_build.h>
-#include <openssl/x509v3.h>
+struct crl {
+    struct slice der;
+    struct slice to_be_signed;
+    struct slice algorithm;
+    struct slice signature;
+    struct slice issuer;
+    struct slice entries; /* content of revokedCertificates */
+    int64_t from, until;
+    bool has_critical; /* of the list or of an entry */
+};
 
-DEFINE_CLEANUP(x509_crl_cleanup, X509_CRL *, X509_CRL_free)
-#define AUTO_CRL __attribute__((cleanup(x509_crl_cleanup)))
+/* An entry or the list has a critical extension? (Delta lists, indirect lists, RFC 5280 5.2 and
+ * 5.3: it would change what the list means; the vendors' lists have none.) */
+static int read_extensions(struct slice list, struct crl *crl, struct err *err)
+{
+    struct reader in = reader_of(list, "a CRL's extensions");
+    while (reader_left(&in) > 0) {
+        struct slice content;
+        struct slice element;
+        bool critical = false;
+        if (der_expect(&in, "extension", DER_SEQUENCE, &content, err) < 0)
+            return -1;
+        struct reader one = reader_of(content, "a CRL's extension");
+        if (der_expect(&one, "extension", DER_OID, &element, err) < 0)
+            return -1;
+        if (der_next_is(&one, DER_BOOLEAN) &&
+            (der_expect(&one, "critical", DER_BOOLEAN, &element, err) < 0 ||
+             der_boolean(element, "critical", &critical, err) < 0))
+            return -1;
+        if (der_expect(&one, "extension value", DER_OCTET_STRING, &element, err) < 0 ||
+            reader_end(&one, err) < 0)
+            return -1;
+        crl->has_critical = crl->has_critical || critical;
+    }
+    return 0;
+}
+
+/* The next entry's serial number. */
+static int next_entry(struct reader *in, struct crl *crl, struct slice *ret_serial, struct err *err)
+{
+    struct slice content;
+    struct slice extensions;
+    int64_t date;
+    if (der_expect(in, "entry", DER_SEQUENCE, &content, err) < 0)
+        return -1;
+    struct reader entry = reader_of(content, "a CRL's entry");
+    if (der_expect(&entry, "serial number", DER_INTEGER, ret_serial, err) < 0 ||
+        der_time(&entry, "revocation date", &date, err) < 0)
+        return -1;
+    if (reader_left(&entry) == 0)
+        return 0;
+    if (der_expect(&entry, "extensions", DER_SEQUENCE, &extensions, err) < 0 ||
+        reader_end(&entry, err) < 0)
+        return -1;
+    return read_extensions(extensions, crl, err);
+}
+
+static int read_entries(struct reader *outer, struct crl *crl, struct err *err)
+{
+    struct slice serial;
+    if (!der_next_is(outer, DER_SEQUENCE))
+        return 0;
+    if (der_expect(outer, "entries", DER_SEQUENCE, &crl->entries, err) < 0)
+        return -1;
+    struct reader in = reader_of(crl->entries, "a CRL's entries");
+    while (reader_left(&in) > 0) {
+        if (next_entry(&in, crl, &serial, err) < 0)
+            return -1;
+    }
+    return 0;
+}
+
+static int read_list_extensions(struct reader *outer, struct crl *crl, struct err *err)
+{
+    struct slice context;
+    struct slice list;
+    if (reader_left(outer) == 0)
+        return 0;
+    if (der_expect(outer, "extensions", DER_CONTEXT_0, &context, err) < 0)
+        return -1;
+    struct reader in = reader_of(context, "a CRL's extensions");
+    if (der_expect(&in, "extensions", DER_SEQUENCE, &list, err) < 0 || reader_end(&in, err) < 0)
+        return -1;
+    return read_extensions(list, crl, err);
+}
+
+/* RFC 5280 5.1.2: version 2, and with both times (a profile of 5.1.2.5). */
+static int read_to_be_signed(struct slice content, struct crl *crl, struct err *err)
+{
+    struct reader in = reader_of(content, "a CRL");
+    struct slice element;
+    struct slice algorithm;
+    uint64_t version;
+    if (der_expect(&in, "version", DER_INTEGER, &element, err) < 0 ||
+        der_number(element, "version", 255, &version, err) < 0)
+        return -1;
+    if (version != 1)
+        return FAIL(err, ERR_INVALID, "a CRL that is not of version 2");
+    if (der_whole(&in, "algorithm", DER_SEQUENCE, &element, &algorithm, err) < 0 ||
+        der_whole(&in, "issuer", DER_SEQUENCE, &element, &crl->issuer, err) < 0 ||
+        der_time(&in, "last update", &crl->from, err) < 0 ||
+        der_time(&in, "next update", &crl->until, err) < 0 || read_entries(&in, crl, err) < 0 ||
+        read_list_extensions(&in, crl, err) < 0 || reader_end(&in, err) < 0)
+        return -1;
+    if (!slice_equal(algorithm, crl->algorithm))
+        return FAIL(err, ERR_INVALID, "a CRL with two signature algorithms");
+    return 0;
+}
+
+static int read_crl(struct slice der, struct crl *ret, struct err *err)
+{
+    struct crl crl = {.der = der};
+    struct slice content;
+    struct slice element;
+    struct slice tbs;
+    struct reader whole = reader_of(der, "a CRL");
+    if (der_expect(&whole, "CRL", DER_SEQUENCE, &content, err) < 0 || reader_end(&whole, err) < 0)
+        return -1;
+    struct reader in = reader_of(content, "a CRL");
+    if (der_whole(&in, "signed part", DER_SEQUENCE, &tbs, &crl.to_be_signed, err) < 0 ||
+        der_whole(&in, "algorithm", DER_SEQUENCE, &element, &crl.algorithm, err) < 0 ||
+        der_expect(&in, "signature", DER_BIT_STRING, &element, err) < 0 ||
+        reader_end(&in, err) < 0 || read_to_be_signed(tbs, &crl, err) < 0)
+        return -1;
+    if (element.len < 1 || element.data[0] != 0)
+        return FAIL(err, ERR_INVALID, "a CRL whose signature is not whole bytes");
+    crl.signature = slice_of(element.data + 1, element.len - 1);
+    *ret = crl;
+    return 0;
+}
+
+static bool signature_good(const struct crl *crl, struct certificate *issuer)
+{
+    EVP_PKEY *key = certificate_key(issuer);
+    if (key == NULL)
+        return false;
+    if (algorithm_is_ecdsa_sha256(crl->algorithm))
+        return ecdsa_verify_der(key, crl->to_be_signed, crl->signature);
+    const uint8_t *at = crl->der.data;
+    X509_CRL *same = d2i_X509_CRL(NULL, &at, (long)crl->der.len);
+    bool good = same != NULL && X509_CRL_verify(same, key) == 1;
+    X509_CRL_free(same);
+    return good;
+}
+
+static bool revokes(struct crl *crl, const struct certificate *certificate)
+{
+    struct reader in = reader_of(crl->entries, "a CRL's entries");
+    struct slice serial;
+    while (reader_left(&in) > 0 && next_entry(&in, crl, &serial, NULL) == 0) {
+        if (slice_equal(serial, certificate->serial))
+            return true;
+    }
+    return false;
+}
 
 static const char *named(struct verification *v, const struct crl_rules *rules, const char *what)
 {
     return say(v, "%s.%s", rules->name, what);
 }
 
-static X509_CRL *parse(struct slice der)
-{
-    const uint8_t *at = der.data;
-    X509_CRL *crl = d2i_X509_CRL(NULL, &at, (long)der.len);
-    if (crl != NULL && at == der.data + der.len)
-        return crl;
-    X509_CRL_free(crl);
-    return NULL;
-}
-
-/* A critical extension of the list or an entry (delta lists, indirect lists, RFC 5280 5.2 and 5.3)
- * would change what the list means; the vendors' lists have none. */
-static bool has_critical_extension(X509_CRL *crl)
-{
-    if (X509_CRL_get_ext_by_critical(crl, 1, -1) >= 0)
-        return true;
-    STACK_OF(X509_REVOKED) *revoked = X509_CRL_get_REVOKED(crl);
-    for (int i = 0; i < sk_X509_REVOKED_num(revoked); i++) {
-        if (X509_REVOKED_get_ext_by_critical(sk_X509_REVOKED_value(revoked, i), 1, -1) >= 0)
-            return true;
-    }
-    return false;
-}
-
-static bool revokes(X509_CRL *crl, const struct certificate *certificate)
-{
-    const ASN1_INTEGER *serial = X509_get0_serialNumber(certificate->x509);
-    STACK_OF(X509_REVOKED) *revoked = X509_CRL_get_REVOKED(crl);
-    for (int i = 0; i < sk_X509_REVOKED_num(revoked); i++) {
-        const X509_REVOKED *entry = sk_X509_REVOKED_value(revoked, i);
-        if (ASN1_INTEGER_cmp(X509_REVOKED_get0_serialNumber(entry), serial) == 0)
-            return true;
-    }
-    return false;
-}
-
-static void judge_window(struct verification *v, const struct crl_rules *rules, X509_CRL *crl)
-{
-    int64_t from;
-    int64_t until;
-    struct err err = ERR_INIT;
-    if (certificate_time(X509_CRL_get0_lastUpdate(crl), &from, &err) < 0 ||
-        certificate_time(X509_CRL_get0_nextUpdate(crl), &until, &err) < 0) {
-        check_fail(v, named(v, rules, "validity"), "no window", "last update and next update",
-                   rules->hint);
-        return;
-    }
-    (void)check_window(v, named(v, rules, "validity"), from, until, false, rules->hint);
-}
-
-static void judge_revocation(struct verification *v, const struct crl_rules *rules, X509_CRL *crl,
+static void judge_revocation(struct verification *v, const struct crl_rules *rules, struct crl *crl,
                              const struct certificate *const *certificates, size_t count)
 {
     const char *check = named(v, rules, "revocation");
@@ -84,12 +182,11 @@ static void judge_revocation(struct verification *v, const struct crl_rules *rul
     check_pass(v, check, "not revoked", "");
 }
 
-static bool judge_issuer(struct verification *v, const struct crl_rules *rules, X509_CRL *crl,
-                         const struct certificate *issuer)
+static bool judge_issuer(struct verification *v, const struct crl_rules *rules,
+                         const struct crl *crl, const struct certificate *issuer)
 {
-    bool named_right =
-        X509_NAME_cmp(X509_CRL_get_issuer(crl), X509_get_subject_name(issuer->x509)) == 0;
-    bool may_sign = (X509_get_key_usage(issuer->x509) & KU_CRL_SIGN) != 0;
+    bool named_right = slice_equal(crl->issuer, issuer->subject);
+    bool may_sign = (issuer->usage & USAGE_CRL_SIGN) != 0;
     return check_that(v, named_right && may_sign, named(v, rules, "issuer"),
                       !named_right ? "another issuer"
                       : !may_sign  ? "an issuer whose key may not sign CRLs"
@@ -97,86 +194,42 @@ static bool judge_issuer(struct verification *v, const struct crl_rules *rules, 
                       certificate_common_name(v, issuer), rules->hint);
 }
 
+static bool judge_form(struct verification *v, const struct crl_rules *rules, struct slice der,
+                       struct crl *ret)
+{
+    struct err err = ERR_INIT;
+    bool readable = read_crl(der, ret, &err) == 0;
+    bool plain = readable && !ret->has_critical;
+    return check_that(v, plain, named(v, rules, "form"),
+                      plain      ? "CRL"
+                      : readable ? "a CRL with a critical extension"
+                                 : say(v, "%s", err.message),
+                      "a complete DER CRL", rules->hint);
+}
+
 void crl_judge(struct verification *v, const struct crl_rules *rules, struct slice der,
-               const struct certificate *issuer, const struct certificate *const *certificates,
+               struct certificate *issuer, const struct certificate *const *certificates,
                size_t count)
 {
     const char *present = named(v, rules, "present");
-    if (der.len == 0) {
-        if (rules->required)
-            check_fail(v, present, "no CRL in the collateral", "required by the policy",
-                       rules->hint);
-        else
-            check_skip(v, present, "no CRL in the collateral, none required");
+    struct crl crl;
+    if (der.len == 0 && rules->required) {
+        check_fail(v, present, "no CRL in the collateral", "required by the policy", rules->hint);
         return;
     }
-    AUTO_CRL X509_CRL *crl = parse(der);
-    bool readable = crl != NULL && !has_critical_extension(crl);
-    if (!check_that(v, readable, named(v, rules, "form"),
-                    crl == NULL ? "not a CRL"
-                    : readable  ? "CRL"
-                                : "a CRL with a critical extension",
-                    "a complete DER CRL", rules->hint))
+    if (der.len == 0) {
+        check_skip(v, present, "no CRL in the collateral, none required");
         return;
-    if (!judge_issuer(v, rules, crl, issuer))
+    }
+    if (!judge_form(v, rules, der, &crl) || !judge_issuer(v, rules, &crl, issuer))
         return;
-    bool good = X509_CRL_verify(crl, issuer->key) == 1;
+    bool good = signature_good(&crl, issuer);
     if (!check_that(v, good, named(v, rules, "signature"), good ? "good" : "wrong",
                     say(v, "signed by '%s'", certificate_common_name(v, issuer)),
                     "the CRL was altered: fetch it again")) {
         note_trouble(v, TROUBLE_BAD_SIGNATURE);
         return;
     }
-    judge_window(v, rules, crl);
-    judge_revocation(v, rules, crl, certificates, count);
-}
-
-static int der_signature(const uint8_t *r_and_s, size_t size, uint8_t **ret)
-{
-    ECDSA_SIG *signature = ECDSA_SIG_new();
-    BIGNUM *r = BN_bin2bn(r_and_s, (int)size, NULL);
-    BIGNUM *s = BN_bin2bn(r_and_s + size, (int)size, NULL);
-    if (signature == NULL || r == NULL || s == NULL || ECDSA_SIG_set0(signature, r, s) != 1) {
-        BN_free(r);
-        BN_free(s);
-        ECDSA_SIG_free(signature);
-        return -1;
-    }
-    int len = i2d_ECDSA_SIG(signature, ret);
-    ECDSA_SIG_free(signature);
-    return len;
-}
-
-bool ecdsa_verify(EVP_PKEY *key, struct slice message, const uint8_t *r_and_s, size_t size)
-{
-    uint8_t *der = NULL;
-    int len = der_signature(r_and_s, size, &der);
-    EVP_MD_CTX *context = len < 0 ? NULL : EVP_MD_CTX_new();
-    const EVP_MD *digest = size == 48 ? EVP_sha384() : EVP_sha256();
-    bool good = context != NULL && EVP_PKEY_get_base_id(key) == EVP_PKEY_EC &&
-                (size_t)EVP_PKEY_get_bits(key) == 8 * size &&
-                EVP_DigestVerifyInit(context, NULL, digest, NULL, key) == 1 &&
-                EVP_DigestVerify(context, der, (size_t)len, message.data, message.len) == 1;
-    EVP_MD_CTX_free(context);
-    OPENSSL_free(der);
-    return good;
-}
-
-EVP_PKEY *p256_public_key(const uint8_t x_and_y[static 64])
-{
-    uint8_t point[65] = {0x04}; /* SEC 1 section 2.3.3: uncompressed */
-    memcpy(point + 1, x_and_y, 64);
-    char group[] = "P-256";
-    OSSL_PARAM params[] = {
-        OSSL_PARAM_construct_utf8_string(OSSL_PKEY_PARAM_GROUP_NAME, group, 0),
-        OSSL_PARAM_construct_octet_string(OSSL_PKEY_PARAM_PUB_KEY, point, sizeof(point)),
-        OSSL_PARAM_construct_end(),
-    };
-    EVP_PKEY_CTX *context = EVP_PKEY_CTX_new_from_name(NULL, "EC", NULL);
-    EVP_PKEY *key = NULL;
-    if (context == NULL || EVP_PKEY_fromdata_init(context) != 1 ||
-        EVP_PKEY_fromdata(context, &key, EVP_PKEY_PUBLIC_KEY, params) != 1)
-        key = NULL;
-    EVP_PKEY_CTX_free(context);
-    return key;
+    (void)check_window(v, named(v, rules, "validity"), crl.from, crl.until, false, rules->hint);
+    judge_revocation(v, rules, &crl, certificates, count);
 }

@@ -13,13 +13,13 @@ struct intel_case {
     struct verification *v;
     struct intel_quote quote;
     struct certificate_store store;
-    const struct certificate *anchor;
+    struct certificate *anchor;
     struct chain pck_chain; /* count 0: none, or none of the right form */
     bool has_pck;
     struct intel_pck pck;
     struct collateral collateral;
-    const struct certificate *tcb_signer; /* NULL: no readable chain */
-    const struct certificate *qe_signer;
+    struct certificate *tcb_signer; /* NULL: no readable chain */
+    struct certificate *qe_signer;
     bool has_tcb; /* signed by its chain and readable */
     struct tcb_info tcb;
     bool has_qe;

@@ -70,8 +70,8 @@ struct document {
 
 /* Chain and signature; *ret_good says whether the text may be read. Returns the signer, NULL where
  * there is no chain that tells who it is. */
-static const struct certificate *judge_signed(struct intel_case *c, const struct document *document,
-                                              bool *ret_good)
+static struct certificate *judge_signed(struct intel_case *c, const struct document *document,
+                                        bool *ret_good)
 {
     struct verification *v = c->v;
     struct chain chain;
@@ -90,9 +90,10 @@ static const struct certificate *judge_signed(struct intel_case *c, const struct
     }
     if (!chain_judge(v, document->rules, &chain, c->anchor))
         return NULL;
-    const struct certificate *signer = chain.certificates[0];
-    *ret_good = document->signature_bytes.len == 64 &&
-                ecdsa_verify(signer->key, document->text, document->signature_bytes.data, 32);
+    struct certificate *signer = chain.certificates[0];
+    EVP_PKEY *key = certificate_key(signer);
+    *ret_good = key != NULL && document->signature_bytes.len == 64 &&
+                ecdsa_verify(key, document->text, document->signature_bytes.data, 32);
     if (!check_that(v, *ret_good, document->signature, *ret_good ? "good" : "wrong",
                     "signed by the chain's leaf, over the exact text",
                     "the document was altered or reformatted: fetch it again"))

@@ -137,9 +137,10 @@ static void judge_pck(struct intel_case *c)
         return;
     }
     judge_extension(c);
+    EVP_PKEY *key = certificate_key(c->pck_chain.certificates[0]);
     judge_signature(c,
-                    ecdsa_verify(c->pck_chain.certificates[0]->key, c->quote.qe_report_bytes,
-                                 c->quote.qe_report_signature.data, 32),
+                    key != NULL && ecdsa_verify(key, c->quote.qe_report_bytes,
+                                                c->quote.qe_report_signature.data, 32),
                     "qe-report.signature", "signed by the PCK certificate's key");
 }
 

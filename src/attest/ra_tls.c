@@ -10,8 +10,6 @@
 #include "attest/verifiers.h"
 #include "crypto/crypto.h"
 
-#include <openssl/x509v3.h>
-
 static const char advice_stolen[] =
     "the evidence was made for another certificate: somebody may be using stolen evidence";
 
@@ -27,30 +25,15 @@ bool ra_tls_recognise(struct slice bytes)
            bytes.data[1] <= 0x83;
 }
 
-/* OpenSSL reads more encodings than DER allows; one certificate must have one spelling. */
-static bool is_canonical(const struct certificate *certificate)
-{
-    uint8_t *der = NULL;
-    int len = i2d_X509(certificate->x509, &der);
-    bool same = len > 0 && slice_equal(slice_of(der, (size_t)len), certificate->der);
-    OPENSSL_free(der);
-    return same;
-}
-
 int ra_tls_parse(struct arena *arena, struct slice bytes, struct ra_tls_certificate *ret,
                  struct err *err)
 {
     *ret = (struct ra_tls_certificate){0};
     if (certificate_parse(&ret->store, arena, bytes, &ret->certificate, err) < 0)
         return -1;
-    if (!is_canonical(ret->certificate))
-        return FAIL(err, ERR_INVALID, "a certificate that is not in DER's one encoding");
-    uint8_t *der = NULL;
-    int len = i2d_X509_PUBKEY(X509_get_X509_PUBKEY(ret->certificate->x509), &der);
-    if (len <= 0)
-        return FAIL(err, ERR_INVALID, "a certificate whose public key cannot be read");
-    ret->public_key = arena_copy(arena, slice_of(der, (size_t)len));
-    OPENSSL_free(der);
+    if (certificate_key(ret->certificate) == NULL)
+        return FAIL(err, ERR_INVALID, "a certificate whose public key cannot be used");
+    ret->public_key = arena_copy(arena, ret->certificate->public_key);
     return 0;
 }
 
@@ -80,9 +63,9 @@ int ra_tls_find_evidence(struct ra_tls_certificate *certificate, struct err *err
 }
 
 /* RFC 5280 4.1.1.3: the certificate is signed with the key that it certifies. */
-static void check_signature(struct verification *v, const struct certificate *certificate)
+static void check_signature(struct verification *v, struct certificate *certificate)
 {
-    bool good = X509_verify(certificate->x509, certificate->key) == 1;
+    bool good = certificate_signed_by(certificate, certificate);
     if (!check_that(v, good, "certificate.signature", good ? "good" : "wrong",
                     "signed with its own key", "the certificate was altered"))
         note_trouble(v, TROUBLE_BAD_SIGNATURE);

@@ -25,7 +25,7 @@ struct ra_tls_certificate {
 
 /* Do these bytes begin as an X.509 certificate does, in DER or PEM? */
 bool ra_tls_recognise(struct slice bytes);
-/* The certificate itself: one, complete, in DER that encodes back to the same bytes. Views live as
+/* The certificate itself: one, complete, in DER. Views live as
  * long as the bytes, the store and the arena. The store is to be done also after a failure. */
 int ra_tls_parse(struct arena *arena, struct slice bytes, struct ra_tls_certificate *ret,
                  struct err *err) MUST_USE;

@@ -28,7 +28,7 @@ struct snp_case {
     struct certificate *leaf_certificate;
     struct certificate *ask;
     struct certificate *ark;
-    const struct certificate *anchor;
+    struct certificate *anchor;
     bool has_leaf; /* `leaf` was read */
     struct snp_leaf leaf;
 };

@@ -58,20 +58,20 @@ static void add_signature(struct bench *bench, EVP_PKEY *key, struct slice messa
         .key = key, .digest = EVP_sha256(), .message = message, .r_and_s = signature.data};
 }
 
-static void add_certificate(struct bench *bench, const struct certificate *certificate,
-                            const struct certificate *issuer)
+static void add_certificate(struct bench *bench, struct certificate *certificate,
+                            struct certificate *issuer)
 {
     must(bench->count < SIGNATURES_MAX, "too many signatures");
     bench->bare[bench->count++] =
-        (struct bare){.key = issuer->key, .certificate = certificate->x509};
+        (struct bare){.key = certificate_key(issuer), .certificate = certificate_x509(certificate)};
 }
 
-static void add_crl(struct bench *bench, struct slice der, const struct certificate *issuer)
+static void add_crl(struct bench *bench, struct slice der, struct certificate *issuer)
 {
     const uint8_t *at = der.data;
     X509_CRL *crl = d2i_X509_CRL(NULL, &at, (long)der.len);
     must(crl != NULL && bench->count < SIGNATURES_MAX, "a CRL");
-    bench->bare[bench->count++] = (struct bare){.key = issuer->key, .crl = crl};
+    bench->bare[bench->count++] = (struct bare){.key = certificate_key(issuer), .crl = crl};
 }
 
 static struct chain read_chain(struct bench *bench, struct slice pem)
@@ -92,12 +92,13 @@ static void collect_intel(struct bench *bench)
     add_certificate(bench, pck.certificates[0], pck.certificates[1]);
     add_certificate(bench, pck.certificates[1], pck.certificates[2]);
     add_certificate(bench, tcb.certificates[0], tcb.certificates[1]);
-    add_signature(bench, pck.certificates[0]->key, quote.qe_report_bytes,
+    add_signature(bench, certificate_key(pck.certificates[0]), quote.qe_report_bytes,
                   quote.qe_report_signature);
     add_signature(bench, p256_public_key(quote.attestation_key.data), quote.signed_data,
                   quote.signature);
-    add_signature(bench, tcb.certificates[0]->key, bundle->tcb_info, bundle->tcb_info_signature);
-    add_signature(bench, tcb.certificates[0]->key, bundle->qe_identity,
+    add_signature(bench, certificate_key(tcb.certificates[0]), bundle->tcb_info,
+                  bundle->tcb_info_signature);
+    add_signature(bench, certificate_key(tcb.certificates[0]), bundle->qe_identity,
                   bundle->qe_identity_signature);
     add_crl(bench, bundle->root_ca_crl, pck.certificates[2]);
     add_crl(bench, bundle->pck_crl, pck.certificates[1]);
