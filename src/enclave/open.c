@@ -126,6 +126,7 @@ int open_app(struct enclave *enclave, struct err *err)
         .site_folder_count = file_exists(ENCLAVE_SITE) ? 1 : 0,
         .threads = (unsigned)enclave->manifest.server.threads,
         .queue = (unsigned)enclave->manifest.server.queue,
+        .rounds = true,
     };
     enclave->serve = serve_new(&config, err);
     if (enclave->serve == NULL)
