@@ -22,14 +22,22 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-enum { ARGS_MAX = 160, OUTPUT_MAX = 1 << 20, TAIL_MAX = 600 };
+enum { ARGS_MAX = 400, OWNED_MAX = 64, OUTPUT_MAX = 1 << 20, TAIL_MAX = 600 };
 
 extern char **environ;
 
 struct list {
     const char *items[ARGS_MAX];
     size_t count;
+    char *owned[OWNED_MAX]; /* those of the items that were made here */
+    size_t owned_count;
 };
+
+static void list_done(struct list *list)
+{
+    for (size_t i = 0; i < list->owned_count; i++)
+        free(list->owned[i]);
+}
 
 static int add(struct list *list, const char *item, struct err *err)
 {
@@ -71,6 +79,23 @@ static bool is_passed_on(const char *variable)
     return str_starts_with(variable, "PIP_");
 }
 
+/* bubblewrap makes missing folders above a mount for root alone: ours are made open to all. */
+static int add_folders_above(struct list *args, const char *path, struct err *err)
+{
+    for (const char *slash = strchr(path + 1, '/'); slash != NULL; slash = strchr(slash + 1, '/')) {
+        if (args->owned_count >= OWNED_MAX)
+            return FAIL(err, ERR_INVALID, "pip: too many paths in the environment");
+        char *folder = mem_copy(path, (size_t)(slash - path), err);
+        if (folder == NULL)
+            return -1;
+        args->owned[args->owned_count++] = folder;
+        const char *const items[] = {"--perms", "0755", "--dir", folder, NULL};
+        if (add_all(args, items, err) < 0)
+            return -1;
+    }
+    return 0;
+}
+
 /* A file or folder that such a variable names is shown to the sandbox at its own place. */
 static int add_named_path(struct list *args, const char *variable, struct err *err)
 {
@@ -78,6 +103,8 @@ static int add_named_path(struct list *args, const char *variable, struct err *e
     if (value[0] != '/' || strpbrk(value, " :,\n") != NULL)
         return 0;
     const char *const items[] = {"--ro-bind-try", value, value, NULL};
+    if (add_folders_above(args, value, err) < 0)
+        return -1;
     return add_all(args, items, err);
 }
 
@@ -153,8 +180,14 @@ static int add_sandbox(struct list *args, const struct pip_run *run, bool as_roo
                                         "/proc",
                                         "--dev",
                                         "/dev",
+                                        "--perms",
+                                        "1777",
                                         "--tmpfs",
                                         "/tmp",
+                                        "--perms",
+                                        "0755",
+                                        "--dir",
+                                        "/etc",
                                         "--ro-bind-try",
                                         "/etc/resolv.conf",
                                         "/etc/resolv.conf",
@@ -198,16 +231,18 @@ static int add_sandbox(struct list *args, const struct pip_run *run, bool as_roo
     return add_all(args, as_root ? root : user, err);
 }
 
-/* The last lines, which say what failed; pip's progress before them says nothing. */
-static const char *tail_of(const struct buf *output)
+/* The last bytes, which say what failed, on one line: an error is one line. */
+static void tail_of(const struct buf *output, char ret[static TAIL_MAX + 1])
 {
     const char *text = buf_text(output);
     size_t len = strlen(text);
-    if (len <= TAIL_MAX)
-        return text;
-    const char *start = text + len - TAIL_MAX;
-    const char *newline = strchr(start, '\n');
-    return newline != NULL && newline[1] != '\0' ? newline + 1 : start;
+    while (len > 0 && text[len - 1] == '\n')
+        len--;
+    size_t start = len > TAIL_MAX ? len - TAIL_MAX : 0;
+    memcpy(ret, text + start, len - start);
+    ret[len - start] = '\0';
+    for (char *newline = strchr(ret, '\n'); newline != NULL; newline = strchr(newline, '\n'))
+        *newline = ';';
 }
 
 static int run_sandbox(const struct list *args, const struct list *env, int timeout_ms,
@@ -222,8 +257,10 @@ static int run_sandbox(const struct list *args, const struct list *env, int time
     if (WIFEXITED(status) && WEXITSTATUS(status) == 0)
         return 0;
     char how[64];
+    char tail[TAIL_MAX + 1];
     process_status_text(status, how, sizeof(how));
-    return FAIL(err, ERR_APP, "requirements.txt: pip failed (%s): %s", how, tail_of(&errors));
+    tail_of(&errors, tail);
+    return FAIL(err, ERR_APP, "requirements.txt: pip failed (%s): %s", how, tail);
 }
 
 /* What a stranger's code wrote becomes ours: readable, not writable, no special bits or files. */
@@ -252,7 +289,7 @@ static int take_over(const char *folder, struct err *err)
 int pip_install(const struct pip_run *run, struct err *err)
 {
     bool as_root = geteuid() == 0;
-    struct list args = {0};
+    AUTO(list_done) struct list args = {0};
     struct list env = {0};
     AUTO_FREE char *bwrap = NULL;
     if (process_find("bwrap", "bubblewrap", &bwrap, err) < 0 || add(&args, bwrap, err) < 0 ||

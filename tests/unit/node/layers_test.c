@@ -1,0 +1,181 @@
+// SPDX-License-Identifier: Apache-2.0
+/*
+ * Layers built by the real pip in its sandbox, from a wheel that the test makes: built once, found
+ * again by content, failures with pip's own words, nothing half built left.
+ */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <cmocka.h>
+
+#include "base/file.h"
+#include "base/log.h"
+#include "base/process.h"
+#include "crypto/crypto.h"
+#include "node/layers.h"
+
+#include <dirent.h>
+#include <pthread.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <unistd.h>
+
+static char folder[64];
+static char wheels[96];
+static struct node_config config;
+static struct environments environments;
+static const struct environment_offer *environment;
+static struct store *store;
+static struct layers *layers;
+
+static void must(int result, const struct err *err)
+{
+    if (result < 0)
+        fail_msg("%s", err->message);
+}
+
+/* A wheel is a zip with the package and three files about it. */
+static const char make_wheel[] =
+    "import sys, zipfile\n"
+    "info = 'tiny-1.0.dist-info/'\n"
+    "with zipfile.ZipFile(sys.argv[1] + '/tiny-1.0-py3-none-any.whl', 'w') as z:\n"
+    "    z.writestr('tiny/__init__.py', 'answer = 42\\n')\n"
+    "    z.writestr(info + 'METADATA', 'Metadata-Version: 2.1\\nName: tiny\\nVersion: 1.0\\n')\n"
+    "    z.writestr(info + 'WHEEL', 'Wheel-Version: 1.0\\nGenerator: test\\n'\n"
+    "               'Root-Is-Purelib: true\\nTag: py3-none-any\\n')\n"
+    "    z.writestr(info + 'RECORD', '')\n";
+
+static void run_python(const char *argument)
+{
+    struct err err = ERR_INIT;
+    const char *const argv[] = {"/usr/bin/python3", "-c", make_wheel, argument, NULL};
+    const struct process_spec spec = {.argv = argv};
+    AUTO_BUF struct buf out = BUF_INIT(4096);
+    AUTO_BUF struct buf errors = BUF_INIT(4096);
+    int status = 0;
+    must(process_run(&spec, slice_of(NULL, 0), &out, &errors, 20000, &status, &err), &err);
+    if (status != 0)
+        fail_msg("%s", buf_text(&errors));
+}
+
+static int set_up(void **state)
+{
+    struct err err = ERR_INIT;
+    log_init("test", LOG_ERROR);
+    (void)snprintf(folder, sizeof(folder), "/tmp/mse-layers-XXXXXX");
+    assert_non_null(mkdtemp(folder));
+    assert_int_equal(chmod(folder, 0755), 0);
+    (void)snprintf(wheels, sizeof(wheels), "%s/wheels", folder);
+    must(folder_create(wheels, 0755, &err), &err);
+    run_python(wheels);
+    assert_int_equal(setenv("PIP_NO_INDEX", "1", 1), 0);
+    assert_int_equal(setenv("PIP_FIND_LINKS", wheels, 1), 0);
+    char path[128];
+    (void)snprintf(path, sizeof(path), "%s/state.db", folder);
+    const struct store_sqlite_options options = {.path = path};
+    must(store_sqlite_open(&options, &store, &err), &err);
+    must(node_config_defaults(folder, &config, &err), &err);
+    must(environments_fill(&config, "3.11", true, &environments, &err), &err);
+    must(environments_find(&environments, "", &environment, &err), &err);
+    const struct layers_options made = {.folder = folder, .store = store, .timeout_ms = 60000};
+    must(layers_new(&made, &layers, &err), &err);
+    return 0;
+}
+
+static int tear_down(void **state)
+{
+    struct err err = ERR_INIT;
+    layers_free(layers);
+    environments_done(&environments);
+    node_config_done(&config);
+    store_close(store);
+    return folder_remove_tree(folder, &err);
+}
+
+static void expect_nothing_unfinished(void)
+{
+    DIR *list = opendir(folder);
+    assert_non_null(list);
+    for (struct dirent *entry = readdir(list); entry != NULL; entry = readdir(list)) {
+        if (strncmp(entry->d_name, ".build-", 7) == 0)
+            fail_msg("'%s' was left", entry->d_name);
+    }
+    (void)closedir(list);
+}
+
+static void *get_in_thread(void *path)
+{
+    struct err err = ERR_INIT;
+    if (layers_get(layers, environment, slice_str("tiny==1.0\n"), path, &err) < 0)
+        print_error("%s\n", err.message);
+    return NULL;
+}
+
+static void built_once_test(void **state)
+{
+    struct err err = ERR_INIT;
+    pthread_t threads[2];
+    char *paths[2] = {NULL, NULL};
+    for (size_t i = 0; i < 2; i++)
+        assert_int_equal(pthread_create(&threads[i], NULL, get_in_thread, &paths[i]), 0);
+    for (size_t i = 0; i < 2; i++)
+        assert_int_equal(pthread_join(threads[i], NULL), 0);
+    assert_non_null(paths[0]);
+    assert_non_null(paths[1]);
+    assert_string_equal(paths[0], paths[1]);
+    char file[256];
+    AUTO_BUF struct buf text = BUF_INIT(4096);
+    (void)snprintf(file, sizeof(file), "%s/site-packages/tiny/__init__.py", paths[0]);
+    must(file_read(file, &text, &err), &err);
+    assert_string_equal(buf_text(&text), "answer = 42\n");
+    struct stat info;
+    assert_int_equal(stat(file, &info), 0);
+    assert_int_equal(info.st_uid, geteuid());
+    assert_int_equal(info.st_mode & 07777, 0644);
+    buf_clear(&text);
+    (void)snprintf(file, sizeof(file), "%s/environment.json", paths[0]);
+    must(file_read(file, &text, &err), &err);
+    assert_string_equal(buf_text(&text), environment->description);
+    /* the same again needs no pip: there is nothing to install from any more */
+    must(folder_remove_tree(wheels, &err), &err);
+    AUTO_FREE char *again = NULL;
+    must(layers_get(layers, environment, slice_str("tiny==1.0\n"), &again, &err), &err);
+    assert_string_equal(again, paths[0]);
+    free(paths[0]);
+    free(paths[1]);
+    expect_nothing_unfinished();
+}
+
+static void failure_test(void **state)
+{
+    struct err err = ERR_INIT;
+    char *path = NULL;
+    assert_int_equal(layers_get(layers, environment, slice_str("no-such-thing==9\n"), &path, &err),
+                     -1);
+    assert_int_equal(err.kind, ERR_APP);
+    assert_non_null(strstr(err.message, "no-such-thing"));
+    assert_null(path);
+    expect_nothing_unfinished();
+}
+
+static void nothing_needed_test(void **state)
+{
+    struct err err = ERR_INIT;
+    char *path = NULL;
+    must(layers_get(layers, environment, slice_of(NULL, 0), &path, &err), &err);
+    assert_null(path);
+}
+
+static int start(void **state)
+{
+    struct err err = ERR_INIT;
+    return crypto_init(&err);
+}
+
+int main(void)
+{
+#define TEST(name) cmocka_unit_test_setup_teardown(name##_test, set_up, tear_down)
+    const struct CMUnitTest tests[] = {TEST(built_once), TEST(failure), TEST(nothing_needed)};
+    return cmocka_run_group_tests_name("layers", tests, start, NULL);
+}
