@@ -5,7 +5,7 @@
  */
 #include "serve/asgi.h"
 
-enum { BODY_PIECE = 64 * 1024 };
+enum { BODY_PIECE = 64 * 1024, MAX_CONTEXTS = 16 };
 
 static struct http_exchange *exchange_of(const struct asgi_channel *channel)
 {
@@ -222,10 +222,33 @@ static void finish_unsent(struct asgi_channel *channel, bool failed)
     complete(channel);
 }
 
+/* Is the current exception, or one that it came from, the OSError by which we told the app that
+ * its client is gone? Frameworks turn it into one of their own. */
+static bool is_about_client(void)
+{
+    PyObject *type;
+    PyObject *value;
+    PyObject *trace;
+    PyErr_Fetch(&type, &value, &trace);
+    PyErr_NormalizeException(&type, &value, &trace);
+    bool found = false;
+    PyObject *at = value;
+    Py_XINCREF(at);
+    for (int depth = 0; at != NULL && !found && depth < MAX_CONTEXTS; depth++) {
+        found = PyErr_GivenExceptionMatches(at, PyExc_OSError) != 0;
+        PyObject *context = PyException_GetContext(at);
+        Py_DECREF(at);
+        at = context;
+    }
+    Py_XDECREF(at);
+    PyErr_Restore(type, value, trace);
+    return found;
+}
+
 static void http_finished(struct asgi_channel *channel)
 {
     bool failed = PyErr_Occurred() != NULL;
-    bool expected = channel->gone && PyErr_ExceptionMatches(PyExc_OSError);
+    bool expected = failed && channel->gone && is_about_client();
     if (!failed && channel->request != NULL && !channel->gone) {
         failed = true;
         PyErr_SetString(PyExc_RuntimeError,

@@ -220,7 +220,7 @@ static void test_input_as_raw_file(void **state)
 static void test_large_body_comes_back(void **state)
 {
     size_t size = 3 * 1024 * 1024 + 17;
-    uint8_t *body = malloc(size);
+    uint8_t *body = mem_alloc(size, NULL);
     assert_non_null(body);
     for (size_t i = 0; i < size; i++)
         body[i] = (uint8_t)(i * 7 + i / 251);

@@ -1,0 +1,39 @@
+"""What test_asgi.py calls without any framework."""
+import asyncio
+import sys
+
+
+async def respond(send, body, status=200):
+    await send({"type": "http.response.start", "status": status,
+                "headers": [(b"content-type", b"text/plain")]})
+    await send({"type": "http.response.body", "body": str(body).encode()})
+
+
+async def token(scope, receive, send):
+    await respond(send, scope["query_string"].decode())
+
+
+async def sleep(scope, receive, send):
+    await asyncio.sleep(float(scope["query_string"]))
+    await respond(send, "slept")
+
+
+async def loop(scope, receive, send):
+    await respond(send, type(asyncio.get_running_loop()).__module__)
+
+
+async def endless(scope, receive, send):
+    await send({"type": "http.response.start", "status": 200})
+    while True:
+        await send({"type": "http.response.body", "body": b"x" * 65536, "more_body": True})
+
+
+async def app(scope, receive, send):
+    if scope["type"] == "lifespan":
+        while True:
+            message = await receive()
+            print(message["type"], file=sys.stderr)
+            await send({"type": message["type"] + ".complete"})
+            if message["type"] == "lifespan.shutdown":
+                return
+    await globals()[scope["path"].strip("/")](scope, receive, send)

@@ -1,0 +1,128 @@
+"""ASGI over real sockets, without and with frameworks."""
+import concurrent.futures
+import contextlib
+import json
+import os
+import socket
+import time
+
+import pytest
+
+APPS = os.path.join(os.path.dirname(os.path.abspath(__file__)), "apps")
+LINES = b"".join(b"line %d\n" % i for i in range(5))
+JSON = {"Content-Type": "application/json"}
+
+
+def wait_for_done(server, expected):
+    """What the app does behind a response: it is asked until it has, at most ten seconds."""
+    deadline = time.monotonic() + 10
+    found = b""
+    while expected not in found and time.monotonic() < deadline:
+        found += server.get("/done").content
+    assert expected in found
+
+
+@pytest.mark.parametrize("tls", [False, True])
+def test_answers_are_not_mixed_up(serve, tls):
+    server = serve("asgi_app:app", tls=tls)
+
+    def ask(worker):
+        with contextlib.closing(server.connection()) as connection:
+            for i in range(100):
+                connection.request("GET", f"/token?{worker}-{i}")
+                assert connection.getresponse().read() == f"{worker}-{i}".encode()
+        return True
+
+    with concurrent.futures.ThreadPoolExecutor(8) as pool:
+        assert all(pool.map(ask, range(8)))
+
+
+def test_lifespan_and_stop_in_flight(serve):
+    server = serve("asgi_app:app")
+    with contextlib.closing(server.socket()) as connection:
+        connection.sendall(b"GET /sleep?0.3 HTTP/1.1\r\nHost: a\r\n\r\n")
+        assert server.get("/token?x").content == b"x"
+        server.stop()
+        assert connection.recv(1000).endswith(b"slept")
+    assert server.text() == "lifespan.startup\nlifespan.shutdown\n"
+
+
+def test_slow_reader_costs_bounded_memory(serve):
+    server = serve("asgi_app:app")
+    server.get("/token?x")
+    before = server.memory_kib()
+    with contextlib.closing(server.socket()) as connection:
+        connection.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
+        connection.sendall(b"GET /endless HTTP/1.1\r\nHost: a\r\n\r\n")
+        for _ in range(200):
+            assert server.get("/token?x").content == b"x"
+        assert server.memory_kib() - before < 8 << 10
+
+
+def test_loop_of_the_environment(serve, packages):
+    assert serve("asgi_app:app").get("/loop").content.startswith(b"asyncio")
+    assert serve("asgi_app:app", "--site", packages).get("/loop").content.startswith(b"uvloop")
+
+
+@pytest.mark.parametrize("tls", [False, True])
+def test_starlette(serve, packages, tls):
+    server = serve("starlette_app:app", "--site", packages, tls=tls)
+    assert server.get("/").content == b"Hello, world!"
+    data = {"a": [1, 2, {"b": "\u00e9"}]}
+    assert json.loads(server.request("POST", "/echo", json.dumps(data), JSON).content) == data
+    body = (b"--x\r\nContent-Disposition: form-data; name=\"field\"\r\n\r\nvalue\r\n--x\r\n"
+            b"Content-Disposition: form-data; name=\"file\"; filename=\"f.bin\"\r\n\r\n"
+            + b"\0" * 300000 + b"\r\n--x--\r\n")
+    upload = server.request("POST", "/upload", body,
+                            {"Content-Type": "multipart/form-data; boundary=x"})
+    assert json.loads(upload.content) == {"name": "f.bin", "size": 300000, "field": "value"}
+    assert server.request("POST", "/size", iter([b"x" * 100000] * 50),
+                          encode_chunked=True).content == b"5000000"
+    assert server.get("/stream").content == LINES
+    with open(os.path.join(APPS, "starlette_app.py"), "rb") as source:
+        assert server.get("/file").content == source.read()
+    assert server.get("/sync").content == b"from a thread"
+    assert server.get("/state").content == b"at startup"
+    assert server.get("/boom").status == 500
+    assert server.get("/background").content == b"sent"
+    wait_for_done(server, b"background")
+    assert server.get("/nowhere").status == 404
+    server.stop()
+    assert "as planned" in server.text() and "shut down" in server.text()
+
+
+def test_starlette_client_that_leaves(serve, packages):
+    server = serve("starlette_app:app", "--site", packages)
+    with contextlib.closing(server.socket()) as connection:
+        connection.sendall(b"GET /endless HTTP/1.1\r\nHost: a\r\n\r\n")
+        assert connection.recv(100).startswith(b"HTTP/1.1 200")
+    wait_for_done(server, b"closed")
+    server.stop()
+    assert "exception" not in server.text()
+
+
+def test_fastapi(serve, packages):
+    server = serve("fastapi_app:app", "--site", packages)
+    assert json.loads(server.get("/").content) == {"hello": "world"}
+    assert json.loads(server.get("/sync/41").content) == {"number": 42}
+    item = {"name": "one", "price": 1.5}
+    assert json.loads(server.request("POST", "/items", json.dumps(item), JSON).content) == item
+    assert server.request("POST", "/items", b"{}", JSON).status == 422
+    assert server.get("/openapi.json").status == 200
+
+
+def test_quart(serve, packages):
+    server = serve("quart_app:app", "--site", packages)
+    assert server.get("/").content == b"Hello, world!"
+    assert json.loads(server.request("POST", "/echo", b'{"a": 1}', JSON).content) == {"a": 1}
+    assert server.get("/stream").content == LINES
+
+
+@pytest.mark.parametrize("kind", ["wsgi", "asgi"])
+def test_django(serve, packages, kind):
+    server = serve(f"django_app:{kind}", "--site", packages)
+    assert server.get("/").content == b"Hello, world!"
+    assert json.loads(server.request("POST", "/echo", b'{"a": 1}', JSON).content) == {"a": 1}
+    assert server.get("/stream").content == LINES
+    assert server.get("/boom").status == 500
+    assert server.get("/nowhere").status == 404
