@@ -39,6 +39,7 @@ class Owner:
 
     def __init__(self, folder: Path, node_state: Path):
         self.folder = folder
+        self.mse = MSE
         self.config = folder / "config"
         self.env = {
             "PATH": f"{BUILD}:/usr/sbin:/usr/bin:/sbin:/bin",

@@ -226,3 +226,31 @@ def test_scaffold_deploy_and_test(owner):
     owner.ok("localtest", cwd=project)
     owner.ok("deploy", "--yes", cwd=project)
     owner.ok("test", cwd=project)
+
+
+def test_a_key_that_others_can_read_is_refused(owner):
+    project = owner.project("keyed", {"app.py": HELLO})
+    owner.ok("deploy", "--path", project, "--dry-run")
+    key = owner.config / "owner.key"
+    assert key.stat().st_mode & 0o777 == 0o600
+    key.chmod(0o644)
+    result = owner.run("deploy", "--path", project, "--dry-run")
+    assert result.status == 1 and "chmod 600" in result.err
+    key.chmod(0o600)
+
+
+def test_secrets_never_show_in_arguments_or_environments(owner):
+    """Looks at every process of the machine while the app starts and runs."""
+    project = owner.project("watched", {"app.py": "import time\ntime.sleep(1)\n" + HELLO},
+                            secrets={"token": "s3cr3t-v4lue-9902"})
+    seen = []
+    process = subprocess.Popen([str(owner.mse), "deploy", "--path", str(project), "--yes"],
+                               env=owner.env, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    while process.poll() is None:
+        for entry in Path("/proc").glob("[0-9]*"):
+            for name in ("cmdline", "environ"):
+                try:
+                    seen.append(b"s3cr3t-v4lue-9902" in (entry / name).read_bytes())
+                except OSError:
+                    pass
+    assert process.returncode == 0 and len(seen) > 100 and not any(seen)

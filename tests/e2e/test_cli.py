@@ -1,0 +1,120 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The command line without a node: help, wrong input, exit statuses."""
+import subprocess
+import re
+from pathlib import Path
+
+import pytest
+
+from conftest import BUILD, MSE, Owner
+
+
+@pytest.fixture
+def alone(tmp_path):
+    return Owner(tmp_path, tmp_path / "state")
+
+
+COMMANDS = ["scaffold", "init", "deploy", "verify", "list", "status", "logs", "stop", "restart",
+            "test", "localtest", "context", "node start", "node stop", "node status"]
+
+
+def test_help_lists_every_command(alone):
+    text = alone.ok("--help").out
+    for command in COMMANDS:
+        assert re.search(rf"^  {command} ", text, re.M), command
+
+
+@pytest.mark.parametrize("command", COMMANDS)
+def test_every_command_has_help_with_an_example(alone, command):
+    text = alone.ok(*command.split(), "--help").out
+    assert "example:" in text and f"mse {command}" in text
+    assert max(len(line) for line in text.splitlines()) < 140
+
+
+def test_the_man_page_has_every_command_and_status():
+    page = (BUILD / "mse.1").read_text()
+    for command in COMMANDS:
+        assert command.replace("-", "\\-") in page
+    for status in ("0", "2", "3", "4", "5", "1", "130"):
+        assert f".B {status}\n" in page
+
+
+@pytest.mark.parametrize("words,status,text", [
+    ([], 2, "no command"), (["deplyo"], 2, "deploy"), (["deploy", "--jsno"], 2, "--json"),
+    (["deploy", "surplus"], 2, "surplus"), (["status"], 2, "APP"), (["node"], 2, "start"),
+    (["logs", "x", "--tail", "many"], 2, "--tail"), (["list"], 4, "mse node start"),
+    (["deploy"], 1, "mse.toml"), (["scaffold", "../x"], 2, "name"), (["context"], 2, "--list"),
+])
+def test_wrong_use(alone, words, status, text):
+    result = alone.run(*words)
+    assert result.status == status, repr(result)
+    assert text in result.err
+
+
+def project(alone, toml, code="app = 1\n"):
+    folder = alone.folder / "p"
+    (folder / "code").mkdir(parents=True)
+    (folder / "code" / "app.py").write_text(code)
+    (folder / "mse.toml").write_text(toml)
+    return folder
+
+
+GOOD = 'name = "p"\n[code]\nlocation = "./code"\npython_application = "app:app"\n'
+
+
+@pytest.mark.parametrize("toml,expected", [
+    (GOOD.replace("location", "locatoin"), ["mse.toml:3", "locatoin", "location"]),
+    (GOOD.replace('"app:app"', "7"), ["mse.toml:4", "code.python_application", "string"]),
+    (GOOD.replace("app:app", "nothere:app"), ["mse.toml:4", "nothere"]),
+    (GOOD.replace("./code", "./nowhere"), ["mse.toml:3", "nowhere"]),
+    (GOOD + 'secrets = "./code/secrets.json"\n', ["mse.toml:5", "secrets"]),
+    (GOOD.replace('"p"', '""'), ["mse.toml:1", "name"]),
+    ('name = "p\n', ["mse.toml:1"]),
+])
+def test_errors_name_file_line_and_key(alone, toml, expected):
+    folder = project(alone, toml)
+    (folder / "code" / "secrets.json").write_text("{}")
+    result = alone.run("deploy", "--path", folder, "--dry-run")
+    assert result.status == 1
+    for part in expected:
+        assert part in result.err, result.err
+
+
+def test_secrets_that_are_no_object_are_refused_unseen(alone):
+    folder = project(alone, GOOD + 'secrets = "./s.json"\n')
+    (folder / "s.json").write_text('["hunter2hunter2"]')
+    result = alone.run("deploy", "--path", folder)
+    assert result.status == 1 and "object" in result.err and "hunter2" not in result.err
+
+
+def test_init_writes_what_deploy_reads(alone):
+    (alone.folder / "src").mkdir()
+    (alone.folder / "src" / "main.py").write_text("app = 1\n")
+    alone.ok("init", "--name", "shop")
+    text = (alone.folder / "mse.toml").read_text()
+    assert 'python_application = "main:app"' in text
+    assert alone.run("init").status == 1
+    assert (alone.folder / "mse.toml").read_text() == text
+    assert alone.run("deploy").status == 4
+
+
+def test_localtest_shows_what_would_fail_inside(alone):
+    alone.ok("scaffold", "hello")
+    folder = alone.folder / "hello"
+    code = folder / "code" / "app.py"
+    code.write_text(code.read_text() + "\n@app.get('/fork')\ndef fork():\n    os.fork()\n    return 'x'\n")
+    test = folder / "tests" / "test_app.py"
+    test.write_text(test.read_text() + "\n\ndef test_fork():\n    get('/fork')\n")
+    result = alone.run("localtest", cwd=folder)
+    assert result.status == 5 and "fork" in result.err + result.out
+    assert list(Path("/tmp").glob("mse-local-*")) == []
+
+
+def test_install_puts_everything_in_place(tmp_path):
+    subprocess.run(["meson", "install", "-C", str(BUILD), "--no-rebuild", "--quiet", "--destdir",
+                    str(tmp_path)], check=True, capture_output=True)
+    names = {path.name for path in tmp_path.rglob("*") if path.is_file()}
+    assert {"mse", "msed", "mse-enclave", "mse.1", "mse.toml.5", "msed.toml.5", "msed.8", "_mse",
+            "msed.service", "mse.h", "mse.pc"} <= names, names
+    mse = next(path for path in tmp_path.rglob("bin/mse"))
+    assert subprocess.run([mse, "--version"], check=True, capture_output=True).stdout.startswith(b"mse ")

@@ -1,0 +1,235 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The node: killed, restarted, filled, misconfigured; what it must survive and what it must remove."""
+import os
+import signal
+import socket
+import subprocess
+import time
+from pathlib import Path
+
+import pytest
+import requests
+
+from conftest import BUILD, Owner, leftovers
+from test_main_job import HELLO
+
+CRASH = HELLO + """
+import signal
+@app.get("/crash")
+def crash():
+    os.kill(os.getpid(), signal.SIGKILL)
+"""
+
+
+def get(app, path, timeout=10):
+    return requests.get(app["url"] + path, verify=app["certificate"], timeout=timeout)
+
+
+def eventually(condition, seconds=40):
+    end = time.monotonic() + seconds
+    last = None
+    while time.monotonic() < end:
+        try:
+            last = condition()
+            if last:
+                return last
+        except requests.exceptions.RequestException as error:
+            last = error
+        time.sleep(0.1)
+    raise AssertionError(f"not in time; the last answer was {last!r}")
+
+
+def daemon_pid(state: Path) -> int:
+    for entry in Path("/proc").iterdir():
+        if not entry.name.isdigit():
+            continue
+        try:
+            words = (entry / "cmdline").read_bytes().split(b"\0")
+        except OSError:
+            continue
+        if words[0].endswith(b"/msed") and b"--config" in words and any(
+                str(state).encode() in word for word in words):
+            return int(entry.name)
+    raise AssertionError("no msed runs here")
+
+
+@pytest.fixture
+def own_node(workspace, request):
+    """A node of this test's own, that it may kill."""
+    folder = workspace / f"n{abs(hash(request.node.name)) % 100000}"
+    folder.mkdir()
+    owner = Owner(folder / "o", folder / "s")
+    owner.folder.mkdir()
+    owner.ok("node", "start")
+    yield owner, folder / "s"
+    owner.run("node", "start")
+    stopped = owner.run("node", "stop", "--apps")
+    assert stopped.status == 0, repr(stopped)
+    end = time.monotonic() + 15
+    while leftovers(folder / "s") and time.monotonic() < end:
+        time.sleep(0.1)
+    assert leftovers(folder / "s") == []
+
+
+def test_start_twice_and_stop_twice(own_node):
+    owner, _ = own_node
+    again = owner.ok("node", "start")
+    assert "already" in again.out
+    owner.ok("node", "status")
+    owner.ok("node", "stop")
+    assert owner.run("node", "status").status == 4
+    owner.ok("node", "stop")
+
+
+def test_kill_9_loses_no_app(own_node):
+    owner, state = own_node
+    app = owner.deploy(owner.project("survivor", {"app.py": CRASH}))
+    assert get(app, "/count").text == "1"
+    os.kill(daemon_pid(state), signal.SIGKILL)
+    eventually(lambda: owner.run("node", "status").status == 4)
+    owner.ok("node", "start")
+    assert owner.ok("status", "--json", app["id"]).json["state"] == "running"
+    assert eventually(lambda: get(app, "/count").text) == "2"
+
+
+def test_an_app_that_died_with_the_node_is_started_again(own_node):
+    owner, state = own_node
+    app = owner.deploy(owner.project("revived", {"app.py": CRASH}))
+    assert get(app, "/count").text == "1"
+    os.kill(daemon_pid(state), signal.SIGKILL)
+    eventually(lambda: owner.run("node", "status").status == 4)
+    for entry in leftovers(state):
+        if entry.startswith("process "):
+            try:
+                os.kill(int(entry.split()[1].rstrip(":")), signal.SIGKILL)
+            except ProcessLookupError:
+                pass
+    owner.ok("node", "start")
+    eventually(lambda: owner.ok("status", "--json", app["id"]).json["state"] == "running")
+    assert eventually(lambda: get(app, "/count").text) == "2"
+
+
+def test_a_crash_is_followed_by_a_restart(owner):
+    app = owner.deploy(owner.project("crashing", {"app.py": CRASH}))
+    assert get(app, "/count").text == "1"
+    with pytest.raises(requests.exceptions.RequestException):
+        get(app, "/crash")
+    assert eventually(lambda: get(app, "/count").status_code == 200 and get(app, "/count").text)
+    assert owner.ok("status", "--json", app["id"]).json["restarts"] >= 1
+
+
+def test_five_quick_crashes_are_an_error(owner):
+    app = owner.deploy(owner.project("hopeless", {"app.py": CRASH}))
+
+    def crash_again():
+        status = owner.ok("status", "--json", app["id"]).json
+        if status["state"] == "on_error":
+            return status
+        try:
+            get(app, "/crash", timeout=5)
+        except requests.exceptions.RequestException:
+            pass
+        return None
+    status = eventually(crash_again, 90)
+    assert "5 times" in status["reason"]
+    owner.ok("restart", app["id"])
+    assert get(app, "/").text == "hello\n"
+
+
+def test_expiry_stops_the_app(owner):
+    when = time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime(time.time() + 6))
+    project = owner.project("brief", {"app.py": HELLO})
+    text = (project / "mse.toml").read_text()
+    (project / "mse.toml").write_text(f"expiration_date = {when}\n" + text)
+    app = owner.deploy(project)
+    status = eventually(lambda: (s := owner.ok("status", "--json", app["id"]).json)["state"] ==
+                        "stopped" and s)
+    assert "expired" in status["reason"]
+
+
+def test_quota_is_enospc_and_nothing_is_lost(own_node):
+    owner, state = own_node
+    config = state / "node" / "msed.toml"
+    owner.ok("node", "stop")
+    config.write_text(config.read_text() + '\n[hardware.tiny]\nmemory = "256M"\nstorage = "32M"\n')
+    owner.ok("node", "start")
+    code = HELLO + """
+@app.get("/fill")
+def fill():
+    (Path.home() / "kept").write_text("kept")
+    try:
+        with open(Path.home() / "big", "wb") as f:
+            for _ in range(64):
+                f.write(os.urandom(1 << 20))
+                f.flush()
+    except OSError as error:
+        return error.strerror
+    return "no limit"
+
+@app.get("/after")
+def after():
+    (Path.home() / "big").unlink()
+    (Path.home() / "more").write_text("more")
+    return (Path.home() / "kept").read_text()
+"""
+    project = owner.project("filler", {"app.py": code})
+    text = (project / "mse.toml").read_text()
+    (project / "mse.toml").write_text('resource = "tiny"\n' + text)
+    app = owner.deploy(project)
+    assert get(app, "/fill", 60).text == "No space left on device"
+    assert get(app, "/after").text == "kept"
+
+
+def test_requirements_become_a_layer_once(owner, node):
+    code = HELLO + "\nimport itsdangerous\n@app.get('/six')\ndef six_():\n    import six\n    return six.__version__ + ' ' + six.__file__\n"
+    files = {"app.py": code, "requirements.txt": "six==1.16.0\n"}
+    first = owner.run("deploy", "--path", owner.project("layered", files), "--yes", "--json")
+    if first.status != 0 and "pip" in first.err and "No matching distribution" in first.err:
+        pytest.skip("no package index can be reached")
+    assert first.status == 0, repr(first)
+    assert get(first.json, "/six").text.startswith("1.16.0 /mse-env/")
+    start = time.monotonic()
+    second = owner.deploy(owner.project("layered2", files))
+    assert get(second, "/six").text.startswith("1.16.0")
+    del start
+
+
+def test_bad_requirements_are_explained(owner):
+    files = {"app.py": HELLO, "requirements.txt": "no-such-package-of-ours==99.99\n"}
+    result = owner.run("deploy", "--path", owner.project("badreq", files), "--yes")
+    assert result.status in (1, 5)
+    assert "no-such-package-of-ours" in result.err
+
+
+def test_unknown_environment_lists_what_there_is(owner):
+    project = owner.project("env", {"app.py": HELLO})
+    text = (project / "mse.toml").read_text().replace("[code]\n", '[code]\ndocker = "mse-nothing"\n')
+    (project / "mse.toml").write_text(text)
+    result = owner.run("deploy", "--path", project, "--yes")
+    assert result.status == 1 and "mse-nothing" in result.err and "mse-flask" in result.err
+    assert "mse.toml:" in result.err
+
+
+def test_a_taken_socket_and_a_bad_config_are_explained(workspace):
+    folder = workspace / "bad"
+    folder.mkdir()
+    (folder / "msed.toml").write_text('stat = "/tmp"\n')
+    result = subprocess.run([BUILD / "msed", "--config", folder / "msed.toml"], text=True,
+                            capture_output=True, check=False, timeout=20)
+    assert result.returncode == 1
+    assert "msed.toml:1" in result.stderr and "'state'" in result.stderr
+
+
+def test_interrupted_deploy_leaves_nothing(owner, node):
+    project = owner.project("stopped-half", {"app.py": "import time\ntime.sleep(60)\n" + HELLO})
+    process = subprocess.Popen([BUILD / "mse", "deploy", "--path", project, "--yes"],
+                               env=owner.env, stderr=subprocess.PIPE, text=True)
+    eventually(lambda: [app for app in owner.ok("list", "--json").json
+                        if app["name"] == "stopped-half" and app["state"] in
+                        ("initializing", "spawning")])
+    time.sleep(0.5)
+    process.send_signal(signal.SIGINT)
+    _, errors = process.communicate(timeout=60)
+    assert process.returncode == 130, errors
+    assert [app for app in owner.ok("list", "--json").json
+            if app["name"] == "stopped-half" and app["state"] != "stopped"] == []

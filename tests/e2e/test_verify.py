@@ -1,0 +1,114 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What an app user does: verify, with and without the owner's context."""
+import json
+from pathlib import Path
+
+import pytest
+import requests
+
+from test_main_job import HELLO
+
+
+@pytest.fixture
+def app(owner):
+    return owner.deploy(owner.project("proved", {"app.py": HELLO}, secrets={"k": "v"}))
+
+
+def test_by_context_and_code(owner, app, tmp_path):
+    context = tmp_path / "proved.context"
+    owner.ok("context", "--export", "proved", "--output", context)
+    text = context.read_text()
+    exported = json.loads(text)
+    assert exported["kind"] == "verification" and "node" not in exported
+    assert "code_key" not in text and "secret" not in text
+    certificate = tmp_path / "verified.pem"
+    result = owner.ok("verify", app["url"], "--context", context, "--code",
+                      owner.folder / "proved" / "code", "--output", certificate,
+                      env={"MSE_CONFIG_HOME": str(tmp_path / "stranger")})
+    assert "protects nothing from the operator" in (result.out + result.err).replace("\n", " ")
+    assert requests.get(app["url"], verify=str(certificate), timeout=10).status_code == 200
+
+
+def test_json_has_every_check(owner, app):
+    verdict = owner.ok("verify", app["id"], "--json").json
+    assert verdict["verdict"] == "accepted" and verdict["tee"] == "simulation"
+    assert verdict["debug"] is False and len(verdict["checks"]) >= 3
+    assert {"name", "result", "found", "expected", "hint"} <= set(verdict["checks"][0])
+
+
+def test_other_code_is_refused(owner, app, tmp_path):
+    other = tmp_path / "code"
+    other.mkdir()
+    (other / "app.py").write_text(HELLO + "# one byte more\n")
+    result = owner.run("verify", app["id"], "--code", other)
+    assert result.status == 3 and "not the code" in result.err
+
+
+def test_fingerprint(owner, app):
+    owner.ok("verify", app["id"], "--fingerprint", app["fingerprint"])
+    wrong = owner.run("verify", app["id"], "--fingerprint", "00" * 32)
+    assert wrong.status == 3
+    short = owner.run("verify", app["id"], "--fingerprint", "abc")
+    assert short.status == 2
+
+
+def test_simulation_needs_to_be_named(owner, app, tmp_path):
+    result = owner.run("verify", app["url"], env={"MSE_CONFIG_HOME": str(tmp_path / "nobody")})
+    assert result.status == 3 and "simulation" in result.err + result.out
+
+
+def test_nobody_there(owner):
+    result = owner.run("verify", "https://localhost:1")
+    assert result.status == 4
+
+
+def test_not_an_enclave(owner, tmp_path):
+    from adversary import Trap, make_certificate
+    trap = Trap(*make_certificate(tmp_path, "web"))
+    result = owner.run("verify", f"https://localhost:{trap.port}")
+    trap.close()
+    assert result.status == 3
+
+
+def test_contexts(owner, app):
+    listed = owner.ok("context", "--list", "--json").json
+    assert [c["id"] for c in listed] == [app["id"]]
+    assert listed[0]["fingerprint"] == app["fingerprint"]
+    owner.ok("context", "--remove", "proved", "--yes")
+    assert owner.ok("context", "--list", "--json").json == []
+    gone = owner.run("context", "--export", "proved")
+    assert gone.status == 1 and "no context" in gone.err
+    owner.ok("context", "--purge", "--yes")
+    assert owner.run("context").status == 2
+
+
+def test_an_owner_certificate_stays_verifiable(owner, tmp_path):
+    from adversary import make_certificate
+    certificate, key = make_certificate(tmp_path, "own")
+    toml = (f'[ssl]\ndomain_name = "localhost"\ncertificate = "{certificate}"\n'
+            f'private_key = "{key}"\n')
+    app = owner.deploy(owner.project("ownssl", {"app.py": HELLO}, toml=toml))
+    assert Path(app["certificate"]).read_text() == certificate.read_text()
+    answer = requests.get(app["url"], verify=str(certificate), timeout=10)
+    assert answer.text == "hello\n"
+    owner.ok("verify", app["id"])
+    owner.ok("restart", app["id"])
+    assert requests.get(app["url"], verify=str(certificate), timeout=10).text == "hello\n"
+
+
+@pytest.mark.parametrize("break_it,expected", [
+    (lambda p, k: k.write_text(make_other(p.parent)), "does not belong"),
+])
+def test_a_certificate_that_does_not_fit_is_refused(owner, tmp_path, break_it, expected):
+    from adversary import make_certificate
+    certificate, key = make_certificate(tmp_path, "own")
+    break_it(certificate, key)
+    toml = (f'[ssl]\ndomain_name = "localhost"\ncertificate = "{certificate}"\n'
+            f'private_key = "{key}"\n')
+    result = owner.run("deploy", "--path", owner.project("badssl", {"app.py": HELLO}, toml=toml), "--yes")
+    assert result.status == 1 and expected in result.err and "mse.toml:" in result.err
+
+
+def make_other(folder):
+    from adversary import make_certificate
+    return make_certificate(folder, "another")[1].read_text()
