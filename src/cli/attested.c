@@ -131,7 +131,8 @@ static int connect_with(const char *url, const struct attested_expectation *expe
     const struct tls_client_config tls = {
         .verify = verify,
         .verify_context = &attested->judgement,
-        .allow_tls12 = true, /* an owner's certificate may be served so; RA-TLS is 1.3 only */
+        /* An owner's certificate may be served over TLS 1.2; RA-TLS is 1.3 only. */
+        .allow_tls12 = verify != judge_certificate,
     };
     attested->certificate.max = CERTIFICATE_MAX;
     attested->judgement.expectation = expectation;

@@ -28,8 +28,8 @@ struct deployment {
     struct node *node;
     int timeout_s;
     int64_t deadline_ms;
-    struct node_app app; /* as the node answered the upload */
-    bool is_uploaded;
+    struct node_app app;  /* as the node answered the upload */
+    bool may_exist;       /* the node may hold the app */
     char replaced_id[40]; /* "": none */
     struct attested *channel;
     char *certificate_path;
@@ -86,11 +86,11 @@ static int step_upload(struct deployment *d, struct err *err)
                    d->replaced_id[0] == '\0' ? "" : "&replace=", d->replaced_id,
                    expires[0] == '\0' ? "" : "&expires=", expires);
     AUTO_JSON json_t *answer = NULL;
+    d->may_exist = true; /* also when the answer gets lost */
     if (node_upload(d->node, path, d->project.package_fd, d->project.package_size, &answer, err) <
             0 ||
         node_app_from_json(answer, &d->app, err) < 0)
         return -1;
-    d->is_uploaded = true;
     if (strcmp(d->app.id, d->project.manifest.id) != 0)
         return FAIL(err, ERR_CONFLICT, "the node answered with another app's id");
     char size[UI_SIZE_TEXT];
@@ -329,19 +329,21 @@ static void clean_up(struct deployment *d, const struct err *failure)
 {
     struct err ignored = ERR_INIT;
     char path[API_PATH_SIZE];
-    if (!d->is_uploaded)
+    const char *id = d->project.manifest.id;
+    if (!d->may_exist)
         return;
+    ui_take_interrupt();
     if (failure->kind == ERR_APP) {
         (void)fprintf(stderr, "--- the end of the app's log ---\n");
-        (void)snprintf(path, sizeof(path), "/v1/apps/%s/logs?tail=%d", d->app.id, LOG_LINES);
+        (void)snprintf(path, sizeof(path), "/v1/apps/%s/logs?tail=%d", id, LOG_LINES);
         (void)!node_stream(d->node, path, print_log_line, NULL, &ignored);
         (void)fprintf(stderr, "---\n");
     }
-    (void)snprintf(path, sizeof(path), "/v1/apps/%s/stop", d->app.id);
-    if (node_request(d->node, "POST", path, NULL, &ignored) < 0)
-        ui_warning("the node still holds the app %.8s: %s", d->app.id, ignored.message);
+    (void)snprintf(path, sizeof(path), "/v1/apps/%s/stop", id);
+    if (node_request(d->node, "POST", path, NULL, &ignored) < 0 && ignored.kind != ERR_NOT_FOUND)
+        ui_warning("the node still holds the app %.8s: %s", id, ignored.message);
     ignored = ERR_INIT;
-    (void)!context_store_remove(d->app.id, &ignored);
+    (void)!context_store_remove(id, &ignored);
 }
 
 /* --- the end --- */

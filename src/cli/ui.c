@@ -23,6 +23,7 @@ static struct {
     bool colour;   /* of standard error */
     bool out_colour;
     volatile sig_atomic_t interrupted;
+    volatile sig_atomic_t interruptions; /* never taken back */
     pthread_mutex_t lock;
     pthread_cond_t wake;
     bool ticking;
@@ -39,7 +40,7 @@ static const char *const styles[] = {
 
 static void on_interrupt(int signal_number)
 {
-    if (ui.interrupted) {
+    if (ui.interruptions++ > 0) {
         static const char text[] = "\ninterrupted again: giving up at once\n";
         (void)!write(STDERR_FILENO, text, sizeof(text) - 1);
         _exit(130);
@@ -69,6 +70,11 @@ bool ui_json(void)
 const volatile sig_atomic_t *ui_interrupted(void)
 {
     return &ui.interrupted;
+}
+
+void ui_take_interrupt(void)
+{
+    ui.interrupted = 0;
 }
 
 static double elapsed_seconds(void)

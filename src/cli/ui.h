@@ -18,6 +18,10 @@ bool ui_json(void);
 /* True once Ctrl-C was pressed; long operations look at it. */
 const volatile sig_atomic_t *ui_interrupted(void);
 
+/* From here on the interruption that was counts no more: for cleaning up after it. A second Ctrl-C
+ * still ends the program at once. */
+void ui_take_interrupt(void);
+
 /* One step at a time. `detail` may be NULL. */
 void ui_step_begin(const char *name);
 void ui_step_end(const char *fmt, ...) PRINTF_LIKE(1, 2);
