@@ -25,7 +25,8 @@ void *arena_array(struct arena *arena, size_t count, size_t size) MUST_USE;
 struct slice arena_copy(struct arena *arena, struct slice bytes) MUST_USE;
 /* Formatted text; "" where memory ran out. */
 const char *arena_printf(struct arena *arena, const char *fmt, ...) PRINTF_LIKE(2, 3) MUST_USE;
-const char *arena_vprintf(struct arena *arena, const char *fmt, va_list args) MUST_USE;
+const char *arena_vprintf(struct arena *arena, const char *fmt, va_list args)
+    PRINTF_LIKE(2, 0) MUST_USE;
 /* Lower-case hexadecimal. */
 const char *arena_hex(struct arena *arena, struct slice bytes) MUST_USE;
 /* Outside text as printable ASCII: everything else becomes '?', cut at `max` characters. */

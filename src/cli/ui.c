@@ -165,6 +165,7 @@ void ui_step_fail(void)
     step_line("!!", UI_RED, "failed");
 }
 
+PRINTF_LIKE(3, 0)
 static void line(const char *label, enum ui_style style, const char *fmt, va_list args)
 {
     if (ui.colour)
@@ -194,6 +195,7 @@ void ui_warning(const char *fmt, ...)
     va_end(args);
 }
 
+PRINTF_LIKE(1, 2)
 static void error_line(const char *fmt, ...)
 {
     va_list args;

@@ -183,12 +183,13 @@ static int deny_socket(scmp_filter_ctx filter, const struct scmp_arg_cmp *argume
 
 static int add_socket_families(scmp_filter_ctx filter, struct err *err)
 {
-    const struct scmp_arg_cmp above[] = {SCMP_A0(SCMP_CMP_GT, AF_NETLINK)};
+    const struct scmp_arg_cmp above[] = {SCMP_A0(SCMP_CMP_GT, AF_NETLINK, 0)};
     /* NETLINK_ROUTE is how getaddrinfo and if_nameindex look at the interfaces. */
-    const struct scmp_arg_cmp netlink[] = {SCMP_A0(SCMP_CMP_EQ, AF_NETLINK),
-                                           SCMP_A2(SCMP_CMP_NE, 0)};
+    const struct scmp_arg_cmp netlink[] = {SCMP_A0(SCMP_CMP_EQ, AF_NETLINK, 0),
+                                           SCMP_A2(SCMP_CMP_NE, 0, 0)};
     for (size_t i = 0; i < ARRAY_LEN(denied_families); i++) {
-        const struct scmp_arg_cmp family[] = {SCMP_A0(SCMP_CMP_EQ, (uint64_t)denied_families[i])};
+        const struct scmp_arg_cmp family[] = {
+            SCMP_A0(SCMP_CMP_EQ, (uint64_t)denied_families[i], 0)};
         if (deny_socket(filter, family, 1, err) < 0)
             return -1;
     }
@@ -201,14 +202,14 @@ static int add_internet_sockets(scmp_filter_ctx filter, uint64_t family, struct 
 {
     for (size_t i = 0; i < ARRAY_LEN(denied_internet_kinds); i++) {
         const struct scmp_arg_cmp kind[] = {
-            SCMP_A0(SCMP_CMP_EQ, family),
+            SCMP_A0(SCMP_CMP_EQ, family, 0),
             SCMP_A1(SCMP_CMP_MASKED_EQ, SOCK_KIND_MASK, (uint64_t)denied_internet_kinds[i])};
         if (deny_socket(filter, kind, 2, err) < 0)
             return -1;
     }
     for (size_t i = 0; i < ARRAY_LEN(denied_internet_protocols); i++) {
         const struct scmp_arg_cmp protocol[] = {
-            SCMP_A0(SCMP_CMP_EQ, family),
+            SCMP_A0(SCMP_CMP_EQ, family, 0),
             SCMP_A2(SCMP_CMP_MASKED_EQ, UINT32_MAX, (uint64_t)denied_internet_protocols[i])};
         if (deny_socket(filter, protocol, 2, err) < 0)
             return -1;
