@@ -105,98 +105,99 @@ static void defaults_hold(void **state)
 
 #define GOOD_CODE "[code]\nlocation = 'c'\npython_application = 'app:app'\n"
 
+/* A message or hint that is NULL may be anything. */
+static const struct {
+    const char *toml, *message, *hint;
+} refused[] = {
+    {GOOD_CODE, "m.toml: 'name' is missing",
+     "The name of the app, unique in its project. Deploying again under the same name replaces "
+     "the running app."},
+    {"name = 'a'\n", "m.toml: 'code.location' is missing", NULL},
+    {"name = 'a'\npython_application = 'a:b'\n", "m.toml: 'cloud.code' is missing", NULL},
+    {"name = 7\n" GOOD_CODE, "m.toml:1: name: expected a string, found an integer", ""},
+    {"name = ''\n" GOOD_CODE, NULL, NULL},
+    {"name = '../x'\n" GOOD_CODE,
+     "m.toml:1: name: expected 1 to 64 of A-Z a-z 0-9 . _ - that begin with a letter or digit, "
+     "found '../x'",
+     ""},
+    {"name = 'a'\n[code]\nlocation = 3\n",
+     "m.toml:3: code.location: expected a string (a path), found an integer", ""},
+    {"name = 'a'\n[code]\nlocation = ''\n",
+     "m.toml:3: code.location: a path has between 1 and 4095 bytes", ""},
+    {"name = 'a'\nresorce = 'free'\n" GOOD_CODE, "m.toml:2: resorce: unknown key",
+     "did you mean 'resource'?"},
+    {"name = 'a'\nlocation = './c'\n", "m.toml:2: location: unknown key",
+     "did you mean 'code.location'?"},
+    {"name = 'a'\n[code]\nlocatoin = './c'\n", "m.toml:3: code.locatoin: unknown key",
+     "did you mean 'code.location'?"},
+    {"name = 'a'\n[cloud]\ncode = 'c'\ntest = './c'\n", "m.toml:4: cloud.test: unknown key",
+     "did you mean 'cloud.tests'?"},
+    {"name = 'a'\n[sll]\n", "m.toml:2: sll: unknown section", NULL},
+    {"name = 'a'\nzzzzzzzz = 1\n", "m.toml:2: zzzzzzzz: unknown key", ""},
+    {"name = 'a'\n'code.location' = 'c'\n", "m.toml:2: \"code.location\": unknown key",
+     "did you mean 'code.location'?"},
+    {"name = 'a'\ncode = './c'\n", "m.toml:2: code: expected a table, found a string", ""},
+    {"name = 'a'\n[[code]]\n", "m.toml:2: code: expected a table, found an array", ""},
+    {"name = 'a'\nresource = 'x'\nhardware = 'x'\n" GOOD_CODE,
+     "m.toml:3: hardware: is another name of 'resource', which is given in line 2", ""},
+    {"name = 'a'\npython_application = 'a:b'\n" GOOD_CODE,
+     "m.toml:2: python_application: belongs to another layout than section [code] in line 3", NULL},
+    {"name = 'a'\n" GOOD_CODE "[cloud]\n",
+     "m.toml:5: cloud: belongs to another layout than section [code] in line 2", NULL},
+    {"name = 'a'\n[code]\nlocation = 'c'\npython_application = 'app'\n",
+     "m.toml:4: code.python_application: expected \"module:variable\" such as \"app:app\", "
+     "found 'app'",
+     ""},
+    {"name = 'a'\n" GOOD_CODE "healthcheck_endpoint = 'health'\n",
+     "m.toml:5: code.healthcheck_endpoint: expected a path that begins with \"/\" such as "
+     "\"/health\", found 'health'",
+     ""},
+    {"name = 'a'\n" GOOD_CODE "docker = 'a b'\n",
+     "m.toml:5: code.docker: expected the name of an environment such as \"mse-flask\", found "
+     "'a b'",
+     ""},
+    {"name = 'a'\nexpiration_date = 2027-01-31T12:00:00\n" GOOD_CODE,
+     "m.toml:2: expiration_date: expected a date and time, found a date and time without "
+     "offset",
+     "write the offset too: 2027-01-31T12:00:00Z, or +02:00 instead of Z"},
+    {"name = 'a'\nexpiration_date = 'soon'\n" GOOD_CODE,
+     "m.toml:2: expiration_date: 'soon' is no date and time like 2026-11-22T10:00:00Z", ""},
+    {"name = 'a'\n" GOOD_CODE "[ssl]\ndomain_name = 'a.example'\n",
+     "m.toml: 'ssl.certificate' is missing", NULL},
+    {"name = 'a'\n" GOOD_CODE "[ssl]\ndomain_name = 'A b'\n",
+     "m.toml:6: ssl.domain_name: expected a host name in lower case such as "
+     "\"app.example.com\", found 'A b'",
+     ""},
+    {"name = 'a'\n" GOOD_CODE "[server]\nthreads = 0\n",
+     "m.toml:6: server.threads: expected a value between 1 and 256, found 0", ""},
+    {"name = 'a'\n" GOOD_CODE "[server]\nthreads = '4'\n",
+     "m.toml:6: server.threads: expected an integer, found a string", ""},
+    {"name = 'a'\n" GOOD_CODE "[server]\nbody_bytes = '3Q'\n",
+     "m.toml:6: server.body_bytes: the size: '3Q' is no size like 512M, 10G or 4096", ""},
+    {"name = 'a'\n" GOOD_CODE "[server]\nidle_timeout = 1.5\n",
+     "m.toml:6: server.idle_timeout: expected a duration such as \"30s\" or an integer "
+     "(seconds), found a float",
+     ""},
+    {"name = 'a'\ntests_requirements = 'pytest'\n" GOOD_CODE,
+     "m.toml:2: tests_requirements: expected an array, found a string", ""},
+    {"name = 'a'\ntests_requirements = ['pytest', 1]\n" GOOD_CODE,
+     "m.toml:2: tests_requirements[1]: expected a string, found an integer", ""},
+    {"name = 'a\n", "m.toml:1:10: the string does not end in its line", ""},
+};
+
 static void errors_name_file_line_and_key(void **state)
 {
-    static const struct {
-        const char *toml, *message, *hint;
-    } cases[] = {
-        {GOOD_CODE, "m.toml: 'name' is missing",
-         "The name of the app, unique in its project. Deploying again under the same name replaces "
-         "the running app."},
-        {"name = 'a'\n", "m.toml: 'code.location' is missing", NULL},
-        {"name = 'a'\npython_application = 'a:b'\n", "m.toml: 'cloud.code' is missing", NULL},
-        {"name = 7\n" GOOD_CODE, "m.toml:1: name: expected a string, found an integer", ""},
-        {"name = ''\n" GOOD_CODE, NULL, NULL},
-        {"name = '../x'\n" GOOD_CODE,
-         "m.toml:1: name: expected 1 to 64 of A-Z a-z 0-9 . _ - that begin with a letter or digit, "
-         "found '../x'",
-         ""},
-        {"name = 'a'\n[code]\nlocation = 3\n",
-         "m.toml:3: code.location: expected a string (a path), found an integer", ""},
-        {"name = 'a'\n[code]\nlocation = ''\n",
-         "m.toml:3: code.location: a path has between 1 and 4095 bytes", ""},
-        {"name = 'a'\nresorce = 'free'\n" GOOD_CODE, "m.toml:2: resorce: unknown key",
-         "did you mean 'resource'?"},
-        {"name = 'a'\nlocation = './c'\n", "m.toml:2: location: unknown key",
-         "did you mean 'code.location'?"},
-        {"name = 'a'\n[code]\nlocatoin = './c'\n", "m.toml:3: code.locatoin: unknown key",
-         "did you mean 'code.location'?"},
-        {"name = 'a'\n[cloud]\ncode = 'c'\ntest = './c'\n", "m.toml:4: cloud.test: unknown key",
-         "did you mean 'cloud.tests'?"},
-        {"name = 'a'\n[sll]\n", "m.toml:2: sll: unknown section", NULL},
-        {"name = 'a'\nzzzzzzzz = 1\n", "m.toml:2: zzzzzzzz: unknown key", ""},
-        {"name = 'a'\n'code.location' = 'c'\n", "m.toml:2: \"code.location\": unknown key",
-         "did you mean 'code.location'?"},
-        {"name = 'a'\ncode = './c'\n", "m.toml:2: code: expected a table, found a string", ""},
-        {"name = 'a'\n[[code]]\n", "m.toml:2: code: expected a table, found an array", ""},
-        {"name = 'a'\nresource = 'x'\nhardware = 'x'\n" GOOD_CODE,
-         "m.toml:3: hardware: is another name of 'resource', which is given in line 2", ""},
-        {"name = 'a'\npython_application = 'a:b'\n" GOOD_CODE,
-         "m.toml:2: python_application: belongs to another layout than section [code] in line 3",
-         NULL},
-        {"name = 'a'\n" GOOD_CODE "[cloud]\n",
-         "m.toml:5: cloud: belongs to another layout than section [code] in line 2", NULL},
-        {"name = 'a'\n[code]\nlocation = 'c'\npython_application = 'app'\n",
-         "m.toml:4: code.python_application: expected \"module:variable\" such as \"app:app\", "
-         "found 'app'",
-         ""},
-        {"name = 'a'\n" GOOD_CODE "healthcheck_endpoint = 'health'\n",
-         "m.toml:5: code.healthcheck_endpoint: expected a path that begins with \"/\" such as "
-         "\"/health\", found 'health'",
-         ""},
-        {"name = 'a'\n" GOOD_CODE "docker = 'a b'\n",
-         "m.toml:5: code.docker: expected the name of an environment such as \"mse-flask\", found "
-         "'a b'",
-         ""},
-        {"name = 'a'\nexpiration_date = 2027-01-31T12:00:00\n" GOOD_CODE,
-         "m.toml:2: expiration_date: expected a date and time, found a date and time without "
-         "offset",
-         "write the offset too: 2027-01-31T12:00:00Z, or +02:00 instead of Z"},
-        {"name = 'a'\nexpiration_date = 'soon'\n" GOOD_CODE,
-         "m.toml:2: expiration_date: 'soon' is no date and time like 2026-11-22T10:00:00Z", ""},
-        {"name = 'a'\n" GOOD_CODE "[ssl]\ndomain_name = 'a.example'\n",
-         "m.toml: 'ssl.certificate' is missing", NULL},
-        {"name = 'a'\n" GOOD_CODE "[ssl]\ndomain_name = 'A b'\n",
-         "m.toml:6: ssl.domain_name: expected a host name in lower case such as "
-         "\"app.example.com\", found 'A b'",
-         ""},
-        {"name = 'a'\n" GOOD_CODE "[server]\nthreads = 0\n",
-         "m.toml:6: server.threads: expected a value between 1 and 256, found 0", ""},
-        {"name = 'a'\n" GOOD_CODE "[server]\nthreads = '4'\n",
-         "m.toml:6: server.threads: expected an integer, found a string", ""},
-        {"name = 'a'\n" GOOD_CODE "[server]\nbody_bytes = '3Q'\n",
-         "m.toml:6: server.body_bytes: the size: '3Q' is no size like 512M, 10G or 4096", ""},
-        {"name = 'a'\n" GOOD_CODE "[server]\nidle_timeout = 1.5\n",
-         "m.toml:6: server.idle_timeout: expected a duration such as \"30s\" or an integer "
-         "(seconds), found a float",
-         ""},
-        {"name = 'a'\ntests_requirements = 'pytest'\n" GOOD_CODE,
-         "m.toml:2: tests_requirements: expected an array, found a string", ""},
-        {"name = 'a'\ntests_requirements = ['pytest', 1]\n" GOOD_CODE,
-         "m.toml:2: tests_requirements[1]: expected a string, found an integer", ""},
-        {"name = 'a\n", "m.toml:1:10: the string does not end in its line", ""},
-    };
-    for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
+    for (size_t i = 0; i < ARRAY_LEN(refused); i++) {
         AUTO_APP_CONFIG struct app_config config = {0};
         err = ERR_INIT;
-        if (app_config_parse(slice_str(cases[i].toml), "m.toml", &config, &err) == 0)
-            fail_msg("accepted:\n%s", cases[i].toml);
+        if (app_config_parse(slice_str(refused[i].toml), "m.toml", &config, &err) == 0)
+            fail_msg("accepted:\n%s", refused[i].toml);
         assert_int_equal(err.kind, ERR_INVALID);
         assert_null(config.toml);
-        if (cases[i].message != NULL)
-            assert_string_equal(err.message, cases[i].message);
-        if (cases[i].hint != NULL)
-            assert_string_equal(err.hint, cases[i].hint);
+        if (refused[i].message != NULL)
+            assert_string_equal(err.message, refused[i].message);
+        if (refused[i].hint != NULL)
+            assert_string_equal(err.hint, refused[i].hint);
     }
 }
 

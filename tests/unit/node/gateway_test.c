@@ -73,7 +73,7 @@ static const struct gateway_options by_port = {.addresses = loopback,
 static int set_up(void **state)
 {
     struct err err = ERR_INIT;
-    struct fixture *fixture = calloc(1, sizeof(*fixture));
+    struct fixture *fixture = mem_alloc(sizeof(*fixture), NULL);
     assert_non_null(fixture);
     (void)snprintf(fixture->folder, sizeof(fixture->folder), "/tmp/mse-gateway-XXXXXX");
     assert_non_null(mkdtemp(fixture->folder));
@@ -197,7 +197,7 @@ static pid_t send_bulk(int fd)
     assert_true(child >= 0);
     if (child != 0)
         return child;
-    uint8_t *bytes = malloc(BULK);
+    uint8_t *bytes = mem_alloc(BULK, NULL);
     struct err err = ERR_INIT;
     for (size_t i = 0; bytes != NULL && i < BULK; i++)
         bytes[i] = pattern(i);
@@ -220,7 +220,7 @@ static void slow_reader_test(void **state)
     char text[5] = {0};
     write_all(other, "ping", 4);
     read_exactly(other_app, text, 4);
-    uint8_t *bytes = malloc(BULK);
+    uint8_t *bytes = mem_alloc(BULK, NULL);
     assert_non_null(bytes);
     read_exactly(client, bytes, BULK);
     for (size_t i = 0; i < BULK; i++) {

@@ -149,7 +149,7 @@ static void open_keeper(struct fixture *fixture)
 
 static int set_up(void **state)
 {
-    struct fixture *fixture = calloc(1, sizeof(*fixture));
+    struct fixture *fixture = mem_alloc(sizeof(*fixture), NULL);
     assert_non_null(fixture);
     log_init("test", LOG_ERROR);
     (void)snprintf(fixture->state, sizeof(fixture->state), "/tmp/mse-keeper-XXXXXX");

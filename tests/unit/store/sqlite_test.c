@@ -37,7 +37,7 @@ static void reopen(struct fixture *fixture)
 
 static int set_up(void **state)
 {
-    struct fixture *fixture = calloc(1, sizeof(*fixture));
+    struct fixture *fixture = mem_alloc(sizeof(*fixture), NULL);
     assert_non_null(fixture);
     (void)snprintf(fixture->folder, sizeof(fixture->folder), "/tmp/mse-store-XXXXXX");
     assert_non_null(mkdtemp(fixture->folder));
