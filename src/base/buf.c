@@ -30,10 +30,10 @@ static int grow(struct buf *buf, size_t need, struct err *err)
     uint8_t *data = mem_alloc(cap, err);
     if (data == NULL)
         return -1;
-    if (buf->len > 0)
+    if (buf->data != NULL) {
         memcpy(data, buf->data, buf->len);
-    if (buf->data != NULL)
         mem_wipe(buf->data, buf->cap);
+    }
     free(buf->data);
     buf->data = data;
     buf->cap = cap;

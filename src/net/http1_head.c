@@ -400,13 +400,13 @@ int http1_parse_head(llhttp_t *parser, struct http_exchange *exchange, struct sl
     llhttp_init(parser, HTTP_REQUEST, &settings);
     parser->data = &parse;
     enum llhttp_errno error = llhttp_execute(parser, bytes, head.len);
+    parser->data = NULL;
     bool chunked = exchange->request.content_length < 0;
     bool good = parse.complete && ret_refusal->status == 0 &&
                 (chunked ? error == HPE_OK
                          : error == HPE_PAUSED && llhttp_get_error_pos(parser) == bytes + head.len);
     if (!good)
         return explain(parser, error, head, ret_refusal);
-    parser->data = NULL;
     if (masked > 0)
         memcpy(exchange->head, head.data, masked);
     return 0;

@@ -70,11 +70,10 @@ int environments_fill(const struct node_config *config, const char *python, bool
 /* "3.11 1\n" */
 static int ask_python(struct buf *out, struct err *err)
 {
-    static const char *const argv[] = {
-        "/usr/bin/python3", "-I", "-c",
+    static const char script[] =
         "import sys, importlib.util as u; "
-        "print('%d.%d' % sys.version_info[:2], int(u.find_spec('flask') is not None))",
-        NULL};
+        "print('%d.%d' % sys.version_info[:2], int(u.find_spec('flask') is not None))";
+    static const char *const argv[] = {"/usr/bin/python3", "-I", "-c", script, NULL};
     static const char *const env[] = {"PATH=/usr/bin:/bin", "LANG=C.UTF-8", NULL};
     const struct process_spec spec = {.argv = argv, .env = env};
     AUTO_BUF struct buf errors = BUF_INIT(512);

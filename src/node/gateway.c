@@ -573,8 +573,11 @@ void gateway_free(struct gateway *gateway)
         loop_stop(gateway->loop);
         (void)pthread_join(gateway->thread, NULL);
     }
-    while (gateway->connections != NULL)
-        drop_connection(gateway->connections);
+    struct connection *next = NULL;
+    for (struct connection *each = gateway->connections; each != NULL; each = next) {
+        next = each->next;
+        drop_connection(each);
+    }
     while (gateway->routes != NULL)
         remove_route(gateway, &gateway->routes);
     for (size_t i = 0; i < gateway->shared_count; i++)
