@@ -109,6 +109,7 @@ static int insert(struct keeper *keeper, const struct store_app *app, bool adopt
     if (kept == NULL)
         return -1;
     kept->adopted = adopted;
+    kept->routed = !adopted;
     (void)pthread_mutex_lock(&keeper->mutex);
     kept->next = keeper->apps;
     keeper->apps = kept;
@@ -173,17 +174,39 @@ static int choose_uid(const struct taken *taken, struct store_app *app, struct e
     return FAIL(err, ERR_BUSY, "no user left for the app");
 }
 
-static int choose_port(const struct taken *taken, struct store_app *app, struct err *err)
+int keeper_add_route(const struct keeper *keeper, const struct store_app *app, struct err *err)
+{
+    AUTO_FREE char *folder = str_printf(err, "%s/%s/node", keeper->options.folders->apps, app->id);
+    if (folder == NULL)
+        return -1;
+    const struct gateway_route route = {
+        .id = app->id,
+        .folder = folder,
+        .socket = "app.sock",
+        .host_name = app->host_name,
+        .port = (uint16_t)app->port,
+        .uid = app->run_uid != 0 ? (uid_t)app->run_uid : geteuid(),
+    };
+    return gateway_add(keeper->options.gateway, &route, err);
+}
+
+/* Takes the first port that nobody listens on, by listening on it. */
+static int open_route(const struct taken *taken, struct store_app *app, struct err *err)
 {
     const struct keeper_options *options = &taken->keeper->options;
     const struct config_ports *range = &options->config->ports;
     if (strcmp(options->config->domain, "localhost") != 0)
-        return 0;
+        return keeper_add_route(taken->keeper, app, err);
     for (int port = range->first; port <= range->last; port++) {
-        if (!is_among(taken->ports, taken->count, port) &&
-            gateway_port_free(options->addresses, options->address_count, (uint16_t)port)) {
-            app->port = port;
+        struct err failure = ERR_INIT;
+        if (is_among(taken->ports, taken->count, port))
+            continue;
+        app->port = port;
+        if (keeper_add_route(taken->keeper, app, &failure) == 0)
             return 0;
+        if (failure.kind != ERR_CONFLICT) {
+            *err = failure;
+            return -1;
         }
     }
     return FAIL(err, ERR_BUSY, "no free port between %d and %d for the app", range->first,
@@ -205,7 +228,7 @@ static int choose(struct keeper *keeper, struct store_app *app, const char *repl
                     (long long)keeper->options.config->limits.apps);
     if (choose_uid(taken, app, err) < 0)
         return -1;
-    return choose_port(taken, app, err);
+    return open_route(taken, app, err);
 }
 
 /* apps/ID with the package in it, open to the app's own user alone. Making it is what keeps two
@@ -246,16 +269,13 @@ static int create_locked(struct keeper *keeper, struct store_app *app, const cha
         return FAIL(err, ERR_EXISTS, "an app with the id '%s' exists already", app->id);
     if (choose(keeper, app, replaces, err) < 0)
         return -1;
-    if (make_folder(folder, app, package, err) < 0) {
-        if (err->kind != ERR_EXISTS)
-            remove_folder(folder);
-        return -1;
-    }
-    if (store_app_create(keeper->options.store, app, replaces, err) < 0) {
+    bool made = make_folder(folder, app, package, err) == 0;
+    if (made && store_app_create(keeper->options.store, app, replaces, err) == 0)
+        return 0;
+    gateway_remove(keeper->options.gateway, app->id);
+    if (made || err->kind != ERR_EXISTS)
         remove_folder(folder);
-        return -1;
-    }
-    return 0;
+    return -1;
 }
 
 static void stop_replaced(struct keeper *keeper, const char *id)

@@ -21,7 +21,7 @@ struct kept {
     int wake_fd;    /* eventfd */
     int control_fd; /* news of the enclave, -1: none attached. The minder's alone. */
     bool adopted;   /* it may be running already */
-    bool routed;    /* the minder's alone */
+    bool routed;    /* the gateway has its route. The minder's alone. */
 
     struct kept *next; /* mutex_guarded */
     struct store_app app;
@@ -43,6 +43,9 @@ struct keeper {
 void *minder_run(void *kept);
 /* The requirements of a stored package as pip gets them; empty where it has none. */
 int minder_requirements(const char *folder, struct buf *out, struct err *err) MUST_USE;
+/* Opens the app to its users: its port, or its name. CONFLICT: taken. */
+int keeper_add_route(const struct keeper *keeper, const struct store_app *app,
+                     struct err *err) MUST_USE;
 void keeper_event(struct keeper *keeper, const char *id, const char *text);
 /* Takes an app off the list. Call with the mutex. */
 void keeper_take_out(struct keeper *keeper, struct kept *kept);

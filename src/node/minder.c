@@ -156,20 +156,7 @@ static int get_layer(struct kept *kept, const struct store_app *app, char **ret,
 
 static int add_route(struct kept *kept, const struct store_app *app, struct err *err)
 {
-    AUTO_FREE char *node_folder = str_printf(err, "%s/node", kept->folder);
-    if (kept->routed)
-        return 0;
-    if (node_folder == NULL)
-        return -1;
-    const struct gateway_route route = {
-        .id = kept->id,
-        .folder = node_folder,
-        .socket = "app.sock",
-        .host_name = app->host_name,
-        .port = (uint16_t)app->port,
-        .uid = app->run_uid != 0 ? (uid_t)app->run_uid : geteuid(),
-    };
-    if (gateway_add(kept->keeper->options.gateway, &route, err) < 0)
+    if (!kept->routed && keeper_add_route(kept->keeper, app, err) < 0)
         return -1;
     kept->routed = true;
     return 0;
@@ -194,7 +181,8 @@ static int start_enclave(struct kept *kept, const struct store_app *app, struct 
                                      .folder = kept->folder,
                                      .layer = layer,
                                      .memory_bytes = manifest.memory_bytes,
-                                     .cpu_millis = manifest.cpu_millis};
+                                     .cpu_millis = manifest.cpu_millis,
+                                     .key_epoch = manifest.key_epoch};
     if (runner->class->start(runner, &spec, err) < 0)
         return -1;
     return runner->class->attach(runner, kept->folder, &kept->control_fd, err);

@@ -14,6 +14,7 @@ struct runner_spec {
     const char *layer;  /* folder, NULL: none */
     uint64_t memory_bytes;
     uint64_t cpu_millis;
+    uint64_t key_epoch;
 };
 
 enum runner_news {

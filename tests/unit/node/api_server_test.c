@@ -1,0 +1,345 @@
+// SPDX-License-Identifier: Apache-2.0
+/*
+ * The API over its sockets, as a client meets it: the routes, who may use them, packages, logs and
+ * the form of every error. The enclaves only pretend.
+ */
+#include "pretended_node.h"
+
+#include "crypto/x509.h"
+#include "base/text.h"
+#include "model/package_format.h"
+#include "net/client.h"
+#include "node/api.h"
+
+struct api_fixture {
+    struct fixture *below;
+    struct node node;
+    char socket[96];
+};
+
+static int api_set_up(void **state)
+{
+    struct err err = ERR_INIT;
+    struct api_fixture *fixture = mem_alloc(sizeof(*fixture), NULL);
+    assert_non_null(fixture);
+    void *below = NULL;
+    assert_int_equal(set_up(&below), 0);
+    fixture->below = below;
+    struct node *node = &fixture->node;
+    node->config = fixture->below->config;
+    node->folders = fixture->below->folders;
+    node->environments = fixture->below->environments;
+    node->store = fixture->below->store;
+    node->gateway = fixture->below->gateway;
+    node->keeper = fixture->below->keeper;
+    memset(node->runtime_digest, '1', 64); /* as write_manifest has it */
+    memset(node->simulation_root, 'a', 64);
+    (void)snprintf(fixture->socket, sizeof(fixture->socket), "%s/msed.sock", fixture->below->state);
+    node->config.socket = fixture->socket;
+    node->config.listen = (char *)(uintptr_t) "127.0.0.1:0";
+    if (api_start(node, &node->api, &err) < 0)
+        fail_msg("%s", err.message);
+    *state = fixture;
+    return 0;
+}
+
+static int api_tear_down(void **state)
+{
+    struct api_fixture *fixture = *state;
+    atomic_store(&fixture->node.stopping, true);
+    api_stop(fixture->node.api);
+    void *below = fixture->below;
+    free(fixture);
+    return tear_down(&below);
+}
+
+struct answer {
+    int status;
+    json_t *json;
+    struct buf text;
+};
+
+static void answer_done(struct answer *answer)
+{
+    json_decref(answer->json);
+    buf_done(&answer->text);
+}
+#define AUTO_ANSWER __attribute__((cleanup(answer_done)))
+
+static void ask(struct api_fixture *fixture, const struct http_client_request *request,
+                struct answer *ret)
+{
+    struct err err = ERR_INIT;
+    AUTO_HTTP_CLIENT struct http_client *client = NULL;
+    AUTO_HTTP_RESPONSE struct http_client_response response = HTTP_CLIENT_RESPONSE_INIT;
+    const struct http_client_config config = {.unix_path = fixture->socket, .host = "localhost"};
+    if (http_client_connect(&config, &client, &err) < 0 ||
+        http_client_request(client, request, &response, &err) < 0)
+        fail_msg("%s", err.message);
+    ret->status = response.status;
+    ret->text = BUF_INIT(1 << 20);
+    assert_int_equal(buf_bytes(&ret->text, buf_slice(&response.body), &err), 0);
+    const char *type = http_client_response_header(&response, "content-type");
+    if (type != NULL && strcmp(type, "application/json") == 0 &&
+        json_parse(buf_slice(&ret->text), "answer", 1 << 20, &ret->json, &err) < 0)
+        fail_msg("%s", err.message);
+}
+
+static void get(struct api_fixture *fixture, const char *method, const char *target,
+                struct answer *ret)
+{
+    const struct http_client_request request = {.method = method, .target = target};
+    ask(fixture, &request, ret);
+}
+
+static void expect_error(struct api_fixture *fixture, const char *method, const char *target,
+                         int status, const char *kind)
+{
+    AUTO_ANSWER struct answer answer = {0};
+    get(fixture, method, target, &answer);
+    assert_int_equal(answer.status, status);
+    const json_t *error = json_object_get(answer.json, "error");
+    assert_string_equal(json_string_value(json_object_get(error, "kind")), kind);
+    assert_true(json_string_length(json_object_get(error, "message")) > 0);
+    assert_true(json_is_string(json_object_get(error, "hint")));
+}
+
+/* Every member that docs/openapi.json requires of the schema is in the answer. */
+static void expect_schema(const json_t *value, const char *schema)
+{
+    struct err err = ERR_INIT;
+    AUTO_JSON json_t *document = NULL;
+    AUTO_BUF struct buf text = BUF_INIT(1 << 20);
+    const char *root = getenv("MSE_SOURCE_ROOT");
+    AUTO_FREE char *path = path_join(root != NULL ? root : ".", "docs/openapi.json", &err);
+    assert_non_null(path);
+    assert_int_equal(file_read(path, &text, &err), 0);
+    assert_int_equal(json_parse(buf_slice(&text), "openapi", text.len, &document, &err), 0);
+    const json_t *description = json_object_get(
+        json_object_get(json_object_get(document, "components"), "schemas"), schema);
+    const json_t *required = json_object_get(description, "required");
+    assert_true(json_array_size(required) > 0);
+    for (size_t i = 0; i < json_array_size(required); i++) {
+        const char *name = json_string_value(json_array_get(required, i));
+        if (json_object_get(value, name) == NULL)
+            fail_msg("%s: '%s' is missing", schema, name);
+    }
+    assert_int_equal(json_object_size(value), json_array_size(required));
+}
+
+static void about_test(void **state)
+{
+    struct api_fixture *fixture = *state;
+    AUTO_ANSWER struct answer node = {0};
+    get(fixture, "GET", "/v1/node", &node);
+    assert_int_equal(node.status, 200);
+    expect_schema(node.json, "Node");
+    AUTO_ANSWER struct answer environments = {0};
+    get(fixture, "GET", "/v1/environments", &environments);
+    expect_schema(json_array_get(environments.json, 0), "Environment");
+    AUTO_ANSWER struct answer hardware = {0};
+    get(fixture, "GET", "/v1/hardware", &hardware);
+    expect_schema(json_array_get(hardware.json, 0), "HardwareProfile");
+    AUTO_ANSWER struct answer apps = {0};
+    get(fixture, "GET", "/v1/apps", &apps);
+    assert_int_equal(json_array_size(apps.json), 0);
+}
+
+static void errors_test(void **state)
+{
+    struct api_fixture *fixture = *state;
+    expect_error(fixture, "GET", "/v1/nothing", 404, "not_found");
+    expect_error(fixture, "GET", "/", 404, "not_found");
+    expect_error(fixture, "DELETE", "/v1/node", 501, "unsupported");
+    expect_error(fixture, "GET", "/v1/apps?nmae=x", 400, "invalid");
+    expect_error(fixture, "GET", "/v1/apps/../node", 404, "not_found");
+    expect_error(fixture, "GET", "/v1/apps/%2e%2e", 400, "invalid");
+    expect_error(fixture, "GET", "/v1/apps/11111111-1111-4111-8111-111111111111", 404, "not_found");
+    expect_error(fixture, "POST", "/v1/apps", 400, "invalid");
+    expect_error(fixture, "POST", "/v1/node/shutdown?apps=maybe", 400, "invalid");
+}
+
+static void add_section(struct buf *out, enum package_section section, struct slice bytes)
+{
+    struct err err = ERR_INIT;
+    assert_int_equal(package_section_append(out, section, bytes.len, &err), 0);
+    assert_int_equal(buf_bytes(out, bytes, &err), 0);
+}
+
+/* A package whose manifest fits this node. */
+static void make_package(struct api_fixture *fixture, const char *id, const char *name,
+                         struct buf *out)
+{
+    struct err err = ERR_INIT;
+    struct manifest manifest = {.tls_mode = MANIFEST_TLS_RA,
+                                .tls_not_after = 4000000000,
+                                .memory_bytes = 1 << 28,
+                                .cpu_millis = 100,
+                                .quota_bytes = 1 << 26,
+                                .key_epoch = 1};
+    const struct environment_offer *offer = NULL;
+    AUTO_BUF struct buf text = BUF_INIT(MANIFEST_MAX);
+    (void)snprintf(manifest.id, sizeof(manifest.id), "%s", id);
+    (void)snprintf(manifest.name, sizeof(manifest.name), "%s", name);
+    (void)snprintf(manifest.python_application, sizeof(manifest.python_application), "app:app");
+    (void)snprintf(manifest.environment_name, sizeof(manifest.environment_name), "mse-flask");
+    (void)snprintf(manifest.tls_host_name, sizeof(manifest.tls_host_name), "localhost");
+    memset(manifest.code_commitment, 0x11, SHA256_SIZE);
+    memset(manifest.runtime_digest, 0x11, SHA256_SIZE);
+    memset(manifest.owner_key, 0x11, SHA256_SIZE);
+    OK(environments_find(&fixture->node.environments, "", &offer, &failure));
+    OK(hex_decode(offer->digest, "digest", manifest.environment_digest, SHA256_SIZE, &failure));
+    OK(sha256(slice_of(NULL, 0), manifest.requirements_digest, &failure));
+    OK(manifest_encode(&manifest, &text, &failure));
+    assert_int_equal(package_header_append(out, &err), 0);
+    add_section(out, PACKAGE_MANIFEST, buf_slice(&text));
+    add_section(out, PACKAGE_ARCHIVE, slice_str("encrypted"));
+}
+
+static void upload(struct api_fixture *fixture, const char *target, const struct buf *package,
+                   struct answer *ret)
+{
+    const struct http_header header = {slice_str("Content-Type"),
+                                       slice_str("application/vnd.mse.package")};
+    const struct http_client_request request = {.method = "POST",
+                                                .target = target,
+                                                .headers = &header,
+                                                .header_count = 1,
+                                                .body = buf_slice(package)};
+    ask(fixture, &request, ret);
+}
+
+static void expect_kind(const struct answer *answer, int status, const char *kind)
+{
+    const json_t *error = json_object_get(answer->json, "error");
+    assert_int_equal(answer->status, status);
+    assert_string_equal(json_string_value(json_object_get(error, "kind")), kind);
+}
+
+static void deploy_test(void **state)
+{
+    struct api_fixture *fixture = *state;
+    AUTO_BUF struct buf package = BUF_INIT(1 << 20);
+    make_package(fixture, id_a, "hello", &package);
+    AUTO_ANSWER struct answer made = {0};
+    upload(fixture, "/v1/apps?project=shop&expires=2100-01-01T00%3A00%3A00Z", &package, &made);
+    assert_int_equal(made.status, 201);
+    expect_schema(made.json, "App");
+    assert_string_equal(json_string_value(json_object_get(made.json, "project")), "shop");
+    assert_int_equal(json_integer_value(json_object_get(made.json, "expires")), 4102444800);
+    AUTO_ANSWER struct answer twice = {0};
+    upload(fixture, "/v1/apps?project=other", &package, &twice);
+    expect_kind(&twice, 409, "exists");
+    AUTO_BUF struct buf second = BUF_INIT(1 << 20);
+    make_package(fixture, id_b, "hello", &second);
+    AUTO_ANSWER struct answer same_name = {0};
+    upload(fixture, "/v1/apps?project=shop", &second, &same_name);
+    expect_kind(&same_name, 409, "conflict");
+    AUTO_ANSWER struct answer listed = {0};
+    get(fixture, "GET", "/v1/apps?name=hello&project=shop", &listed);
+    assert_int_equal(json_array_size(listed.json), 1);
+    AUTO_ANSWER struct answer replaced = {0};
+    char target[160];
+    (void)snprintf(target, sizeof(target), "/v1/apps?project=shop&replace=%s", id_a);
+    upload(fixture, target, &second, &replaced);
+    assert_int_equal(replaced.status, 201);
+    (void)snprintf(target, sizeof(target), "/v1/apps/%s/stop", id_b);
+    AUTO_ANSWER struct answer stopped = {0};
+    get(fixture, "POST", target, &stopped);
+    assert_int_equal(stopped.status, 200);
+    assert_string_equal(json_string_value(json_object_get(stopped.json, "state")), "stopped");
+    (void)snprintf(target, sizeof(target), "/v1/apps/%s/restart", id_b);
+    expect_error(fixture, "POST", target, 409, "conflict");
+    (void)snprintf(target, sizeof(target), "/v1/apps/%s", id_b);
+    AUTO_ANSWER struct answer gone = {0};
+    get(fixture, "DELETE", target, &gone);
+    assert_int_equal(gone.status, 204);
+    expect_error(fixture, "GET", target, 404, "not_found");
+}
+
+/* Cut, or with a byte behind its end: refused, and nothing of it stays. */
+static void bad_package_test(void **state)
+{
+    struct api_fixture *fixture = *state;
+    AUTO_BUF struct buf package = BUF_INIT(1 << 20);
+    make_package(fixture, id_a, "hello", &package);
+    struct buf cut = package;
+    cut.len -= 1;
+    AUTO_ANSWER struct answer truncated = {0};
+    upload(fixture, "/v1/apps", &cut, &truncated);
+    expect_kind(&truncated, 400, "invalid");
+    AUTO_ANSWER struct answer unknown = {0};
+    upload(fixture, "/v1/apps?resource=huge", &package, &unknown);
+    expect_kind(&unknown, 404, "not_found");
+    assert_int_equal(rmdir(fixture->node.folders.uploads), 0); /* it is empty */
+    assert_int_equal(mkdir(fixture->node.folders.uploads, 0700), 0);
+    assert_false(has_folder(fixture->below, id_a));
+}
+
+static void log_test(void **state)
+{
+    struct api_fixture *fixture = *state;
+    struct err err = ERR_INIT;
+    AUTO_BUF struct buf package = BUF_INIT(1 << 20);
+    make_package(fixture, id_a, "hello", &package);
+    AUTO_ANSWER struct answer made = {0};
+    upload(fixture, "/v1/apps", &package, &made);
+    assert_int_equal(made.status, 201);
+    char target[160];
+    (void)snprintf(target, sizeof(target), "/v1/apps/%s/logs?tail=2", id_a);
+    AUTO_ANSWER struct answer none = {0};
+    get(fixture, "GET", target, &none);
+    assert_int_equal(none.status, 200);
+    assert_int_equal(none.text.len, 0);
+    AUTO_FREE char *path = keeper_log_path(fixture->node.keeper, id_a, &err);
+    assert_int_equal(file_write_atomic(path, slice_str("one\ntwo\nthree\n"), 0600, &err), 0);
+    AUTO_ANSWER struct answer last = {0};
+    get(fixture, "GET", target, &last);
+    assert_string_equal(buf_text(&last.text), "two\nthree\n");
+    (void)snprintf(target, sizeof(target), "/v1/apps/%s/logs", id_a);
+    AUTO_ANSWER struct answer all = {0};
+    get(fixture, "GET", target, &all);
+    assert_string_equal(buf_text(&all.text), "one\ntwo\nthree\n");
+}
+
+static void *stop_app(void *argument)
+{
+    struct api_fixture *fixture = argument;
+    struct err err = ERR_INIT;
+    if (keeper_stop(fixture->node.keeper, id_a, &err) < 0)
+        print_error("%s\n", err.message);
+    return NULL;
+}
+
+/* A log that is followed ends with its app. */
+static void follow_test(void **state)
+{
+    struct api_fixture *fixture = *state;
+    struct err err = ERR_INIT;
+    AUTO_BUF struct buf package = BUF_INIT(1 << 20);
+    make_package(fixture, id_a, "hello", &package);
+    AUTO_ANSWER struct answer made = {0};
+    upload(fixture, "/v1/apps", &package, &made);
+    AUTO_FREE char *path = keeper_log_path(fixture->node.keeper, id_a, &err);
+    assert_int_equal(file_write_atomic(path, slice_str("one\n"), 0600, &err), 0);
+    pthread_t thread;
+    assert_int_equal(pthread_create(&thread, NULL, stop_app, fixture), 0);
+    char target[160];
+    (void)snprintf(target, sizeof(target), "/v1/apps/%s/logs?follow=1", id_a);
+    AUTO_ANSWER struct answer followed = {0};
+    get(fixture, "GET", target, &followed); /* returns */
+    assert_int_equal(pthread_join(thread, NULL), 0);
+    assert_int_equal(followed.status, 200);
+}
+
+int main(void)
+{
+#define TEST(name) cmocka_unit_test_setup_teardown(name##_test, api_set_up, api_tear_down)
+    const struct CMUnitTest tests[] = {
+        TEST(about), TEST(errors), TEST(deploy), TEST(bad_package), TEST(log), TEST(follow),
+    };
+    struct err err = ERR_INIT;
+    if (crypto_init(&err) < 0)
+        return 1;
+    return cmocka_run_group_tests_name("api_server", tests, NULL, NULL);
+}

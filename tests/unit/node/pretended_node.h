@@ -1,0 +1,249 @@
+// SPDX-License-Identifier: Apache-2.0
+/*
+ * A node in a temporary folder whose enclaves only pretend: for tests of the keeper and of the API.
+ */
+#pragma once
+
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <cmocka.h>
+
+#include "base/clock.h"
+#include "base/fd.h"
+#include "base/file.h"
+#include "base/log.h"
+#include "model/manifest.h"
+#include "node/keeper.h"
+
+#include <fcntl.h>
+#include <pthread.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <unistd.h>
+
+static const char id_a[] = "11111111-1111-4111-8111-111111111111";
+static const char id_b[] = "22222222-2222-4222-8222-222222222222";
+
+/* --- the runner: news is a byte in a pipe: i(nitializing), r(unning), e(nded) --- */
+
+struct pretended {
+    struct runner runner;
+    pthread_mutex_t mutex;
+    char folder[160]; /* of the one enclave that runs, "" none */
+    char next[8];     /* news that a new enclave starts with */
+    int pipe[2];
+    int starts;
+    int stops;
+    int destroys;
+};
+
+static inline struct pretended *of(struct runner *runner)
+{
+    return (struct pretended *)runner;
+}
+
+static inline void say(struct pretended *self, const char *news)
+{
+    struct err err = ERR_INIT;
+    assert_int_equal(fd_write_all(self->pipe[1], slice_str(news), &err), 0);
+}
+
+static inline int pretend_start(struct runner *runner, const struct runner_spec *spec,
+                                struct err *err)
+{
+    struct pretended *self = of(runner);
+    (void)pthread_mutex_lock(&self->mutex);
+    (void)snprintf(self->folder, sizeof(self->folder), "%s", spec->folder);
+    self->starts++;
+    int result = fd_pipe(self->pipe, err);
+    if (result == 0)
+        result = fd_write_all(self->pipe[1], slice_str(self->next), err);
+    (void)pthread_mutex_unlock(&self->mutex);
+    return result;
+}
+
+static inline int pretend_attach(struct runner *runner, const char *folder, int *ret_fd,
+                                 struct err *err)
+{
+    struct pretended *self = of(runner);
+    (void)pthread_mutex_lock(&self->mutex);
+    int result = 0;
+    if (strcmp(self->folder, folder) != 0)
+        result = FAIL(err, ERR_NOT_FOUND, "no supervisor");
+    else
+        *ret_fd = fcntl(self->pipe[0], F_DUPFD_CLOEXEC, 0);
+    (void)pthread_mutex_unlock(&self->mutex);
+    return result;
+}
+
+static inline int pretend_news(struct runner *runner, const char *folder, int fd,
+                               struct runner_event *ret, bool *ret_any, struct err *err)
+{
+    char byte = 0;
+    if (read(fd, &byte, 1) != 1)
+        return FAIL(err, ERR_IO, "the supervisor is gone");
+    *ret_any = true;
+    ret->news = byte == 'i' ? RUNNER_INITIALIZING : byte == 'r' ? RUNNER_RUNNING : RUNNER_ENDED;
+    (void)snprintf(ret->reason, sizeof(ret->reason), "signal 11");
+    return 0;
+}
+
+static inline int pretend_stop(struct runner *runner, const char *folder, struct err *err)
+{
+    struct pretended *self = of(runner);
+    (void)pthread_mutex_lock(&self->mutex);
+    self->stops++;
+    if (strcmp(self->folder, folder) == 0) {
+        fd_close(self->pipe[0]);
+        fd_close(self->pipe[1]);
+        self->folder[0] = '\0';
+    }
+    (void)pthread_mutex_unlock(&self->mutex);
+    return 0;
+}
+
+static inline int pretend_destroy(struct runner *runner, const char *folder, struct err *err)
+{
+    of(runner)->destroys++;
+    return 0;
+}
+
+static const struct runner_class pretend_class = {pretend_start, pretend_attach, pretend_news,
+                                                  pretend_stop, pretend_destroy};
+
+/* --- a node around it --- */
+
+struct fixture {
+    char state[64];
+    struct node_config config;
+    struct folders folders;
+    struct environments environments;
+    struct store *store;
+    struct layers *layers;
+    struct gateway *gateway;
+    struct keeper *keeper;
+    struct pretended runner;
+};
+
+static const char *const loopback[] = {"127.0.0.1"};
+#define OK(call)                                                                                   \
+    do {                                                                                           \
+        struct err failure = ERR_INIT;                                                             \
+        (void)&failure;                                                                            \
+        if ((call) < 0)                                                                            \
+            fail_msg("%s", failure.message);                                                       \
+    } while (0)
+
+static inline void open_keeper(struct fixture *fixture)
+{
+    const struct keeper_options options = {.config = &fixture->config,
+                                           .folders = &fixture->folders,
+                                           .environments = &fixture->environments,
+                                           .store = fixture->store,
+                                           .layers = fixture->layers,
+                                           .gateway = fixture->gateway,
+                                           .runner = &fixture->runner.runner,
+                                           .addresses = loopback,
+                                           .address_count = 1};
+    OK(keeper_new(&options, &fixture->keeper, &failure));
+}
+
+static inline int set_up(void **state)
+{
+    struct fixture *fixture = mem_alloc(sizeof(*fixture), NULL);
+    assert_non_null(fixture);
+    log_init("test", LOG_ERROR);
+    (void)snprintf(fixture->state, sizeof(fixture->state), "/tmp/mse-keeper-XXXXXX");
+    assert_non_null(mkdtemp(fixture->state));
+    fixture->folders = FOLDERS_INIT;
+    fixture->runner.runner.class = &pretend_class;
+    (void)pthread_mutex_init(&fixture->runner.mutex, NULL);
+    (void)snprintf(fixture->runner.next, sizeof(fixture->runner.next), "ir");
+    OK(node_config_defaults(fixture->state, &fixture->config, &failure));
+    /* below the ports that the system gives out, apart from those of a test beside this one */
+    fixture->config.ports.first = 22000 + getpid() % 90 * 100;
+    fixture->config.ports.last = fixture->config.ports.first + 99;
+    OK(folders_open(fixture->state, &fixture->folders, &failure));
+    OK(environments_fill(&fixture->config, "3.11", true, &fixture->environments, &failure));
+    const struct store_sqlite_options store = {.path = fixture->folders.database};
+    OK(store_sqlite_open(&store, &fixture->store, &failure));
+    const struct layers_options layers = {fixture->folders.layers, fixture->store, 1000};
+    OK(layers_new(&layers, &fixture->layers, &failure));
+    const struct gateway_options gateway = {
+        .addresses = loopback, .address_count = 1, .connections_per_app = 4, .idle_ms = 1000};
+    OK(gateway_new(&gateway, &fixture->gateway, &failure));
+    open_keeper(fixture);
+    *state = fixture;
+    return 0;
+}
+
+static inline int tear_down(void **state)
+{
+    struct fixture *fixture = *state;
+    struct err err = ERR_INIT;
+    keeper_free(fixture->keeper);
+    OK(pretend_stop(&fixture->runner.runner, fixture->runner.folder, &failure));
+    gateway_free(fixture->gateway);
+    layers_free(fixture->layers);
+    store_close(fixture->store);
+    environments_done(&fixture->environments);
+    folders_close(&fixture->folders);
+    node_config_done(&fixture->config);
+    assert_int_equal(folder_remove_tree(fixture->state, &err), 0);
+    free(fixture);
+    return 0;
+}
+
+static inline void write_manifest(const char *folder, const char *id)
+{
+    struct manifest manifest = {.tls_mode = MANIFEST_TLS_RA,
+                                .tls_not_after = 2000000000,
+                                .memory_bytes = 1 << 28,
+                                .cpu_millis = 1000,
+                                .quota_bytes = 1 << 30,
+                                .key_epoch = 1};
+    AUTO_BUF struct buf text = BUF_INIT(MANIFEST_MAX);
+    char path[256];
+    (void)snprintf(manifest.id, sizeof(manifest.id), "%s", id);
+    (void)snprintf(manifest.name, sizeof(manifest.name), "hello");
+    (void)snprintf(manifest.python_application, sizeof(manifest.python_application), "app:app");
+    (void)snprintf(manifest.environment_name, sizeof(manifest.environment_name), "mse-flask");
+    (void)snprintf(manifest.tls_host_name, sizeof(manifest.tls_host_name), "localhost");
+    uint8_t *const digests[] = {manifest.code_commitment, manifest.requirements_digest,
+                                manifest.runtime_digest, manifest.environment_digest,
+                                manifest.owner_key};
+    for (size_t i = 0; i < ARRAY_LEN(digests); i++)
+        memset(digests[i], 0x11, MANIFEST_DIGEST_SIZE);
+    OK(manifest_encode(&manifest, &text, &failure));
+    (void)snprintf(path, sizeof(path), "%s/manifest.json", folder);
+    OK(file_write_atomic(path, buf_slice(&text), 0644, &failure));
+}
+
+static inline int create(struct fixture *fixture, const char *id, const char *replaces,
+                         struct store_app *ret, struct err *err)
+{
+    char package[160];
+    (void)snprintf(package, sizeof(package), "%s/new", fixture->folders.uploads);
+    OK(folder_create(package, 0755, &failure));
+    write_manifest(package, id);
+    struct store_app app = {.created = 100, .updated = 100};
+    (void)snprintf(app.id, sizeof(app.id), "%s", id);
+    (void)snprintf(app.name, sizeof(app.name), "hello");
+    (void)snprintf(app.project, sizeof(app.project), "default");
+    (void)snprintf(app.owner, sizeof(app.owner), "uid:1");
+    (void)snprintf(app.environment, sizeof(app.environment), "mse-flask");
+    (void)snprintf(app.host_name, sizeof(app.host_name), "localhost");
+    int result = keeper_create(fixture->keeper, &app, package, replaces, ret, err);
+    struct err ignored = ERR_INIT;
+    (void)!folder_remove_tree(package, &ignored);
+    return result;
+}
+
+static inline bool has_folder(const struct fixture *fixture, const char *id)
+{
+    char path[160];
+    (void)snprintf(path, sizeof(path), "%s/%s", fixture->folders.apps, id);
+    return file_exists(path);
+}
