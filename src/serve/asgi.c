@@ -348,15 +348,6 @@ static struct asgi *make(struct serve *serve, const struct serve_config *config,
     return asgi;
 }
 
-static void asgi_free(struct asgi *asgi)
-{
-    if (asgi->wake_fd >= 0)
-        (void)close(asgi->wake_fd);
-    (void)pthread_cond_destroy(&asgi->changed);
-    (void)pthread_mutex_destroy(&asgi->lock);
-    free(asgi);
-}
-
 /* Without the GIL: until the app has started, or has failed to. */
 static int wait_for_start(struct asgi *asgi, struct err *err)
 {
@@ -398,8 +389,6 @@ static int asgi_start(struct serve *serve, const struct serve_config *config, st
         status = wait_for_start(asgi, err);
         Py_END_ALLOW_THREADS;
     }
-    if (status < 0)
-        asgi_free(STEAL(serve->asgi));
     return status;
 }
 
@@ -455,8 +444,19 @@ static int asgi_drain(struct serve *serve, int64_t timeout_ms, struct err *err)
 
 static void asgi_finish(struct serve *serve)
 {
-    asgi_free(STEAL(serve->asgi));
     asgi_scope_finish();
+}
+
+static void asgi_free(struct serve *serve)
+{
+    struct asgi *asgi = STEAL(serve->asgi);
+    if (asgi == NULL)
+        return;
+    if (asgi->wake_fd >= 0)
+        (void)close(asgi->wake_fd);
+    (void)pthread_cond_destroy(&asgi->changed);
+    (void)pthread_mutex_destroy(&asgi->lock);
+    free(asgi);
 }
 
 static void asgi_stats(struct serve *serve, struct serve_stats *ret)
@@ -476,5 +476,6 @@ const struct app_protocol asgi_protocol = {
     .drain = asgi_drain,
     .round_end = asgi_round_end,
     .finish = asgi_finish,
+    .free = asgi_free,
     .stats = asgi_stats,
 };

@@ -31,8 +31,10 @@ struct app_protocol {
     int (*drain)(struct serve *serve, int64_t timeout_ms, struct err *err);
     /* [I/O thread] The server has handed over what one round brought. */
     void (*round_end)(struct serve *serve);
-    /* With the GIL held, after a drain that succeeded. */
+    /* With the GIL held, after the threads have ended: gives up all Python objects. */
     void (*finish)(struct serve *serve);
+    /* When the interpreter is gone, and whatever it still held with it. */
+    void (*free)(struct serve *serve);
     void (*stats)(struct serve *serve, struct serve_stats *ret);
 };
 

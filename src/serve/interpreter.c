@@ -18,7 +18,7 @@ enum { MAX_CANDIDATES = 256 };
  * in a virtual environment, and behind the standard library. A line of output is one write. */
 static const char prepare_code[] =
     "def prepare(module_path, folders):\n"
-    "    import site, sys\n"
+    "    import site, sys, threading\n" /* its first importer is the main thread to it */
     "    old = list(sys.path)\n"
     "    for folder in folders:\n"
     "        site.addsitedir(folder)\n"

@@ -45,8 +45,12 @@ static int start_app(struct serve *serve, const struct serve_config *config, str
 /* Ends the interpreter; the GIL is held, all threads of ours are gone. */
 static void end_interpreter(struct serve *serve)
 {
+    if (serve->protocol != NULL)
+        serve->protocol->finish(serve);
     Py_CLEAR(serve->app);
     (void)Py_FinalizeEx(); /* what it reports it has printed */
+    if (serve->protocol != NULL)
+        serve->protocol->free(serve);
 }
 
 struct serve *serve_new(const struct serve_config *config, struct err *err)
@@ -102,7 +106,6 @@ void serve_free(struct serve *serve)
     if (serve == NULL || !serve->stopped)
         return;
     PyEval_RestoreThread(serve->main_thread);
-    serve->protocol->finish(serve);
     end_interpreter(serve);
     free(serve);
 }

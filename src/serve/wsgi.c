@@ -322,9 +322,13 @@ static void wsgi_round_end(struct serve *serve)
 
 static void wsgi_finish(struct serve *serve)
 {
-    workers_free(STEAL(serve->workers));
     environ_finish();
     input_finish();
+}
+
+static void wsgi_free(struct serve *serve)
+{
+    workers_free(STEAL(serve->workers));
 }
 
 static void wsgi_stats(struct serve *serve, struct serve_stats *ret)
@@ -345,5 +349,6 @@ const struct app_protocol wsgi_protocol = {
     .drain = wsgi_drain,
     .round_end = wsgi_round_end,
     .finish = wsgi_finish,
+    .free = wsgi_free,
     .stats = wsgi_stats,
 };
