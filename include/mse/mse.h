@@ -5,6 +5,7 @@
 #pragma once
 
 #include "mse/bytes.h"
+#include "mse/explain.h"
 #include "mse/policy.h"
 #include "mse/verdict.h"
 #include "mse/verify.h"

@@ -25,6 +25,8 @@ extern const size_t command_count;
 
 extern const struct command command_context;
 extern const struct command command_deploy;
+extern const struct command command_diff;
+extern const struct command command_explain;
 extern const struct command command_init;
 extern const struct command command_list;
 extern const struct command command_localtest;
