@@ -126,7 +126,6 @@ static void unlink_connection(struct connection *connection)
     if (connection->next != NULL)
         connection->next->previous = connection->previous;
     count(&io->stats.open, (uint64_t)-1);
-    server_note_connection_gone(io->server);
 }
 
 void connection_close(struct connection *connection)
@@ -152,6 +151,7 @@ void connection_close(struct connection *connection)
     connection->in = NULL;
     connection->in_len = connection->in_cap = 0;
     connection_unreference(connection);
+    server_note_connection_gone(io->server); /* who waits for it finds all callbacks done */
 }
 
 static void send_shutdown(struct connection *connection)
@@ -238,7 +238,10 @@ void connection_update(struct connection *connection)
     if (connection->phase == PHASE_CLOSED)
         return;
     bool read = !connection->end_of_input && !connection->reading_paused;
-    uint32_t events = (read || connection->phase == PHASE_LINGER ? (uint32_t)EPOLLIN : 0) |
+    read = read || connection->phase == PHASE_LINGER;
+    /* Where nothing is read, the client's leaving would go unnoticed. */
+    uint32_t events = (read ? (uint32_t)EPOLLIN : 0) |
+                      (!read && !connection->peer_shut ? (uint32_t)EPOLLRDHUP : 0) |
                       (connection->write_blocked ? (uint32_t)EPOLLOUT : 0);
     if (loop_watch_change(connection->io->loop, &connection->watch, events, NULL) < 0) {
         connection_close(connection);
@@ -376,12 +379,13 @@ static bool read_once(struct connection *connection)
         return false;
     }
     if (got == 0) {
-        connection->end_of_input = true;
+        connection->end_of_input = connection->peer_shut = true;
         connection->half_closed_us = loop_now_us(connection->io->loop);
         connection->protocol->end_of_input(connection);
         return false;
     }
     count(&connection->io->stats.bytes_in, (uint64_t)got);
+    connection->half_closed_us = loop_now_us(connection->io->loop); /* there was more to come */
     if (kept > 0)
         memcpy(scratch, connection->in, kept);
     feed(connection, scratch, kept + (size_t)got);
@@ -459,8 +463,10 @@ static int read_proxy(struct connection *connection)
     struct proxy_peer peer;
     if (proxy_header_parse(slice_of(connection->in, size), &peer, NULL) < 0)
         return -1;
-    memcpy(connection->address, peer.address, sizeof(connection->address));
-    connection->port = peer.port;
+    if (peer.known) {
+        memcpy(connection->address, peer.address, sizeof(connection->address));
+        connection->port = peer.port;
+    }
     connection->peer_known = false; /* that was the gateway */
     connection->in_len = 0;
     return begin(connection) < 0 ? -1 : 1;
@@ -512,6 +518,10 @@ static void on_ready(struct loop_watch *watch, uint32_t events)
     if (dead) {
         connection_close(connection);
         return;
+    }
+    if ((events & EPOLLRDHUP) != 0 && !reading) {
+        connection->peer_shut = true;
+        connection->half_closed_us = loop_now_us(connection->io->loop);
     }
     if ((events & EPOLLOUT) != 0) {
         connection->write_blocked = false;

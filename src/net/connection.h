@@ -160,7 +160,8 @@ struct connection {
     int64_t since_us; /* when what we are waiting for began */
     int64_t half_closed_us;
     bool reading_paused; /* by the protocol */
-    bool end_of_input;
+    bool end_of_input;   /* all that the client sent was read */
+    bool peer_shut;      /* the client has shut down its side (some may still be unread) */
     bool write_blocked;
     bool stopping;
     bool close_when_done; /* after the exchanges that are linked */

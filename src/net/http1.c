@@ -632,7 +632,7 @@ static int64_t deadline_us(const struct connection *connection)
     if (http1->receiving != NULL && !connection->reading_paused)
         return since + (int64_t)limits->body_timeout_ms * 1000;
     if (connection->linked_count > 0)
-        return connection->end_of_input
+        return connection->peer_shut
                    ? connection->half_closed_us + (int64_t)limits->half_closed_ms * 1000
                    : INT64_MAX;
     return since + (int64_t)limits->idle_timeout_ms * 1000;
@@ -642,7 +642,8 @@ static void late(struct connection *connection)
 {
     struct http1 *http1 = &connection->http1;
     struct http_exchange *exchange;
-    if (connection->write_blocked || (connection->linked_count > 0 && connection->end_of_input)) {
+    if (connection->write_blocked ||
+        (connection->peer_shut && connection->linked_count > 0 && !http1->in_head)) {
         connection_close(connection);
     } else if (http1->in_head) {
         http1->in_head = false;

@@ -37,6 +37,7 @@ static struct err err;
 
 struct seen {
     struct buf body;
+    bool held; /* nothing is read, nothing is answered */
 };
 
 static atomic_int requests_seen;
@@ -83,7 +84,7 @@ static void on_body(void *context, struct http_exchange *exchange)
     (void)context;
     struct seen *seen = http_data(exchange);
     struct err failure = ERR_INIT;
-    for (;;) {
+    while (!seen->held) {
         uint8_t piece[4096];
         size_t len;
         bool end;
@@ -156,7 +157,7 @@ static void on_request(void *context, struct http_exchange *exchange)
     else if (slice_is_str(path, "/release"))
         end_exchange(exchange);
     else if (slice_is_str(path, "/hold"))
-        return; /* until the client goes */
+        seen->held = true; /* until the client goes */
     else if (slice_is_str(path, "/ignore-body"))
         respond_with(exchange, 200, "X-A", "b");
     else
