@@ -169,7 +169,7 @@ static int node_error(const struct http_client_response *response, struct err *e
 }
 
 /* Sends on a connection of its own; a status of 300 and above is the node's error. */
-static int exchange(struct node *node, struct http_client_request *request,
+static int exchange(struct node *node, const struct http_client_request *request,
                     struct http_client_response *response, struct err *err)
 {
     AUTO_HTTP_CLIENT struct http_client *client = NULL;
@@ -179,15 +179,12 @@ static int exchange(struct node *node, struct http_client_request *request,
          slice_str(node->authorization == NULL ? "" : node->authorization)},
     };
     response->body.max = ANSWER_MAX;
-    request->headers = headers;
-    request->header_count = node->authorization == NULL ? 1 : 2;
-    if (!request->use_fd) {
-        request->headers = headers + 1;
-        request->header_count--;
-    }
+    struct http_client_request sent = *request;
+    sent.headers = request->use_fd ? headers : headers + 1;
+    sent.header_count = (request->use_fd ? 1 : 0) + (node->authorization == NULL ? 0 : 1);
     if (connect_node(node, &client, err) < 0)
         return -1;
-    if (http_client_request(client, request, response, err) < 0)
+    if (http_client_request(client, &sent, response, err) < 0)
         return FAIL_CONTEXT(err, "%s %s", request->method, request->target);
     return response->status < 300 ? 0 : node_error(response, err);
 }

@@ -8,6 +8,7 @@
 #include "net/connection.h"
 #include "net/http1_head.h"
 
+#include <assert.h>
 #include <stdio.h>
 #include <sys/socket.h>
 
@@ -66,6 +67,7 @@ static void fail_body(struct connection *connection, enum err_kind kind, int sta
 static void end_body(struct connection *connection)
 {
     struct http_exchange *exchange = connection->http1.receiving;
+    assert(exchange != NULL);
     connection->http1.state = HTTP1_HEAD;
     connection->http1.receiving = NULL;
     connection->since_us = loop_now_us(connection->io->loop);
@@ -108,6 +110,7 @@ static size_t take_chunked(struct connection *connection, const uint8_t *data, s
 {
     struct http1 *http1 = &connection->http1;
     struct http_exchange *exchange = http1->receiving;
+    assert(exchange != NULL);
     size_t take = len < BODY_HIGH ? len : BODY_HIGH;
     int64_t before = exchange->body_received;
     enum llhttp_errno result = llhttp_execute(&http1->parser, (const char *)data, take);
