@@ -1,0 +1,124 @@
+// SPDX-License-Identifier: Apache-2.0
+/*
+ * What an app writes to its standard output and error. The app may be hostile: its bytes can
+ * neither forge a line (each gets its time here), nor drive a terminal (control characters are
+ * replaced), nor fill the disk (one rotation). Runs in the supervisor.
+ */
+#include "launch/app_log.h"
+
+#include "base/clock.h"
+#include "base/fd.h"
+#include "base/text.h"
+
+#include <fcntl.h>
+#include <stdio.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#define LOG_NAME "log"
+#define LOG_OLD_NAME "log.1"
+
+static int open_file(struct app_log *log, struct err *err)
+{
+    struct stat info;
+    if (fd_open(LOG_NAME, O_WRONLY | O_CREAT | O_APPEND | O_NOFOLLOW, 0600, &log->fd, err) < 0)
+        return -1;
+    log->size = fstat(log->fd, &info) == 0 ? (uint64_t)info.st_size : 0;
+    return 0;
+}
+
+int app_log_open(struct app_log *log, uint64_t max_bytes, struct err *err)
+{
+    *log = (struct app_log){.fd = -1, .max = max_bytes / 2};
+    return open_file(log, err);
+}
+
+static void rotate(struct app_log *log)
+{
+    struct err ignored = ERR_INIT;
+    fd_close(fd_steal(&log->fd));
+    (void)rename(LOG_NAME, LOG_OLD_NAME);
+    (void)!open_file(log, &ignored);
+}
+
+static void remember(struct app_log *log, const char *text, size_t len)
+{
+    if (len > sizeof(log->tail))
+        return;
+    while (log->tail_len + len > sizeof(log->tail)) {
+        const char *end = memchr(log->tail, '\n', log->tail_len);
+        size_t gone = end == NULL ? log->tail_len : (size_t)(end - log->tail) + 1;
+        memmove(log->tail, log->tail + gone, log->tail_len - gone);
+        log->tail_len -= gone;
+    }
+    memcpy(log->tail + log->tail_len, text, len);
+    log->tail_len += len;
+}
+
+static void make_printable(char *text, size_t len)
+{
+    bool is_utf8 = utf8_valid(slice_of(text, len));
+    for (size_t i = 0; i < len; i++) {
+        unsigned char c = (unsigned char)text[i];
+        if ((c < 0x20 && c != '\t') || c == 0x7f || (c >= 0x80 && !is_utf8))
+            text[i] = '?';
+        /* U+0080 to U+009F, the other control characters, are C2 80 to C2 9F */
+        if (is_utf8 && c == 0xc2 && i + 1 < len && (unsigned char)text[i + 1] < 0xa0) {
+            text[i] = '?';
+            text[++i] = '?';
+        }
+    }
+}
+
+static void end_line(struct app_log *log)
+{
+    char out[APP_LOG_LINE_MAX + RFC3339_SIZE + 2];
+    char now[RFC3339_SIZE];
+    struct err ignored = ERR_INIT;
+    make_printable(log->line, log->line_len);
+    remember(log, log->line, log->line_len);
+    remember(log, "\n", 1);
+    rfc3339_format(clock_unix(), now);
+    int len = snprintf(out, sizeof(out), "%s %.*s\n", now, (int)log->line_len, log->line);
+    log->line_len = 0;
+    if (len < 0)
+        return;
+    if (log->size + (uint64_t)len > log->max)
+        rotate(log);
+    if (log->fd >= 0 && fd_write_all(log->fd, slice_of(out, (size_t)len), &ignored) == 0)
+        log->size += (uint64_t)len;
+}
+
+void app_log_write(struct app_log *log, struct slice bytes)
+{
+    for (size_t i = 0; i < bytes.len; i++) {
+        if (bytes.data[i] == '\r')
+            continue;
+        if (bytes.data[i] == '\n' || log->line_len == sizeof(log->line))
+            end_line(log);
+        if (bytes.data[i] != '\n')
+            log->line[log->line_len++] = (char)bytes.data[i];
+    }
+}
+
+void app_log_say(struct app_log *log, const char *fmt, ...)
+{
+    char text[1024];
+    va_list args;
+    va_start(args, fmt);
+    int len = vsnprintf(text, sizeof(text), fmt, args);
+    va_end(args);
+    if (log->line_len > 0)
+        end_line(log);
+    app_log_write(log, slice_str("mse: "));
+    if (len > 0)
+        app_log_write(log, slice_str(text));
+    app_log_write(log, slice_str("\n"));
+}
+
+void app_log_close(struct app_log *log)
+{
+    if (log->line_len > 0)
+        end_line(log);
+    fd_close(fd_steal(&log->fd));
+}

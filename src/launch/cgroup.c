@@ -1,0 +1,222 @@
+// SPDX-License-Identifier: Apache-2.0
+/*
+ * Limits through cgroups, in mse/ID below the root of each hierarchy. Both versions are written out
+ * as tables of files and values. Runs in the supervisor, as root.
+ */
+#include "launch/cgroup.h"
+
+#include "base/clock.h"
+#include "base/fd.h"
+#include "base/file.h"
+#include "base/text.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/resource.h>
+#include <unistd.h>
+
+#define ROOT "/sys/fs/cgroup"
+
+enum { CPU_PERIOD_US = 100000, REMOVE_TRIES = 200, REMOVE_PAUSE_MS = 10, PATH_SIZE = 256 };
+
+/* Below ROOT; v2 has one hierarchy. */
+static const char *const v1_folders[] = {"memory/mse", "cpu/mse", "pids/mse"};
+static const char *const v2_folders[] = {"mse"};
+
+static int write_value(const char *folder, const char *id, const char *file, const char *value)
+{
+    char path[PATH_SIZE];
+    (void)snprintf(path, sizeof(path), ROOT "/%s/%s%s%s", folder, id, id[0] == '\0' ? "" : "/",
+                   file);
+    AUTO_CLOSE int fd = open(path, O_WRONLY | O_CLOEXEC);
+    if (fd < 0)
+        return -1;
+    return write(fd, value, strlen(value)) == (ssize_t)strlen(value) ? 0 : -1;
+}
+
+static int make_folder(const char *folder, const char *id)
+{
+    char path[PATH_SIZE];
+    (void)snprintf(path, sizeof(path), ROOT "/%s", folder);
+    if (mkdir(path, 0755) < 0 && errno != EEXIST)
+        return -1;
+    (void)snprintf(path, sizeof(path), ROOT "/%s/%s", folder, id);
+    return mkdir(path, 0755) < 0 && errno != EEXIST ? -1 : 0;
+}
+
+static enum cgroup_kind detect(void)
+{
+    if (geteuid() != 0)
+        return CGROUP_NONE;
+    AUTO_BUF struct buf controllers = BUF_INIT(4096);
+    if (file_read(ROOT "/cgroup.controllers", &controllers, NULL) == 0 &&
+        strstr(buf_text(&controllers), "memory") != NULL)
+        return CGROUP_V2;
+    return access(ROOT "/memory/memory.limit_in_bytes", R_OK) == 0 ? CGROUP_V1 : CGROUP_NONE;
+}
+
+struct setting {
+    const char *folder;
+    const char *file;
+    char value[48];
+    bool needed;
+};
+
+static int apply(const struct setting *settings, size_t count, const char *id, struct err *err)
+{
+    for (size_t i = 0; i < count; i++) {
+        if (write_value(settings[i].folder, id, settings[i].file, settings[i].value) < 0 &&
+            settings[i].needed)
+            return FAIL_ERRNO(err, ERR_IO, "cannot set the limit '%s' to %s", settings[i].file,
+                              settings[i].value);
+    }
+    return 0;
+}
+
+static int open_v1(const struct launch_spec *spec, struct err *err)
+{
+    struct setting settings[] = {
+        {"memory/mse", "memory.limit_in_bytes", "", true},
+        {"memory/mse", "memory.memsw.limit_in_bytes", "", false}, /* where swap is counted */
+        {"cpu/mse", "cpu.cfs_period_us", "", true},
+        {"cpu/mse", "cpu.cfs_quota_us", "", true},
+        {"pids/mse", "pids.max", "", true},
+    };
+    const uint64_t values[] = {spec->memory_bytes, spec->memory_bytes, CPU_PERIOD_US,
+                               (uint64_t)spec->cpu_millis * CPU_PERIOD_US / 1000, spec->pids_max};
+    for (size_t i = 0; i < ARRAY_LEN(v1_folders); i++) {
+        if (make_folder(v1_folders[i], spec->id) < 0)
+            return FAIL_ERRNO(err, ERR_IO, "cannot make the cgroup '%s'", v1_folders[i]);
+    }
+    for (size_t i = 0; i < ARRAY_LEN(settings); i++)
+        (void)snprintf(settings[i].value, sizeof(settings[i].value), "%llu",
+                       (unsigned long long)values[i]);
+    return apply(settings, ARRAY_LEN(settings), spec->id, err);
+}
+
+static int open_v2(const struct launch_spec *spec, struct err *err)
+{
+    struct setting settings[] = {
+        {"mse", "memory.max", "", true},         {"mse", "memory.swap.max", "0", false},
+        {"mse", "memory.oom.group", "1", false}, {"mse", "cpu.max", "", true},
+        {"mse", "pids.max", "", true},
+    };
+    (void)snprintf(settings[0].value, sizeof(settings[0].value), "%llu",
+                   (unsigned long long)spec->memory_bytes);
+    (void)snprintf(settings[3].value, sizeof(settings[3].value), "%llu %d",
+                   (unsigned long long)spec->cpu_millis * CPU_PERIOD_US / 1000, CPU_PERIOD_US);
+    (void)snprintf(settings[4].value, sizeof(settings[4].value), "%u", spec->pids_max);
+    (void)write_value("", "", "cgroup.subtree_control", "+memory +cpu +pids");
+    if (make_folder("mse", "") < 0 && errno != EEXIST)
+        return FAIL_ERRNO(err, ERR_IO, "cannot make the cgroup 'mse'");
+    (void)write_value("mse", "", "cgroup.subtree_control", "+memory +cpu +pids");
+    if (make_folder("mse", spec->id) < 0)
+        return FAIL_ERRNO(err, ERR_IO, "cannot make the cgroup of the app");
+    return apply(settings, ARRAY_LEN(settings), spec->id, err);
+}
+
+int cgroup_open(struct cgroup *group, const struct launch_spec *spec, struct err *err)
+{
+    *group = (struct cgroup){.kind = detect()};
+    memcpy(group->id, spec->id, sizeof(group->id));
+    if (group->kind == CGROUP_V1)
+        return open_v1(spec, err);
+    return group->kind == CGROUP_V2 ? open_v2(spec, err) : 0;
+}
+
+static int limit(pid_t pid, int resource, uint64_t value, struct err *err)
+{
+    const struct rlimit both = {.rlim_cur = value, .rlim_max = value};
+    if (prlimit(pid, (enum __rlimit_resource)resource, &both, NULL) < 0)
+        return FAIL_ERRNO(err, ERR_IO, "cannot set a resource limit");
+    return 0;
+}
+
+/* RLIMIT_DATA counts what a process writes to, unlike RLIMIT_AS, which would count the address
+ * space that allocators only reserve. It holds for each process. */
+static int enter_rlimits(pid_t pid, const struct launch_spec *spec, struct err *err)
+{
+    return limit(pid, RLIMIT_DATA, spec->memory_bytes, err);
+}
+
+int cgroup_enter(const struct cgroup *group, pid_t pid, const struct launch_spec *spec,
+                 struct err *err)
+{
+    char number[16];
+    const char *const *folders = group->kind == CGROUP_V1 ? v1_folders : v2_folders;
+    size_t count = group->kind == CGROUP_V1 ? ARRAY_LEN(v1_folders) : ARRAY_LEN(v2_folders);
+    if (group->kind == CGROUP_NONE)
+        return enter_rlimits(pid, spec, err);
+    (void)snprintf(number, sizeof(number), "%d", (int)pid);
+    for (size_t i = 0; i < count; i++) {
+        if (write_value(folders[i], group->id, "cgroup.procs", number) < 0)
+            return FAIL_ERRNO(err, ERR_IO, "cannot put the enclave under its limits in '%s'",
+                              folders[i]);
+    }
+    return 0;
+}
+
+const char *cgroup_text(const struct cgroup *group)
+{
+    static const char *const texts[] = {
+        [CGROUP_NONE] = "rlimits (no cgroups): no CPU limit",
+        [CGROUP_V1] = "cgroup v1",
+        [CGROUP_V2] = "cgroup v2",
+    };
+    return texts[group->kind];
+}
+
+bool cgroup_out_of_memory(const struct cgroup *group)
+{
+    char path[PATH_SIZE];
+    AUTO_BUF struct buf text = BUF_INIT(4096);
+    if (group->kind == CGROUP_NONE)
+        return false;
+    (void)snprintf(path, sizeof(path), ROOT "/%s/%s/%s",
+                   group->kind == CGROUP_V1 ? v1_folders[0] : v2_folders[0], group->id,
+                   group->kind == CGROUP_V1 ? "memory.oom_control" : "memory.events");
+    if (file_read(path, &text, NULL) < 0)
+        return false;
+    const char *count = strstr(buf_text(&text), "oom_kill ");
+    return count != NULL && count[strlen("oom_kill ")] != '0';
+}
+
+static void kill_members(const char *folder, const char *id)
+{
+    char path[PATH_SIZE];
+    AUTO_BUF struct buf text = BUF_INIT(1 << 20);
+    if (write_value(folder, id, "cgroup.kill", "1") == 0)
+        return;
+    (void)snprintf(path, sizeof(path), ROOT "/%s/%s/cgroup.procs", folder, id);
+    if (file_read(path, &text, NULL) < 0)
+        return;
+    char *place = NULL;
+    for (char *line = strtok_r((char *)text.data, "\n", &place); line != NULL;
+         line = strtok_r(NULL, "\n", &place)) {
+        uint64_t pid = 0;
+        if (parse_u64(line, "pid", 2, INT32_MAX, &pid, NULL) == 0)
+            (void)kill((pid_t)pid, SIGKILL);
+    }
+}
+
+static void remove_folder(const char *folder, const char *id)
+{
+    char path[PATH_SIZE];
+    (void)snprintf(path, sizeof(path), ROOT "/%s/%s", folder, id);
+    for (int i = 0; i < REMOVE_TRIES && rmdir(path) < 0 && errno == EBUSY; i++) {
+        kill_members(folder, id); /* EBUSY until the last one is reaped */
+        clock_sleep_ms(REMOVE_PAUSE_MS);
+    }
+}
+
+void cgroup_remove(const char *id)
+{
+    for (size_t i = 0; i < ARRAY_LEN(v1_folders); i++)
+        remove_folder(v1_folders[i], id);
+    for (size_t i = 0; i < ARRAY_LEN(v2_folders); i++)
+        remove_folder(v2_folders[i], id);
+}

@@ -1,0 +1,31 @@
+// SPDX-License-Identifier: Apache-2.0
+/*
+ * Memory, processor and process limits of one app: cgroup v2 or v1 where the machine lets us, else
+ * rlimits. Internal to launch/.
+ */
+#pragma once
+
+#include "model/launch_spec.h"
+
+#include <stdbool.h>
+
+enum cgroup_kind { CGROUP_NONE, CGROUP_V1, CGROUP_V2 };
+
+struct cgroup {
+    enum cgroup_kind kind;
+    char id[LAUNCH_ID_SIZE];
+};
+
+/* Makes the app's groups with its limits; without cgroups (not root, nothing mounted) kind is
+ * CGROUP_NONE and it is no error. */
+int cgroup_open(struct cgroup *group, const struct launch_spec *spec, struct err *err) MUST_USE;
+/* Puts a process there (what it starts follows); with CGROUP_NONE, rlimits on the process. */
+int cgroup_enter(const struct cgroup *group, pid_t pid, const struct launch_spec *spec,
+                 struct err *err) MUST_USE;
+/* "cgroup v1", "rlimits (no cgroups here: no limit on CPU)". */
+const char *cgroup_text(const struct cgroup *group);
+/* Has the kernel killed something in there for want of memory? */
+bool cgroup_out_of_memory(const struct cgroup *group);
+/* Removes the groups of an app, by its id: also those that a killed supervisor left. Kills what is
+ * still in them. */
+void cgroup_remove(const char *id);

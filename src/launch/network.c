@@ -1,0 +1,159 @@
+// SPDX-License-Identifier: Apache-2.0
+/*
+ * slirp4netns gives the sandbox an interface whose connections are made by a process outside, as
+ * the app's own user, who has no rights on the host. It would reach what that user reaches: the
+ * host's loopback, which slirp4netns refuses, and every other address of the host, where the
+ * node and its neighbours listen. Those are made unreachable inside by routes, set before the
+ * enclave starts; the app has no capability to change them. Addresses that the host gets later are
+ * not covered. Runs in the supervisor.
+ */
+#include "launch/network.h"
+
+#include "base/buf.h"
+#include "base/clock.h"
+#include "base/fd.h"
+#include "base/process.h"
+
+#include <arpa/inet.h>
+#include <errno.h>
+#include <ifaddrs.h>
+#include <netinet/in.h>
+#include <poll.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+/* Rarely used elsewhere; the gateway is .2, the name server .3 (NETWORK_NAME_SERVER). */
+#define SLIRP_NETWORK "10.213.0.0/24"
+
+enum { START_TIMEOUT_MS = 10000, ROUTES_MAX = 64 * 1024 };
+
+/* Where clouds serve credentials of the machine, and the rest of link-local. */
+static const char *const always_blocked[] = {"169.254.0.0/16", "100.100.100.200/32",
+                                             "192.0.0.192/32"};
+
+static int block(struct buf *commands, const char *network, struct err *err)
+{
+    return buf_printf(commands, err, "route replace prohibit %s\n", network);
+}
+
+static int block_host_addresses(struct buf *commands, struct err *err)
+{
+    struct ifaddrs *all = NULL;
+    if (getifaddrs(&all) < 0)
+        return FAIL_ERRNO(err, ERR_IO, "cannot list the host's addresses");
+    int result = 0;
+    for (struct ifaddrs *one = all; one != NULL && result == 0; one = one->ifa_next) {
+        char text[INET_ADDRSTRLEN + sizeof("/32")];
+        const void *bytes = one->ifa_addr;
+        struct sockaddr_in address;
+        if (bytes == NULL || one->ifa_addr->sa_family != AF_INET)
+            continue;
+        memcpy(&address, bytes, sizeof(address));
+        if ((ntohl(address.sin_addr.s_addr) >> 24) == IN_LOOPBACKNET)
+            continue; /* inside, that is the sandbox's own */
+        if (inet_ntop(AF_INET, &address.sin_addr, text, INET_ADDRSTRLEN) == NULL)
+            continue;
+        size_t len = strlen(text);
+        (void)snprintf(text + len, sizeof(text) - len, "/32");
+        result = block(commands, text, err);
+    }
+    freeifaddrs(all);
+    return result;
+}
+
+static int set_routes(pid_t init, uid_t uid, gid_t gid, struct err *err)
+{
+    AUTO_FREE char *nsenter = NULL;
+    AUTO_FREE char *ip = NULL;
+    AUTO_BUF struct buf commands = BUF_INIT(ROUTES_MAX);
+    AUTO_BUF struct buf out = BUF_INIT(1024);
+    AUTO_BUF struct buf errors = BUF_INIT(1024);
+    char target[16];
+    int status = 0;
+    if (process_find("nsenter", "util-linux", &nsenter, err) < 0 ||
+        process_find("ip", "iproute2", &ip, err) < 0 || block_host_addresses(&commands, err) < 0)
+        return -1;
+    for (size_t i = 0; i < ARRAY_LEN(always_blocked); i++) {
+        if (block(&commands, always_blocked[i], err) < 0)
+            return -1;
+    }
+    (void)snprintf(target, sizeof(target), "%d", (int)init);
+    const char *const argv[] = {nsenter,    "--preserve-credentials",
+                                "--user",   "--net",
+                                "--target", target,
+                                "--",       ip,
+                                "-batch",   "-",
+                                NULL};
+    const struct process_spec spec = {
+        .argv = argv, .folder = "/", .set_ids = geteuid() == 0, .uid = uid, .gid = gid};
+    if (process_run(&spec, buf_slice(&commands), &out, &errors, START_TIMEOUT_MS, &status, err) < 0)
+        return -1;
+    if (status != 0)
+        return FAIL(err, ERR_IO, "cannot set the routes of the sandbox: %s", buf_text(&errors));
+    return 0;
+}
+
+/* slirp4netns writes one byte when the interface is there, or closes when it fails. */
+static int wait_until_ready(int fd, struct err *err)
+{
+    struct pollfd ready = {.fd = fd, .events = POLLIN};
+    char byte = 0;
+    if (poll(&ready, 1, START_TIMEOUT_MS) == 0)
+        return FAIL(err, ERR_TIMEOUT, "slirp4netns was not ready within %d s",
+                    START_TIMEOUT_MS / 1000);
+    if (read(fd, &byte, 1) == 1)
+        return 0;
+    (void)FAIL(err, ERR_IO,
+               "slirp4netns could not make the network of the sandbox "
+               "(its words are in supervisor.log)");
+    err_hint(err, "it needs /dev/net/tun: modprobe tun");
+    return -1;
+}
+
+static int start_slirp(pid_t init, uid_t uid, gid_t gid, pid_t *ret, struct err *err)
+{
+    AUTO_FREE char *slirp = NULL;
+    char target[16];
+    int ready[2] = {-1, -1};
+    if (process_find("slirp4netns", "slirp4netns", &slirp, err) < 0 || fd_pipe(ready, err) < 0)
+        return -1;
+    (void)snprintf(target, sizeof(target), "%d", (int)init);
+    const char *const argv[] = {slirp,
+                                "--configure",
+                                "--mtu=65520",
+                                "--cidr=" SLIRP_NETWORK,
+                                "--disable-host-loopback",
+                                "--enable-sandbox",
+                                "--enable-seccomp",
+                                "--ready-fd=3",
+                                target,
+                                "tap0",
+                                NULL};
+    const struct process_fd fds[] = {{STDERR_FILENO, STDERR_FILENO}, {ready[1], 3}};
+    const struct process_spec spec = {
+        .argv = argv,
+        .fds = fds,
+        .fd_count = ARRAY_LEN(fds),
+        .folder = "/",
+        .new_session = true,
+        .die_with_parent = true,
+        .set_ids = geteuid() == 0,
+        .uid = uid,
+        .gid = gid,
+    };
+    int result = process_start(&spec, ret, err);
+    fd_close(ready[1]);
+    if (result == 0)
+        result = wait_until_ready(ready[0], err);
+    fd_close(ready[0]);
+    return result;
+}
+
+int network_start(pid_t init, uid_t uid, gid_t gid, pid_t *ret, struct err *err)
+{
+    if (set_routes(init, uid, gid, err) < 0 || start_slirp(init, uid, gid, ret, err) < 0)
+        return FAIL_CONTEXT(err, "network");
+    return 0;
+}

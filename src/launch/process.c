@@ -1,0 +1,517 @@
+// SPDX-License-Identifier: Apache-2.0
+/*
+ * The launcher `process`: bubblewrap makes a sandbox out of namespaces, in which mse-enclave runs
+ * as the sandbox's root with one capability, for mounting, that it drops before the app starts. On
+ * the host it is the app's own user. Nothing of the host is visible but /usr and a few public files
+ * of /etc, read-only. docs/sandbox.md has the whole picture. Runs in the supervisor.
+ */
+#include "base/clock.h"
+#include "base/fd.h"
+#include "base/file.h"
+#include "base/process.h"
+#include "base/text.h"
+#include "launch/network.h"
+#include "launch/sandbox.h"
+#include "model/json.h"
+
+#include <dirent.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <poll.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <sys/mount.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+enum {
+    ARGUMENTS_MAX = 192,
+    TEXTS_SIZE = 8192,
+    INFO_MAX = 4096,
+    INFO_TIMEOUT_MS = 20000,
+    PROBE_TIMEOUT_MS = 20000,
+    FUSE_CONNECTIONS_MAX = 8,
+    KILL_PATIENCE_MS = 3000,
+    INFO_FD = 4,
+    BLOCK_FD = 5,
+};
+
+/* --- the command line --- */
+
+struct arguments {
+    const char *items[ARGUMENTS_MAX];
+    size_t count;
+    char texts[TEXTS_SIZE]; /* what was formatted for it */
+    size_t text_len;
+    bool overflow;
+};
+
+static void add(struct arguments *to, const char *item)
+{
+    if (to->count + 1 < ARGUMENTS_MAX)
+        to->items[to->count++] = item;
+    else
+        to->overflow = true;
+}
+
+static void add_many(struct arguments *to, const char *const *items, size_t count)
+{
+    for (size_t i = 0; i < count; i++)
+        add(to, items[i]);
+}
+
+static void add_text(struct arguments *to, const char *folder, const char *name)
+{
+    char *place = to->texts + to->text_len;
+    int len = snprintf(place, TEXTS_SIZE - to->text_len, "%s%s", folder, name);
+    if (len < 0 || (size_t)len >= TEXTS_SIZE - to->text_len) {
+        to->overflow = true;
+        return;
+    }
+    to->text_len += (size_t)len + 1;
+    add(to, place);
+}
+
+static void add_bind(struct arguments *to, const char *how, const char *from, const char *place)
+{
+    add(to, how);
+    add(to, from);
+    add(to, place);
+}
+
+static void add_namespaces(struct arguments *to)
+{
+    static const char *const items[] = {
+        "--unshare-user",
+        "--unshare-ipc",
+        "--unshare-pid",
+        "--unshare-net",
+        "--unshare-uts",
+        "--hostname",
+        "mse",
+        "--unshare-cgroup-try",
+        "--uid",
+        "0",
+        "--gid",
+        "0",
+        "--cap-drop",
+        "ALL",
+        "--cap-add",
+        "CAP_SYS_ADMIN",
+        "--new-session",
+        "--die-with-parent",
+    };
+    static const char *const environment[][2] = {
+        {"HOME", "/root"},         {"PATH", "/usr/local/bin:/usr/bin:/bin"},
+        {"LANG", "C.UTF-8"},       {"MODULE_PATH", "/mse-app"},
+        {"TMP_PATH", "/tmp"},      {"SECRETS_PATH", "/root/.cache/mse/secrets.json"},
+        {"PYTHONUNBUFFERED", "1"},
+    };
+    add_many(to, items, ARRAY_LEN(items));
+    add(to, "--clearenv");
+    for (size_t i = 0; i < ARRAY_LEN(environment); i++)
+        add_bind(to, "--setenv", environment[i][0], environment[i][1]);
+}
+
+/* /bin and its like: links into /usr as on Debian, or folders of their own. */
+static void add_system_folders(struct arguments *to)
+{
+    static const char *const folders[] = {"/bin", "/sbin", "/lib", "/lib32", "/lib64"};
+    add_bind(to, "--ro-bind", "/usr", "/usr");
+    for (size_t i = 0; i < ARRAY_LEN(folders); i++) {
+        struct stat info;
+        if (lstat(folders[i], &info) < 0)
+            continue;
+        if (!S_ISLNK(info.st_mode)) {
+            add_bind(to, "--ro-bind", folders[i], folders[i]);
+            continue;
+        }
+        add(to, "--symlink");
+        add_text(to, "usr", folders[i]);
+        add(to, folders[i]);
+    }
+}
+
+static void add_etc(struct arguments *to, const struct stage *stage)
+{
+    static const char *const public_files[] = {
+        "/etc/ssl/certs",   "/etc/ssl/openssl.cnf", "/etc/ca-certificates.conf",
+        "/etc/ld.so.cache", "/etc/localtime",       "/etc/alternatives",
+        "/etc/mime.types",  "/etc/services",        "/etc/protocols",
+    };
+    for (size_t i = 0; i < stage_etc_file_count; i++) {
+        add(to, "--ro-bind");
+        add_text(to, stage->etc, "");
+        /* join the file's name to the text just added */
+        size_t end = to->text_len - 1;
+        int len = snprintf(to->texts + end, TEXTS_SIZE - end, "/%s", stage_etc_files[i]);
+        to->text_len += len > 0 ? (size_t)len : 0;
+        add_text(to, "/etc/", stage_etc_files[i]);
+    }
+    for (size_t i = 0; i < ARRAY_LEN(public_files); i++)
+        add_bind(to, "--ro-bind-try", public_files[i], public_files[i]);
+}
+
+static void add_own_folders(struct arguments *to, const struct stage *stage, const char *tmp_size)
+{
+    static const char *const empty[] = {"--dir",     "/root",          "--dir",   "/mse-app",
+                                        "--dir",     "/run/mse/plain", "--dir",   "/var",
+                                        "--symlink", "../tmp",         "/var/tmp"};
+    const char *const devices[] = {"--proc",     "/proc",     "--dev",    "/dev",
+                                   "--dev-bind", stage->fuse, "/dev/fuse"};
+    const char *const tmp[] = {"--perms", "1777", "--size", tmp_size, "--tmpfs", "/tmp"};
+    add_many(to, devices, ARRAY_LEN(devices));
+    add_many(to, tmp, ARRAY_LEN(tmp));
+    add_many(to, empty, ARRAY_LEN(empty));
+    add_bind(to, "--ro-bind", stage->package, "/run/mse/package");
+    add_bind(to, "--ro-bind", stage->enclave, "/run/mse/mse-enclave");
+    add_bind(to, "--bind", stage->node, "/run/mse/node");
+    add_bind(to, "--bind", stage->cipher, "/run/mse/cipher");
+    if (stage->environment[0] != '\0')
+        add_bind(to, "--ro-bind", stage->environment, "/mse-env");
+}
+
+/* --- starting --- */
+
+/* Each pipe: [0] reads, [1] writes. */
+struct pipes {
+    int info[2];
+    int block[2];
+    int status[2];
+    int log[2];
+};
+
+#define PIPES_INIT ((struct pipes){{-1, -1}, {-1, -1}, {-1, -1}, {-1, -1}})
+
+static void pipes_close(struct pipes *pipes)
+{
+    int *const all[] = {pipes->info, pipes->block, pipes->status, pipes->log};
+    for (size_t i = 0; i < ARRAY_LEN(all); i++) {
+        fd_close(fd_steal(&all[i][0]));
+        fd_close(fd_steal(&all[i][1]));
+    }
+}
+
+static int pipes_open(struct pipes *pipes, struct err *err)
+{
+    if (fd_pipe(pipes->info, err) < 0 || fd_pipe(pipes->block, err) < 0 ||
+        fd_pipe(pipes->status, err) < 0 || fd_pipe(pipes->log, err) < 0)
+        return -1;
+    return 0;
+}
+
+static int start_bubblewrap(const struct arguments *arguments, const struct launch_spec *spec,
+                            struct pipes *pipes, pid_t *ret, struct err *err)
+{
+    const struct process_fd fds[] = {{pipes->log[1], STDOUT_FILENO},
+                                     {pipes->log[1], STDERR_FILENO},
+                                     {pipes->status[1], 3},
+                                     {pipes->info[1], INFO_FD},
+                                     {pipes->block[0], BLOCK_FD}};
+    const struct process_spec process = {
+        .argv = arguments->items,
+        .fds = fds,
+        .fd_count = ARRAY_LEN(fds),
+        .folder = "/",
+        .new_session = true,
+        .die_with_parent = true,
+        .set_ids = geteuid() == 0,
+        .uid = spec->uid,
+        .gid = spec->gid,
+    };
+    int result = process_start(&process, ret, err);
+    fd_close(fd_steal(&pipes->log[1]));
+    fd_close(fd_steal(&pipes->status[1]));
+    fd_close(fd_steal(&pipes->info[1]));
+    fd_close(fd_steal(&pipes->block[0]));
+    return result;
+}
+
+/* bubblewrap writes {"child-pid": N, ...} once the sandbox exists. */
+static int read_info(int fd, struct buf *info, struct err *err)
+{
+    int64_t deadline = clock_monotonic_ms() + INFO_TIMEOUT_MS;
+    for (;;) {
+        struct pollfd ready = {.fd = fd, .events = POLLIN};
+        int64_t left = deadline - clock_monotonic_ms();
+        if (left <= 0 || poll(&ready, 1, (int)left) == 0)
+            return FAIL(err, ERR_TIMEOUT, "bubblewrap made no sandbox within %d s",
+                        INFO_TIMEOUT_MS / 1000);
+        uint8_t *to = buf_reserve(info, 256, err);
+        if (to == NULL)
+            return -1;
+        ssize_t len = read(fd, to, 256);
+        if (len <= 0)
+            return FAIL(err, ERR_IO, "bubblewrap could not make the sandbox");
+        info->len += (size_t)len;
+        if (memchr(info->data, '}', info->len) != NULL)
+            return 0;
+    }
+}
+
+static int read_init_pid(int fd, pid_t *ret, struct err *err)
+{
+    AUTO_BUF struct buf info = BUF_INIT(INFO_MAX);
+    AUTO_JSON json_t *root = NULL;
+    struct json_at top;
+    uint64_t pid = 0;
+    if (read_info(fd, &info, err) < 0 ||
+        json_parse(buf_slice(&info), "bubblewrap", INFO_MAX, &root, err) < 0 ||
+        json_top(root, "bubblewrap", &top, err) < 0 ||
+        json_read_u64(&top, "child-pid", 2, INT32_MAX, &pid, err) < 0)
+        return -1;
+    *ret = (pid_t)pid;
+    return 0;
+}
+
+/* Puts what bubblewrap said before it ended into the error. */
+static void add_words(int log_fd, struct err *err)
+{
+    char text[512];
+    struct err ignored = ERR_INIT;
+    if (fd_set_nonblocking(log_fd, true, &ignored) < 0)
+        return;
+    ssize_t len = read(log_fd, text, sizeof(text) - 1);
+    if (len <= 0)
+        return;
+    text[len] = '\0';
+    for (char *c = text; *c != '\0'; c++)
+        *c = (unsigned char)*c < 0x20 ? ' ' : *c;
+    err_context(err, "%s", text);
+    if (strstr(text, "namespace") != NULL)
+        err_hint(err, "unprivileged user namespaces must be allowed: "
+                      "sysctl kernel.unprivileged_userns_clone=1 user.max_user_namespaces=10000");
+}
+
+/* Between "the sandbox exists" and "the enclave runs": limits and network. */
+static int complete(struct sandbox *sandbox, const struct launch_spec *spec, struct pipes *pipes,
+                    struct err *err)
+{
+    if (read_init_pid(pipes->info[0], &sandbox->init, err) < 0) {
+        add_words(pipes->log[0], err);
+        return -1;
+    }
+    if (cgroup_enter(&sandbox->cgroup, sandbox->init, spec, err) < 0 ||
+        network_start(sandbox->init, spec->uid, spec->gid, &sandbox->network, err) < 0 ||
+        sandbox->before_run(sandbox->context, err) < 0)
+        return -1;
+    return fd_write_all(pipes->block[1], slice_str("x"), err);
+}
+
+static int make_arguments(struct arguments *to, const struct stage *stage, const char *bubblewrap,
+                          const char *tmp_size, struct err *err)
+{
+    static const char *const ending[] = {
+        "--remount-ro",        "/", "--chdir", "/", "--info-fd", "4", "--block-fd", "5", "--",
+        "/run/mse/mse-enclave"};
+    add(to, bubblewrap);
+    add_namespaces(to);
+    add_system_folders(to);
+    add_etc(to, stage);
+    add_own_folders(to, stage, tmp_size);
+    add_many(to, ending, ARRAY_LEN(ending));
+    to->items[to->count] = NULL;
+    if (to->overflow)
+        return FAIL(err, ERR_INTERNAL, "too many arguments for bubblewrap");
+    return 0;
+}
+
+static int start_sandbox(struct sandbox *sandbox, const struct launch_spec *spec, struct err *err)
+{
+    AUTO_FREE char *bubblewrap = NULL;
+    AUTO_FREE struct arguments *arguments = mem_alloc(sizeof(*arguments), err);
+    __attribute__((cleanup(pipes_close))) struct pipes pipes = PIPES_INIT;
+    char tmp_size[32];
+    (void)snprintf(tmp_size, sizeof(tmp_size), "%llu", (unsigned long long)spec->tmp_bytes);
+    if (arguments == NULL || process_find("bwrap", "bubblewrap", &bubblewrap, err) < 0 ||
+        make_arguments(arguments, &sandbox->stage, bubblewrap, tmp_size, err) < 0 ||
+        pipes_open(&pipes, err) < 0 ||
+        start_bubblewrap(arguments, spec, &pipes, &sandbox->monitor, err) < 0 ||
+        complete(sandbox, spec, &pipes, err) < 0)
+        return -1;
+    sandbox->status_fd = fd_steal(&pipes.status[0]);
+    sandbox->log_fd = fd_steal(&pipes.log[0]);
+    return 0;
+}
+
+static int start(struct sandbox *sandbox, const struct launch_spec *spec,
+                 const struct launch_storage *storage, struct err *err)
+{
+    if (cgroup_open(&sandbox->cgroup, spec, err) < 0 ||
+        stage_make(&sandbox->stage, spec, storage, err) < 0 ||
+        start_sandbox(sandbox, spec, err) < 0)
+        return FAIL_CONTEXT(err, "sandbox");
+    return 0;
+}
+
+/* --- ending --- */
+
+/* The enclave is the first child of the sandbox's init (proc_pid_children(5)). */
+static pid_t find_enclave(pid_t init)
+{
+    char path[64];
+    char text[64] = "";
+    AUTO_BUF struct buf children = BUF_INIT(65536);
+    (void)snprintf(path, sizeof(path), "/proc/%d/task/%d/children", (int)init, (int)init);
+    if (init <= 0 || file_read(path, &children, NULL) < 0)
+        return -1;
+    (void)snprintf(text, sizeof(text), "%.*s", (int)strcspn(buf_text(&children), " "),
+                   buf_text(&children));
+    uint64_t pid = 0;
+    return parse_u64(text, "pid", 2, INT32_MAX, &pid, NULL) < 0 ? -1 : (pid_t)pid;
+}
+
+static void terminate(const struct sandbox *sandbox)
+{
+    pid_t enclave = find_enclave(sandbox->init);
+    if (enclave > 0)
+        (void)kill(enclave, SIGTERM);
+}
+
+/* Minor device numbers of the sandbox's FUSE mounts, which are the numbers of their connections. */
+static size_t find_fuse(pid_t init, unsigned minors[static FUSE_CONNECTIONS_MAX])
+{
+    char line[4096];
+    size_t count = 0;
+    (void)snprintf(line, sizeof(line), "/proc/%d/mountinfo", (int)init);
+    FILE *file = fopen(line, "re");
+    while (file != NULL && fgets(line, sizeof(line), file) != NULL) {
+        unsigned minor_number = 0;
+        if (count < FUSE_CONNECTIONS_MAX && strstr(line, " - fuse") != NULL &&
+            sscanf(line, "%*d %*d 0:%u", &minor_number) == 1)
+            minors[count++] = minor_number;
+    }
+    if (file != NULL)
+        (void)fclose(file);
+    return count;
+}
+
+/* A FUSE server that is killed while it has a file of its own mount open never ends, because its
+ * last close waits for its own answer. Aborting the connection is what unlocks it. */
+static void abort_fuse(const unsigned *minors, size_t count)
+{
+    (void)mount("fusectl", "/mnt", "fusectl", 0, NULL); /* in our own mount namespace */
+    for (size_t i = 0; i < count; i++) {
+        char path[64];
+        (void)snprintf(path, sizeof(path), "/mnt/%u/abort", minors[i]);
+        AUTO_CLOSE int fd = open(path, O_WRONLY | O_CLOEXEC);
+        ssize_t ignored = fd >= 0 ? write(fd, "1", 1) : 0;
+        (void)ignored;
+    }
+    (void)umount2("/mnt", MNT_DETACH);
+}
+
+static bool has_ended(pid_t monitor, int patience_ms)
+{
+    int64_t deadline = clock_monotonic_ms() + patience_ms;
+    for (;;) {
+        siginfo_t info = {0};
+        if (waitid(P_PID, (id_t)monitor, &info, WEXITED | WNOHANG | WNOWAIT) < 0 ||
+            info.si_pid != 0)
+            return true;
+        if (clock_monotonic_ms() > deadline)
+            return false;
+        clock_sleep_ms(5);
+    }
+}
+
+/* Not bubblewrap's monitor first: it reaps the sandbox's init, and when it ends, all of it has. */
+static void kill_all(const struct sandbox *sandbox)
+{
+    unsigned minors[FUSE_CONNECTIONS_MAX];
+    size_t count = sandbox->init > 0 ? find_fuse(sandbox->init, minors) : 0;
+    if (sandbox->monitor <= 0)
+        return;
+    if (sandbox->init > 0)
+        (void)kill(sandbox->init, SIGKILL);
+    else
+        (void)kill(sandbox->monitor, SIGKILL);
+    if (has_ended(sandbox->monitor, KILL_PATIENCE_MS))
+        return;
+    if (sandbox->stage.host_mounts >= 0)
+        abort_fuse(minors, count);
+    if (!has_ended(sandbox->monitor, KILL_PATIENCE_MS))
+        (void)kill(sandbox->monitor, SIGKILL);
+}
+
+static void remove_sandbox(struct sandbox *sandbox)
+{
+    if (sandbox->network > 0)
+        process_stop(sandbox->network, 1000);
+    sandbox->network = -1;
+    fd_close(fd_steal(&sandbox->status_fd));
+    fd_close(fd_steal(&sandbox->log_fd));
+    if (sandbox->cgroup.kind != CGROUP_NONE)
+        cgroup_remove(sandbox->cgroup.id);
+    stage_remove(&sandbox->stage);
+}
+
+/* --- is everything there? --- */
+
+struct needed {
+    const char *program;
+    const char *package;
+    bool with_quota_only;
+};
+
+static const struct needed needed_programs[] = {
+    {"bwrap", "bubblewrap", false},        {"gocryptfs", "gocryptfs", false},
+    {"slirp4netns", "slirp4netns", false}, {"ip", "iproute2", false},
+    {"nsenter", "util-linux", false},      {"mkfs.ext4", "e2fsprogs", true},
+};
+
+static int probe_namespaces(struct err *err)
+{
+    AUTO_BUF struct buf out = BUF_INIT(1024);
+    AUTO_BUF struct buf errors = BUF_INIT(1024);
+    int status = 0;
+    const char *const argv[] = {
+        "bwrap", "--unshare-user", "--unshare-pid", "--ro-bind", "/", "/", "--", "/usr/bin/true",
+        NULL};
+    const struct process_spec spec = {.argv = argv,
+                                      .folder = "/",
+                                      .set_ids = geteuid() == 0,
+                                      .uid = geteuid() == 0 ? 65534 : geteuid(),
+                                      .gid = geteuid() == 0 ? 65534 : getegid()};
+    if (process_run(&spec, slice_str(""), &out, &errors, PROBE_TIMEOUT_MS, &status, err) < 0)
+        return -1;
+    if (status == 0)
+        return 0;
+    (void)FAIL(err, ERR_UNSUPPORTED, "bubblewrap cannot make a sandbox here: %s",
+               buf_text(&errors));
+    err_hint(err, "unprivileged user namespaces must be allowed: "
+                  "sysctl kernel.unprivileged_userns_clone=1 user.max_user_namespaces=10000");
+    return -1;
+}
+
+static int probe(bool with_quota, struct err *err)
+{
+    for (size_t i = 0; i < ARRAY_LEN(needed_programs); i++) {
+        const struct needed *needed = &needed_programs[i];
+        AUTO_FREE char *path = NULL;
+        if ((with_quota || !needed->with_quota_only) &&
+            process_find(needed->program, needed->package, &path, err) < 0)
+            return -1;
+    }
+    if (with_quota && geteuid() != 0) {
+        (void)FAIL(err, ERR_FORBIDDEN, "storage quotas need root");
+        err_hint(err, "configure quota = \"none\", or run the node as root");
+        return -1;
+    }
+    if (access("/dev/fuse", F_OK) < 0 || access("/dev/net/tun", F_OK) < 0) {
+        (void)FAIL(err, ERR_UNSUPPORTED, "no /dev/fuse or /dev/net/tun on this machine");
+        err_hint(err, "load the kernel modules: modprobe fuse tun");
+        return -1;
+    }
+    return probe_namespaces(err);
+}
+
+const struct launcher launcher_process = {
+    .name = "process",
+    .probe = probe,
+    .start = start,
+    .terminate = terminate,
+    .kill = kill_all,
+    .remove = remove_sandbox,
+};

@@ -1,0 +1,50 @@
+// SPDX-License-Identifier: Apache-2.0
+/*
+ * A running sandbox and the table of launchers that make one. Internal to launch/.
+ */
+#pragma once
+
+#include "launch/cgroup.h"
+#include "launch/launcher.h"
+#include "launch/stage.h"
+
+struct sandbox {
+    pid_t monitor; /* our child, which ends with the sandbox */
+    pid_t init;    /* pid 1 of the sandbox, in our numbering */
+    pid_t network; /* our child, which carries its traffic */
+    int status_fd; /* the enclave's status lines */
+    int log_fd;    /* the app's output */
+    struct cgroup cgroup;
+    struct stage stage;
+    /* Called when everything is there but the enclave does not run yet. */
+    int (*before_run)(void *context, struct err *err);
+    void *context;
+};
+
+#define SANDBOX_INIT                                                                               \
+    ((struct sandbox){.monitor = -1,                                                               \
+                      .init = -1,                                                                  \
+                      .network = -1,                                                               \
+                      .status_fd = -1,                                                             \
+                      .log_fd = -1,                                                                \
+                      .stage = STAGE_INIT})
+
+struct launcher {
+    const char *name;
+    /* Is everything there that it needs? */
+    int (*probe)(bool with_quota, struct err *err);
+    /* Starts the enclave; what was made before a failure is in *sandbox, for remove. */
+    int (*start)(struct sandbox *sandbox, const struct launch_spec *spec,
+                 const struct launch_storage *storage, struct err *err);
+    /* Asks the enclave to finish. */
+    void (*terminate)(const struct sandbox *sandbox);
+    /* Ends it at once. */
+    void (*kill)(const struct sandbox *sandbox);
+    /* After its end: takes everything away. */
+    void (*remove)(struct sandbox *sandbox);
+};
+
+/* ERR_NOT_FOUND lists the names. */
+int launcher_by_name(const char *name, const struct launcher **ret, struct err *err) MUST_USE;
+
+extern const struct launcher launcher_process;

@@ -1,0 +1,80 @@
+// SPDX-License-Identifier: Apache-2.0
+/*
+ * Status lines to msed, and what is taken from an enclave's own lines.
+ */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <cmocka.h>
+
+#include "launch/status.h"
+
+static void test_round_trip(void **state)
+{
+    struct err err = ERR_INIT;
+    struct launch_status status = {.state = LAUNCH_FAILED,
+                                   .since = 1795341600,
+                                   .reason = "the app called \"fork\"",
+                                   .call = "fork",
+                                   .detail = "a\nb\n",
+                                   .limits = "cgroup v2",
+                                   .supervisor = 4711};
+    struct launch_status back;
+    AUTO_BUF struct buf line = BUF_INIT(LAUNCH_LINE_MAX);
+    assert_int_equal(status_encode(&status, &line, &err), 0);
+    assert_null(memchr(line.data, '\n', line.len - 1));
+    assert_int_equal(launch_status_decode(buf_slice(&line), &back, &err), 0);
+    assert_int_equal(back.state, status.state);
+    assert_int_equal(back.since, status.since);
+    assert_string_equal(back.reason, status.reason);
+    assert_string_equal(back.call, status.call);
+    assert_string_equal(back.detail, status.detail);
+    assert_string_equal(back.limits, status.limits);
+    assert_int_equal(back.supervisor, status.supervisor);
+}
+
+static int decode(const char *line, struct enclave_event *event)
+{
+    struct err err = ERR_INIT;
+    return enclave_event_decode(slice_str(line), event, &err);
+}
+
+static void test_events(void **state)
+{
+    struct enclave_event event;
+    assert_int_equal(decode("{\"state\":\"initializing\"}", &event), 0);
+    assert_int_equal(event.state, LAUNCH_INITIALIZING);
+    assert_int_equal(decode("{\"state\":\"running\"}", &event), 0);
+    assert_int_equal(event.state, LAUNCH_RUNNING);
+    assert_int_equal(decode("{\"state\":\"failed\",\"reason\":\"a\\u001b[1m\\nb\"}", &event), 0);
+    assert_int_equal(event.state, LAUNCH_FAILED);
+    assert_string_equal(event.reason, "a [1m b");
+    assert_int_equal(decode("{\"event\":\"forbidden\",\"call\":\"fork\",\"thread\":7}", &event), 0);
+    assert_int_equal(event.state, LAUNCH_SPAWNING);
+    assert_string_equal(event.call, "fork");
+}
+
+static void test_bad_events(void **state)
+{
+    struct enclave_event event;
+    assert_int_equal(decode("", &event), -1);
+    assert_int_equal(decode("running", &event), -1);
+    assert_int_equal(decode("{\"state\":\"stopped\"}", &event), -1);
+    assert_int_equal(decode("{\"state\":\"spawning\"}", &event), -1);
+    assert_int_equal(decode("{\"state\":1}", &event), -1);
+    assert_int_equal(decode("{\"event\":\"party\"}", &event), -1);
+    assert_int_equal(
+        decode("{\"event\":\"forbidden\",\"call\":\"01234567890123456789012345678901\"}", &event),
+        -1);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_round_trip),
+        cmocka_unit_test(test_events),
+        cmocka_unit_test(test_bad_events),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
