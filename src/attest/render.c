@@ -171,7 +171,7 @@ static void put_summary(struct text *out, const struct mse_verdict *verdict)
         put(out, "This is the simulation: it protects nothing from the operator.\n");
     for (size_t i = 0; i < verdict->advisory_count; i++)
         put_line(out, "advisory", verdict->advisories[i]);
-    if (verdict->accepted) {
+    if (verdict->accepted && verdict->valid_until != 0) {
         char until[RFC3339_SIZE];
         rfc3339_format(verdict->valid_until, until);
         put_line(out, "valid until", until);

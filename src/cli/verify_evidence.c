@@ -8,6 +8,7 @@
 
 #include "base/clock.h"
 #include "base/file.h"
+#include "attest/receipt.h"
 #include "base/text.h"
 
 #include <ctype.h>
@@ -17,7 +18,7 @@ enum { EVIDENCE_MAX = 1 << 20, COLLATERAL_MAX = 8 << 20, POLICY_MAX = 1 << 20 };
 
 bool verify_evidence_wanted(const struct options *options)
 {
-    return options_has(options, "evidence");
+    return options_has(options, "evidence") || options_has(options, "check-receipt");
 }
 
 static int parse_time(const char *text, int64_t *ret, struct err *err)
@@ -60,6 +61,8 @@ int verify_evidence(const struct options *options, struct err *err)
     int64_t at;
     if (options->argument_count != 0)
         return FAIL(err, ERR_USAGE, "--evidence judges a file: no URL or app beside it");
+    if (options_has(options, "check-receipt"))
+        return verify_receipt_check(options, err);
     if (parse_time(options_value(options, "at"), &at, err) < 0 ||
         file_read(options_value(options, "evidence"), &evidence, err) < 0 ||
         read_optional(options_value(options, "collateral"), &collateral, err) < 0 ||
@@ -78,8 +81,20 @@ int verify_evidence(const struct options *options, struct err *err)
     };
     struct mse_verdict *verdict = mse_verify(&input);
     mse_policy_free(policy);
-    int status =
-        verdict == NULL ? FAIL(err, ERR_MEMORY, "out of memory") : print_verdict(verdict, err);
+    if (verdict == NULL)
+        return FAIL(err, ERR_MEMORY, "out of memory");
+    const struct receipt_input record = {
+        .evidence = buf_slice(&evidence),
+        .collateral = buf_slice(&collateral),
+        .policy = buf_slice(&policy_text),
+        .at = at,
+        .made_at = clock_unix(),
+        .verdict = verdict,
+    };
+    const char *receipt = options_value(options, "receipt");
+    int status = receipt == NULL ? 0 : verify_receipt_write(receipt, &record, err);
+    if (status == 0)
+        status = print_verdict(verdict, err);
     mse_verdict_free(verdict);
     return status;
 }
