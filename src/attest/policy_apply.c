@@ -90,6 +90,26 @@ static void check_fingerprint(struct verification *v, const char *name, const ui
                expected, hint);
 }
 
+/* The host writes MRCONFIGID, HOST_DATA and CONFIGID when it starts a TEE: the field says what the
+ * host wants. It is true inside a runtime that checks it, and the measurement says which runtime.
+ */
+static void check_measured(struct verification *v)
+{
+    static const char name[] = "binding.measurement";
+    if (v->input->fingerprint == NULL && v->policy->fingerprint == NULL) {
+        check_skip(v, name, "no fingerprint was expected");
+        return;
+    }
+    if (v->verdict->tee == MSE_TEE_SIMULATION) {
+        check_skip(v, name, "the simulation measures nothing");
+        return;
+    }
+    check_that(v, v->policy->measurement_count > 0, name,
+               say_hex(v, slice_from(v->verdict->measurement)), "one that the policy names",
+               "the host chooses what stands in the identity field: name the `measurement` of the "
+               "runtime that you trust in the policy");
+}
+
 static void check_report_data(struct verification *v)
 {
     if (v->input->report_data == NULL) {
@@ -144,6 +164,7 @@ void policy_apply(struct verification *v)
                  v->policy->signer_count);
     check_fingerprint(v, "policy.fingerprint", v->policy->fingerprint);
     check_fingerprint(v, "binding.fingerprint", v->input->fingerprint);
+    check_measured(v);
     check_report_data(v);
 }
 

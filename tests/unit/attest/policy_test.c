@@ -196,7 +196,8 @@ static const struct applied rows[] = {
     {"measurement = \"e1\"", as_is, "policy.measurement", "UpToDate"},
     {"signer = \"" S32 "\"", as_is, "", "UpToDate"},
     {"signer = \"" E32 "\"", as_is, "policy.signer", "UpToDate"},
-    {"fingerprint = \"" E32 "\"", as_is, "policy.fingerprint", "UpToDate"},
+    {"fingerprint = \"" E32 "\"", as_is, "policy.fingerprint binding.measurement", "UpToDate"},
+    {"fingerprint = \"" E32 "\"\nmeasurement = \"" E32 "\"", as_is, "", "UpToDate"},
     {"", debug, "policy.debug", "UpToDate"},
     {"debug = true", debug, "", "UpToDate"},
     {"", no_crls, "root-crl.present pck-crl.present", "UpToDate"},
@@ -284,6 +285,8 @@ static void test_bindings(void **state)
     const struct mse_trust trust = {.intel_root = {synth.root_der.data, synth.root_der.len}};
     uint8_t report_data[64];
     uint8_t fingerprint[32];
+    const struct mse_bytes measurement = {synth.report + TD_AT_MRTD, 48};
+    const struct mse_policy policy = {.measurements = &measurement, .measurement_count = 1};
     struct mse_input input = {
         .evidence = {synth.evidence.data, synth.evidence.len},
         .collateral = {synth.collateral.data, synth.collateral.len},
@@ -294,6 +297,9 @@ static void test_bindings(void **state)
     };
     memset(report_data, 0xda, 64);
     memset(fingerprint, 0xf1, 32);
+    /* Whoever starts a TD chooses the fingerprint in it: any TD could have this one. */
+    assert_judged(mse_verify(&input), "unmeasured", "binding.measurement", "UpToDate");
+    input.policy = &policy;
     assert_judged(mse_verify(&input), "bound", "", "UpToDate");
     report_data[63] ^= 1;
     assert_judged(mse_verify(&input), "report data", "binding.report-data", "UpToDate");
@@ -316,7 +322,8 @@ static void test_identity_field(void **state)
     synth_intel_init(&synth, 4, TEE_TYPE_TDX);
     memset(synth.report + TD_AT_MRCONFIGID, 0, 48);
     synth_intel_build(&synth);
-    assert_judged(synth_intel_verify(&synth, &policy), "zero", "policy.fingerprint", "UpToDate");
+    assert_judged(synth_intel_verify(&synth, &policy), "zero",
+                  "policy.fingerprint binding.measurement", "UpToDate");
     synth_intel_done(&synth);
     uint8_t fingerprint[32];
     memset(fingerprint, 0xf1, 32);
@@ -324,7 +331,8 @@ static void test_identity_field(void **state)
     synth_intel_init(&synth, 4, TEE_TYPE_TDX);
     synth.report[TD_AT_MRCONFIGID + 47] = 1;
     synth_intel_build(&synth);
-    assert_judged(synth_intel_verify(&synth, &other), "longer", "policy.fingerprint", "UpToDate");
+    assert_judged(synth_intel_verify(&synth, &other), "longer",
+                  "policy.fingerprint binding.measurement", "UpToDate");
     synth_intel_done(&synth);
 }
 
