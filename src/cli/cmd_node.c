@@ -19,6 +19,7 @@
 #include <fcntl.h>
 #include <signal.h>
 #include <stdlib.h>
+#include <sys/file.h>
 #include <sys/socket.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -55,6 +56,7 @@ static int write_config(const char *folder, const char *path, struct err *err)
                    "# The local node of 'mse node start'. msed.toml(5) has every key.\n"
                    "state = \"%s\"\n"
                    "socket = \"%s/msed.sock\"\n"
+                   "listen = \"\" # no API over TCP\n"
                    "domain = \"localhost\"\n"
                    "%s",
                    folder, folder,
@@ -225,10 +227,22 @@ const struct command command_node_start = {
 
 /* --- stop --- */
 
+/* msed holds the lock of its state folder until all is put away. */
+static bool is_gone(const char *folder)
+{
+    struct err ignored = ERR_INIT;
+    AUTO_CLOSE int fd = -1;
+    AUTO_FREE char *path = path_join(folder, "lock", &ignored);
+    if (path == NULL || fd_open(path, O_RDONLY, 0, &fd, &ignored) < 0)
+        return true;
+    return flock(fd, LOCK_SH | LOCK_NB) == 0;
+}
+
 static int node_stop(const struct options *options, struct err *err)
 {
+    AUTO_FREE char *folder = NULL;
     AUTO_FREE char *socket_path = NULL;
-    if (local_node_socket(&socket_path, err) < 0)
+    if (local_node_folder(&folder, err) < 0 || local_node_socket(&socket_path, err) < 0)
         return -1;
     if (!answers(socket_path)) {
         ui_info("no node runs here");
@@ -242,9 +256,9 @@ static int node_stop(const struct options *options, struct err *err)
                      err) < 0)
         return FAIL_CONTEXT(err, "stopping the node");
     int64_t deadline = clock_monotonic_ms() + STOP_TIMEOUT_MS;
-    while (answers(socket_path)) {
+    while (answers(socket_path) || !is_gone(folder)) {
         if (*ui_interrupted() || clock_monotonic_ms() > deadline)
-            return FAIL(err, ERR_TIMEOUT, "the node was asked to stop and still answers");
+            return FAIL(err, ERR_TIMEOUT, "the node was asked to stop and still runs");
         clock_sleep_ms(POLL_MS);
     }
     ui_info(apps ? "node stopped, with its apps" : "node stopped; apps that run go on running");

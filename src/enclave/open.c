@@ -132,7 +132,7 @@ int open_app(struct enclave *enclave, struct err *err)
     if (enclave->serve == NULL)
         return -1;
     front_open(enclave->front, serve_handler(enclave->serve), serve_handler_context(enclave->serve),
-               NULL);
+               serve_round_end);
     (void)pthread_mutex_lock(&enclave->provision_lock);
     enclave->state_name = "running";
     (void)pthread_mutex_unlock(&enclave->provision_lock);
