@@ -17,10 +17,23 @@ static const uint8_t oid_usage[] = {0x55, 0x1d, 0x0f};
 static const uint8_t ecdsa_sha256[] = {0x30, 0x0a, 0x06, 0x08, 0x2a, 0x86,
                                        0x48, 0xce, 0x3d, 0x04, 0x03, 0x02};
 
-/* RFC 5480: SubjectPublicKeyInfo of an uncompressed point of P-256, up to the coordinates */
+/* RFC 5480: SubjectPublicKeyInfo of a point on P-256 and P-384, up to the point, whose first byte
+ * says that it is uncompressed */
 static const uint8_t p256_prefix[] = {0x30, 0x59, 0x30, 0x13, 0x06, 0x07, 0x2a, 0x86, 0x48,
                                       0xce, 0x3d, 0x02, 0x01, 0x06, 0x08, 0x2a, 0x86, 0x48,
-                                      0xce, 0x3d, 0x03, 0x01, 0x07, 0x03, 0x42, 0x00, 0x04};
+                                      0xce, 0x3d, 0x03, 0x01, 0x07, 0x03, 0x42, 0x00};
+static const uint8_t p384_prefix[] = {0x30, 0x76, 0x30, 0x10, 0x06, 0x07, 0x2a, 0x86,
+                                      0x48, 0xce, 0x3d, 0x02, 0x01, 0x06, 0x05, 0x2b,
+                                      0x81, 0x04, 0x00, 0x22, 0x03, 0x62, 0x00};
+
+static const struct {
+    const char *group;
+    struct slice prefix;
+    size_t point_size;
+} curves[] = {
+    {"P-256", {p256_prefix, sizeof(p256_prefix)}, 65},
+    {"P-384", {p384_prefix, sizeof(p384_prefix)}, 97},
+};
 
 static int read_constraints(struct slice value, struct certificate *certificate, struct err *err)
 {
@@ -211,15 +224,25 @@ X509 *certificate_x509(struct certificate *certificate)
     return certificate->x509;
 }
 
+static EVP_PKEY *curve_key(struct slice info)
+{
+    for (size_t i = 0; i < ARRAY_LEN(curves); i++) {
+        struct slice prefix = curves[i].prefix;
+        if (info.len == prefix.len + curves[i].point_size &&
+            memcmp(info.data, prefix.data, prefix.len) == 0 && info.data[prefix.len] == 0x04)
+            return ec_public_key(curves[i].group,
+                                 slice_of(info.data + prefix.len, curves[i].point_size));
+    }
+    return NULL;
+}
+
 EVP_PKEY *certificate_key(struct certificate *certificate)
 {
-    struct slice info = certificate->public_key;
-    if (certificate->key != NULL)
-        return certificate->key;
-    if (info.len == sizeof(p256_prefix) + 64 &&
-        memcmp(info.data, p256_prefix, sizeof(p256_prefix)) == 0)
-        certificate->key = p256_public_key(info.data + sizeof(p256_prefix));
-    else if (certificate_x509(certificate) != NULL)
+    if (certificate->key == NULL)
+        certificate->key = curve_key(certificate->public_key);
+    if (certificate->key == NULL)
+        certificate->key = rsa_public_key(certificate->public_key);
+    if (certificate->key == NULL && certificate_x509(certificate) != NULL)
         certificate->key = X509_get_pubkey(certificate->x509);
     return certificate->key;
 }
@@ -237,6 +260,11 @@ bool certificate_signature_info(struct certificate *certificate, int *ret_digest
         *ret_key_nid = NID_X9_62_id_ecPublicKey;
         return true;
     }
+    if (algorithm_is_pss_sha384(certificate->algorithm)) {
+        *ret_digest_nid = NID_sha384;
+        *ret_key_nid = NID_rsassaPss;
+        return true;
+    }
     X509 *x509 = certificate_x509(certificate);
     return x509 != NULL &&
            X509_get_signature_info(x509, ret_digest_nid, ret_key_nid, NULL, NULL) == 1;
@@ -249,10 +277,14 @@ bool certificate_signed_by(struct certificate *certificate, struct certificate *
     EVP_PKEY *key = certificate_key(issuer);
     if (key == NULL)
         return false;
-    bool good =
-        algorithm_is_ecdsa_sha256(certificate->algorithm)
-            ? ecdsa_verify_der(key, certificate->to_be_signed, certificate->signature)
-            : certificate_x509(certificate) != NULL && X509_verify(certificate->x509, key) == 1;
+    struct slice message = certificate->to_be_signed;
+    bool good = false;
+    if (algorithm_is_ecdsa_sha256(certificate->algorithm))
+        good = ecdsa_verify_der(key, message, certificate->signature);
+    else if (algorithm_is_pss_sha384(certificate->algorithm))
+        good = pss_sha384_verify(key, message, certificate->signature);
+    else if (certificate_x509(certificate) != NULL)
+        good = X509_verify(certificate->x509, key) == 1;
     if (good)
         certificate->signed_by = issuer;
     return good;

@@ -31,6 +31,7 @@ struct certificate_part {
 
 struct certificate {
     struct slice der;
+    struct slice pem; /* the text that it came from, markers included; empty: none */
     struct slice to_be_signed;
     struct slice algorithm; /* of the signature: AlgorithmIdentifier */
     struct slice signature; /* content of the bit string without its first byte */
@@ -66,6 +67,8 @@ X509 *certificate_x509(struct certificate *certificate);
 
 /* Is this AlgorithmIdentifier ecdsa-with-SHA256? */
 bool algorithm_is_ecdsa_sha256(struct slice algorithm);
+/* Is it RSASSA-PSS as pss_sha384_verify has it? */
+bool algorithm_is_pss_sha384(struct slice algorithm);
 /* Digest and key algorithm of the certificate's signature, as X509_get_signature_info names them.
  */
 bool certificate_signature_info(struct certificate *certificate, int *ret_digest_nid,
@@ -82,6 +85,13 @@ int certificate_find_extension(const struct certificate *certificate, const char
 bool ecdsa_verify(EVP_PKEY *key, struct slice message, const uint8_t *r_and_s, size_t size);
 /* The same for a DER signature over P-256. */
 bool ecdsa_verify_der(EVP_PKEY *key, struct slice message, struct slice signature);
+/* RSASSA-PSS with SHA-384, MGF1 with SHA-384 and a salt of 48 bytes. */
+bool pss_sha384_verify(EVP_PKEY *key, struct slice message, struct slice signature);
+
 /* The public key with these affine coordinates (big-endian, 32 bytes each); NULL where they are
  * not a point of P-256. The caller frees. */
 EVP_PKEY *p256_public_key(const uint8_t x_and_y[static 64]);
+/* The same from an uncompressed point on "P-256" or "P-384". */
+EVP_PKEY *ec_public_key(const char *group, struct slice point);
+/* The RSA key in a SubjectPublicKeyInfo; NULL where it holds something else. The caller frees. */
+EVP_PKEY *rsa_public_key(struct slice info);

@@ -59,16 +59,14 @@ static struct slice after(struct slice text, size_t count)
     return slice_of(text.data + count, text.len - count);
 }
 
-static int base64_value(uint8_t c)
-{
-    if (c >= 'A' && c <= 'Z')
-        return c - 'A';
-    if (c >= 'a' && c <= 'z')
-        return c - 'a' + 26;
-    if (c >= '0' && c <= '9')
-        return c - '0' + 52;
-    return c == '+' ? 62 : c == '/' ? 63 : -1;
-}
+/* RFC 4648 table 1, one more than the value; 0: not in the alphabet. */
+static const uint8_t base64_values[256] = {
+    ['A'] = 1,  2,  3,  4,  5,  6,  7,  8,  9,  10, 11,         12,         13,
+    14,         15, 16, 17, 18, 19, 20, 21, 22, 23, 24,         25,         26,
+    ['a'] = 27, 28, 29, 30, 31, 32, 33, 34, 35, 36, 37,         38,         39,
+    40,         41, 42, 43, 44, 45, 46, 47, 48, 49, 50,         51,         52,
+    ['0'] = 53, 54, 55, 56, 57, 58, 59, 60, 61, 62, ['+'] = 63, ['/'] = 64,
+};
 
 /* RFC 7468: the base64 text between the markers, white space anywhere, canonical padding. */
 static int decode_body(struct arena *arena, struct slice body, struct slice *ret, struct err *err)
@@ -84,7 +82,7 @@ static int decode_body(struct arena *arena, struct slice body, struct slice *ret
         uint8_t c = body.data[i];
         if (is_space(c))
             continue;
-        int value = c == '=' ? 0 : base64_value(c);
+        int value = c == '=' ? 0 : base64_values[c] - 1;
         padding += c == '=' ? 1 : 0;
         if (value < 0 || (padding > 0 && c != '=') || padding > 2)
             return FAIL(err, ERR_INVALID, "a PEM certificate that is not base64");
@@ -102,12 +100,29 @@ static int decode_body(struct arena *arena, struct slice body, struct slice *ret
     return 0;
 }
 
+/* The same certificate stands in several chains, mostly as the same text. */
+static bool find_same_text(struct certificate_store *store, struct slice *text,
+                           struct certificate **ret)
+{
+    for (size_t i = 0; i < store->count; i++) {
+        struct slice pem = store->certificates[i].pem;
+        if (pem.len == 0 || pem.len > text->len || memcmp(pem.data, text->data, pem.len) != 0)
+            continue;
+        *ret = &store->certificates[i];
+        *text = trim_start(after(*text, pem.len));
+        return true;
+    }
+    return false;
+}
+
 /* At the begin marker; *text moves behind the end marker. */
 static int parse_pem_block(struct certificate_store *store, struct arena *arena, struct slice *text,
                            struct certificate **ret, struct err *err)
 {
     if (!starts_with(*text, pem_begin))
         return FAIL(err, ERR_INVALID, "'%s' expected", pem_begin);
+    if (find_same_text(store, text, ret))
+        return 0;
     struct slice body = after(*text, strlen(pem_begin));
     const uint8_t *end = memmem(body.data, body.len, pem_end, strlen(pem_end));
     if (end == NULL)
@@ -117,6 +132,7 @@ static int parse_pem_block(struct certificate_store *store, struct arena *arena,
     if (decode_body(arena, slice_of(body.data, len), &der, err) < 0 ||
         parse_der(store, der, ret, err) < 0)
         return -1;
+    (*ret)->pem = slice_of(text->data, (size_t)(end - text->data) + strlen(pem_end));
     *text = trim_start(after(body, len + strlen(pem_end)));
     return 0;
 }

@@ -59,6 +59,16 @@ static int parse_escape(struct parser *in, struct err *err)
     return 0;
 }
 
+/* Moves over characters that stand for themselves. */
+static void skip_plain(struct parser *in)
+{
+    const uint8_t *text = in->text.data;
+    size_t pos = in->pos;
+    while (pos < in->text.len && text[pos] >= 0x20 && text[pos] != '"' && text[pos] != '\\')
+        pos++;
+    in->pos = pos;
+}
+
 /* At the opening quote; *ret is what stands between the quotes. */
 static int parse_string(struct parser *in, struct slice *ret, struct err *err)
 {
@@ -66,12 +76,14 @@ static int parse_string(struct parser *in, struct slice *ret, struct err *err)
         return syntax(in, "a string", err);
     in->pos++;
     size_t start = in->pos;
-    for (int c = peek(in); c != '"'; c = peek(in)) {
-        if (c < 0x20)
-            return syntax(in, "the end of a string", err);
+    for (;;) {
+        skip_plain(in);
+        int c = peek(in);
+        if (c == '"')
+            break;
         if (c != '\\')
-            in->pos++;
-        else if (parse_escape(in, err) < 0)
+            return syntax(in, "the end of a string", err);
+        if (parse_escape(in, err) < 0)
             return -1;
     }
     *ret = since(in, start);
@@ -286,13 +298,16 @@ int doc_get_array(const struct doc_node *object, const char *name, size_t max_co
     return 0;
 }
 
+static uint32_t hex_digit(uint8_t c)
+{
+    return (uint32_t)(c <= '9' ? c - '0' : (c | 0x20) - 'a' + 10);
+}
+
 static uint32_t hex_value(struct slice digits)
 {
     uint32_t value = 0;
-    for (size_t i = 0; i < digits.len; i++) {
-        uint8_t c = digits.data[i];
-        value = value << 4 | (uint32_t)(c <= '9' ? c - '0' : (c | 0x20) - 'a' + 10);
-    }
+    for (size_t i = 0; i < digits.len; i++)
+        value = value << 4 | hex_digit(digits.data[i]);
     return value;
 }
 
@@ -345,10 +360,13 @@ static int unescape(struct slice in, uint8_t *to, size_t *ret_len, struct err *e
     static const char into[] = "\"\\/\b\f\n\r\t";
     size_t len = 0;
     for (size_t i = 0; i < in.len;) {
-        if (in.data[i] != '\\') {
-            to[len++] = in.data[i++];
-            continue;
-        }
+        const uint8_t *escape = memchr(in.data + i, '\\', in.len - i);
+        size_t plain = escape == NULL ? in.len - i : (size_t)(escape - in.data) - i;
+        memcpy(to + len, in.data + i, plain);
+        len += plain;
+        i += plain;
+        if (i == in.len)
+            break;
         i++;
         if (in.data[i] != 'u') {
             to[len++] = (uint8_t)into[strchr(from, in.data[i++]) - from];
@@ -423,11 +441,12 @@ int doc_get_hex(const struct doc_node *object, const char *name, uint8_t *ret, s
     if (digits.len != 2 * size)
         return FAIL(err, ERR_INVALID, "'%s' has %zu hexadecimal digits, not %zu", name, digits.len,
                     2 * size);
-    for (size_t i = 0; i < digits.len; i++) {
-        if (!is_hex(digits.data[i]))
+    for (size_t i = 0; i < size; i++) {
+        uint8_t high = digits.data[2 * i];
+        uint8_t low = digits.data[2 * i + 1];
+        if (!is_hex(high) || !is_hex(low))
             return FAIL(err, ERR_INVALID, "'%s' is not hexadecimal", name);
+        ret[i] = (uint8_t)(hex_digit(high) << 4 | hex_digit(low));
     }
-    for (size_t i = 0; i < size; i++)
-        ret[i] = (uint8_t)hex_value(slice_of(digits.data + 2 * i, 2));
     return 0;
 }

@@ -9,6 +9,8 @@
 #include <openssl/ec.h>
 #include <openssl/param_build.h>
 
+#include <stdio.h>
+
 static int der_signature(const uint8_t *r_and_s, size_t size, uint8_t **ret)
 {
     ECDSA_SIG *signature = ECDSA_SIG_new();
@@ -53,14 +55,15 @@ bool ecdsa_verify_der(EVP_PKEY *key, struct slice message, struct slice signatur
     return digest_verify(key, 32, message, signature);
 }
 
-EVP_PKEY *p256_public_key(const uint8_t x_and_y[static 64])
+/* SEC 1, section 2.3.3: an uncompressed point, its first byte included. */
+EVP_PKEY *ec_public_key(const char *group, struct slice point)
 {
-    uint8_t point[65] = {0x04}; /* SEC 1 section 2.3.3: uncompressed */
-    memcpy(point + 1, x_and_y, 64);
-    char group[] = "P-256";
+    char name[16];
+    (void)snprintf(name, sizeof(name), "%s", group);
     OSSL_PARAM params[] = {
-        OSSL_PARAM_construct_utf8_string(OSSL_PKEY_PARAM_GROUP_NAME, group, 0),
-        OSSL_PARAM_construct_octet_string(OSSL_PKEY_PARAM_PUB_KEY, point, sizeof(point)),
+        OSSL_PARAM_construct_utf8_string(OSSL_PKEY_PARAM_GROUP_NAME, name, 0),
+        OSSL_PARAM_construct_octet_string(OSSL_PKEY_PARAM_PUB_KEY, (void *)(uintptr_t)point.data,
+                                          point.len),
         OSSL_PARAM_construct_end(),
     };
     EVP_PKEY_CTX *context = EVP_PKEY_CTX_new_from_name(NULL, "EC", NULL);
@@ -70,4 +73,11 @@ EVP_PKEY *p256_public_key(const uint8_t x_and_y[static 64])
         key = NULL;
     EVP_PKEY_CTX_free(context);
     return key;
+}
+
+EVP_PKEY *p256_public_key(const uint8_t x_and_y[static 64])
+{
+    uint8_t point[65] = {0x04};
+    memcpy(point + 1, x_and_y, 64);
+    return ec_public_key("P-256", slice_of(point, sizeof(point)));
 }
