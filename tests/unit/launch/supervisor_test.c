@@ -33,9 +33,7 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
-enum { PATIENCE_MS = 30000, UID = 1987654 };
-
-#define APP_ID "0f8fad5b-d9cb-469f-a165-70867728950e"
+enum { PATIENCE_MS = 30000, UID_BASE = 1200000000 };
 
 /* --- storage, as msed wires it --- */
 
@@ -96,7 +94,6 @@ static int make_app(void **state)
     (void)snprintf(app.storage_path, sizeof(app.storage_path), "%s/storage", app.run);
     (void)snprintf(app.root, sizeof(app.root), "%s/root", app.base);
     app.spec = (struct launch_spec){
-        .id = APP_ID,
         .launcher = "process",
         .package = app.package,
         .enclave = app.enclave,
@@ -108,13 +105,16 @@ static int make_app(void **state)
         .log_bytes = 64 << 10,
         .cpu_millis = 1000,
         .pids_max = 64,
-        .uid = UID,
-        .gid = UID,
+        /* tests of several trees may run at once on one machine */
+        .uid = UID_BASE + (uid_t)getpid(),
+        .gid = UID_BASE + (gid_t)getpid(),
     };
     memset(app.spec.fingerprint, 7, sizeof(app.spec.fingerprint));
     *state = &app;
     if (folder_create(app.run, 0700, &err) < 0 || folder_create(app.package, 0755, &err) < 0 ||
         crypto_init(&err) < 0 || simulation_root_create(app.root, &err) < 0)
+        return -1;
+    if (uuid_new(app.spec.id, &err) < 0)
         return -1;
     write_spec(&app);
     return write_in(app.base, "enclave",
@@ -201,15 +201,17 @@ static void assert_nothing_left(const struct app *app)
     const char *const mounts[] = {"cat", "/proc/self/mountinfo", NULL};
     const char *const users[] = {"ps", "-eo", "uid=", NULL};
     const char *const groups[] = {"find",  "/sys/fs/cgroup", "-maxdepth", "3",
-                                  "-name", APP_ID,           NULL};
+                                  "-name", app->spec.id,     NULL};
+    char uid[16];
+    (void)snprintf(uid, sizeof(uid), "%u", (unsigned)app->spec.uid);
     for (int i = 0; i < 400 && output_contains(losetup, app->storage_path); i++)
         clock_sleep_ms(10);
     assert_false(output_contains(losetup, app->storage_path));
     assert_false(output_contains(mounts, app->base));
-    for (int i = 0; i < 400 && output_contains(users, "1987654"); i++)
+    for (int i = 0; i < 400 && output_contains(users, uid); i++)
         clock_sleep_ms(10);
-    assert_false(output_contains(users, "1987654"));
-    assert_false(output_contains(groups, APP_ID));
+    assert_false(output_contains(users, uid));
+    assert_false(output_contains(groups, app->spec.id));
     AUTO_FREE char *control = path_join(app->run, "control.sock", NULL);
     assert_false(file_exists(control));
 }
