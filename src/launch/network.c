@@ -12,6 +12,7 @@
 #include "base/buf.h"
 #include "base/clock.h"
 #include "base/fd.h"
+#include "base/file.h"
 #include "base/process.h"
 
 #include <arpa/inet.h>
@@ -61,6 +62,25 @@ static int block_host_addresses(struct buf *commands, struct err *err)
     }
     freeifaddrs(all);
     return result;
+}
+
+/* bubblewrap tells of its child before the child has mapped its user: until then whoever enters
+ * that user namespace loses all rights in it with exec. */
+static int wait_for_user_map(pid_t init, struct err *err)
+{
+    char path[64];
+    int64_t deadline = clock_monotonic_ms() + START_TIMEOUT_MS;
+    (void)snprintf(path, sizeof(path), "/proc/%d/gid_map", (int)init); /* written last */
+    for (;;) {
+        AUTO_BUF struct buf map = BUF_INIT(4096);
+        if (file_read(path, &map, err) < 0)
+            return -1;
+        if (map.len > 0)
+            return 0;
+        if (clock_monotonic_ms() > deadline)
+            return FAIL(err, ERR_TIMEOUT, "the sandbox has mapped no user");
+        clock_sleep_ms(1);
+    }
 }
 
 static int set_routes(pid_t init, uid_t uid, gid_t gid, struct err *err)
@@ -153,7 +173,8 @@ static int start_slirp(pid_t init, uid_t uid, gid_t gid, pid_t *ret, struct err 
 
 int network_start(pid_t init, uid_t uid, gid_t gid, pid_t *ret, struct err *err)
 {
-    if (set_routes(init, uid, gid, err) < 0 || start_slirp(init, uid, gid, ret, err) < 0)
+    if (wait_for_user_map(init, err) < 0 || set_routes(init, uid, gid, err) < 0 ||
+        start_slirp(init, uid, gid, ret, err) < 0)
         return FAIL_CONTEXT(err, "network");
     return 0;
 }
