@@ -22,6 +22,15 @@ enum { CHUNK = 256 * 1024, FOLLOW_PAUSE_MS = 150, EVENTS_SHOWN = 100 };
 
 /* --- an app as JSON --- */
 
+static int put_time(json_t *object, const char *key, int64_t time, struct err *err)
+{
+    char text[RFC3339_SIZE];
+    if (time == 0)
+        return json_put(object, key, json_null(), err);
+    rfc3339_format(time, text);
+    return json_put_text(object, key, text, err);
+}
+
 static int fill_app(const struct node *node, const struct store_app *app, json_t *object,
                     struct err *err)
 {
@@ -44,21 +53,23 @@ static int fill_app(const struct node *node, const struct store_app *app, json_t
     const struct {
         const char *key;
         int64_t value;
-    } numbers[] = {
-        {"created", app->created},
-        {"updated", app->updated},
-        {"started", app->started},
-        {"expires", app->expires},
-        {"restarts", app->restarts},
-        {"port", app->port},
-        {"storage_quota_bytes", app->quota_bytes},
-        {"storage_used_bytes", keeper_storage_used(node->keeper, app)},
-    };
+    } times[] = {{"created", app->created},
+                 {"updated", app->updated},
+                 {"started", app->started},
+                 {"expires", app->expires}},
+      numbers[] = {{"restarts", app->restarts},
+                   {"port", app->port},
+                   {"quota_bytes", app->quota_bytes},
+                   {"storage_used_bytes", keeper_storage_used(node->keeper, app)}};
     AUTO_FREE char *url = node_app_url(node, app, err);
     if (url == NULL || json_put_text(object, "url", url, err) < 0)
         return -1;
     for (size_t i = 0; i < ARRAY_LEN(texts); i++) {
         if (json_put_text(object, texts[i].key, texts[i].value, err) < 0)
+            return -1;
+    }
+    for (size_t i = 0; i < ARRAY_LEN(times); i++) {
+        if (put_time(object, times[i].key, times[i].value, err) < 0)
             return -1;
     }
     for (size_t i = 0; i < ARRAY_LEN(numbers); i++) {
@@ -95,6 +106,14 @@ static int answer_current(struct api_call *call, int status, struct err *err)
 
 /* --- listing --- */
 
+static int answer_list(struct api_call *call, const char *key, json_t *list, struct err *err)
+{
+    json_t *body = json_pack("{s:O}", key, list);
+    if (body == NULL)
+        return FAIL(err, ERR_MEMORY, "cannot write the answer");
+    return api_answer(call, 200, body, err);
+}
+
 struct listing {
     const struct node *node;
     json_t *list;
@@ -127,7 +146,7 @@ int api_get_apps(struct api_call *call, struct err *err)
     struct listing listing = {call->node, list};
     if (store_app_each(call->node->store, &filter, list_app, &listing, err) < 0)
         return -1;
-    return api_answer(call, 200, json_incref(list), err);
+    return answer_list(call, "apps", list, err);
 }
 
 int api_get_app(struct api_call *call, struct err *err)
@@ -138,7 +157,7 @@ int api_get_app(struct api_call *call, struct err *err)
 static int list_event(void *context, const struct store_event *event, struct err *err)
 {
     AUTO_JSON json_t *object = json_new_object(err);
-    if (object == NULL || json_put_i64(object, "time", event->time, err) < 0 ||
+    if (object == NULL || put_time(object, "time", event->time, err) < 0 ||
         json_put_text(object, "text", event->text, err) < 0)
         return -1;
     if (json_array_append(context, object) < 0)
@@ -151,7 +170,7 @@ int api_get_events(struct api_call *call, struct err *err)
     AUTO_JSON json_t *list = json_array();
     if (store_event_each(call->node->store, call->id, EVENTS_SHOWN, list_event, list, err) < 0)
         return -1;
-    return api_answer(call, 200, json_incref(list), err);
+    return answer_list(call, "events", list, err);
 }
 
 /* --- a new app --- */

@@ -4,14 +4,18 @@
  */
 #include "node/api.h"
 
+#include "base/clock.h"
+
 int api_get_node(struct api_call *call, struct err *err)
 {
     struct node *node = call->node;
     const struct gateway_counts counts = gateway_count(node->gateway);
+    char started[RFC3339_SIZE];
+    rfc3339_format(node->started, started);
     json_t *body = json_pack(
-        "{s:s, s:s, s:I, s:[s], s:[s], s:s, s:s, s:s, s:s, s:s, s:{s:I, s:I}, s:{s:I, s:I, s:I}}",
-        "version", MSE_VERSION, "domain", node->config.domain, "started", (json_int_t)node->started,
-        "launchers", "process", "tees", "simulation", "tee", "simulation", "simulation_root",
+        "{s:s, s:s, s:s, s:[s], s:[s], s:s, s:s, s:s, s:s, s:s, s:{s:I, s:I}, s:{s:I, s:I, s:I}}",
+        "version", MSE_VERSION, "domain", node->config.domain, "started", started, "launchers",
+        "process", "tees", "simulation", "tee", "simulation", "simulation_root",
         node->simulation_root, "runtime_digest", node->runtime_digest, "default_environment",
         node->environments.fallback, "quota",
         node->config.quota == NODE_QUOTA_LOOP ? "loop" : "none", "limits", "apps",
@@ -19,6 +23,14 @@ int api_get_node(struct api_call *call, struct err *err)
         (json_int_t)node->config.limits.package_bytes, "connections", "open",
         (json_int_t)counts.open, "accepted", (json_int_t)counts.accepted, "refused",
         (json_int_t)counts.refused);
+    if (body == NULL)
+        return FAIL(err, ERR_MEMORY, "cannot write the answer");
+    return api_answer(call, 200, body, err);
+}
+
+static int answer_list(struct api_call *call, const char *key, json_t *list, struct err *err)
+{
+    json_t *body = json_pack("{s:o}", key, list);
     if (body == NULL)
         return FAIL(err, ERR_MEMORY, "cannot write the answer");
     return api_answer(call, 200, body, err);
@@ -44,7 +56,7 @@ int api_get_environments(struct api_call *call, struct err *err)
         bool is_default = strcmp(offer->environment.name, environments->fallback) == 0;
         (void)json_array_append_new(list, environment_json(offer, is_default));
     }
-    return api_answer(call, 200, list, err);
+    return answer_list(call, "environments", list, err);
 }
 
 int api_get_hardware(struct api_call *call, struct err *err)
@@ -59,7 +71,7 @@ int api_get_hardware(struct api_call *call, struct err *err)
                                               "cpu_millis", (json_int_t)profile->cpu_millis,
                                               "storage_bytes", (json_int_t)profile->storage_bytes));
     }
-    return api_answer(call, 200, list, err);
+    return answer_list(call, "hardware", list, err);
 }
 
 int api_post_shutdown(struct api_call *call, struct err *err)

@@ -31,11 +31,11 @@ static int fill_paths(const char *state, struct folders *folders, struct err *er
         {&folders->apps, "apps"},
         {&folders->layers, "layers"},
     };
-    folders->state = str_copy(state, err);
+    folders->state = path_resolve(state, err); /* supervisors are told absolute paths */
     if (folders->state == NULL)
         return -1;
     for (size_t i = 0; i < ARRAY_LEN(table); i++) {
-        *table[i].path = path_join(state, table[i].name, err);
+        *table[i].path = path_join(folders->state, table[i].name, err);
         if (*table[i].path == NULL)
             return -1;
     }

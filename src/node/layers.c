@@ -31,6 +31,11 @@ struct layers {
 
 /* --- the key --- */
 
+static bool is_bare(const struct environment_offer *environment, struct slice requirements)
+{
+    return environment->environment.requirement_count == 0 && requirements.len == 0;
+}
+
 static int requirements_of(const struct environment *environment, struct slice requirements,
                            struct buf *out, struct err *err)
 {
@@ -41,14 +46,10 @@ static int requirements_of(const struct environment *environment, struct slice r
     return buf_bytes(out, requirements, err);
 }
 
-int layer_key(const struct environment_offer *environment, struct slice requirements,
-              char ret_key[static LAYER_KEY_SIZE], bool *ret_needed, struct err *err)
+static int key_of(const struct environment_offer *environment, struct slice requirements,
+                  char ret_key[static LAYER_KEY_SIZE], struct err *err)
 {
     uint8_t digest[SHA256_SIZE];
-    ret_key[0] = '\0';
-    *ret_needed = environment->environment.requirement_count > 0 || requirements.len > 0;
-    if (!*ret_needed)
-        return 0;
     /* one line of JSON, which holds the environment's requirements and Python, then the app's */
     AUTO_BUF struct buf text = BUF_INIT(ENVIRONMENT_DESCRIPTION_MAX + (2 << 20));
     if (buf_printf(&text, err, "layer %d\n%s\n", KEY_VERSION, environment->description) < 0 ||
@@ -56,6 +57,14 @@ int layer_key(const struct environment_offer *environment, struct slice requirem
         return -1;
     hex_encode(slice_of(digest, sizeof(digest)), ret_key);
     return 0;
+}
+
+int layer_key(const struct environment_offer *environment, struct slice requirements,
+              char ret_key[static LAYER_KEY_SIZE], bool *ret_needed, struct err *err)
+{
+    *ret_needed = !is_bare(environment, requirements);
+    ret_key[0] = '\0';
+    return *ret_needed ? key_of(environment, requirements, ret_key, err) : 0;
 }
 
 /* --- one build --- */
@@ -69,10 +78,16 @@ static int write_environment(const char *folder, const struct environment_offer 
     return file_write_atomic(path, slice_str(environment->description), 0644, err);
 }
 
+/* A bare layer holds the environment's description alone. */
 static int build_in(const struct layers *layers, const char *folder,
                     const struct environment_offer *environment, struct slice requirements,
                     struct err *err)
 {
+    if (is_bare(environment, requirements)) {
+        if (folder_create(folder, 0755, err) < 0)
+            return -1;
+        return write_environment(folder, environment, err);
+    }
     AUTO_FREE char *file = str_printf(err, "%s.txt", folder);
     AUTO_FREE char *site = str_printf(err, "%s/site-packages", folder);
     AUTO_BUF struct buf text = BUF_INIT(ENVIRONMENT_DESCRIPTION_MAX + (2 << 20));
@@ -166,12 +181,8 @@ int layers_get(struct layers *layers, const struct environment_offer *environmen
                struct slice requirements, char **ret, struct err *err)
 {
     char key[LAYER_KEY_SIZE];
-    bool needed = false;
-    *ret = NULL;
-    if (layer_key(environment, requirements, key, &needed, err) < 0)
+    if (key_of(environment, requirements, key, err) < 0)
         return -1;
-    if (!needed)
-        return 0;
     AUTO_FREE char *path = path_join(layers->options.folder, key, err);
     if (path == NULL)
         return -1;

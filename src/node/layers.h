@@ -28,11 +28,12 @@ int layers_new(const struct layers_options *options, struct layers **ret, struct
 void layers_free(struct layers *layers);
 
 /* The key of what this environment and these requirements (as requirements_check gives them) need
- * together. *ret_needed false: nothing, the key is then "". */
+ * together. *ret_needed false: pip has nothing to install, the key is then "". */
 int layer_key(const struct environment_offer *environment, struct slice requirements,
               char ret_key[static LAYER_KEY_SIZE], bool *ret_needed, struct err *err) MUST_USE;
 
-/* Path of the ready layer (site-packages/ and environment.json in it), built now unless it is
+/* Path of the ready layer, with environment.json and, where anything was to be installed,
+ * site-packages/ in it; built now unless it is
  * there; whoever asks for one that is being built waits for it. The caller frees *ret. APP: pip
  * failed, with the end of its output. */
 int layers_get(struct layers *layers, const struct environment_offer *environment,

@@ -242,6 +242,18 @@ static void fail_app(struct kept *kept, const char *reason)
     publish(kept, &app);
 }
 
+/* What the enclave left says more than one line of an error can. */
+static void fail_start(struct kept *kept, const struct err *err)
+{
+    struct runner *runner = kept->keeper->options.runner;
+    struct runner_event event = {0};
+    struct err ignored = ERR_INIT;
+    bool any = false;
+    if (runner->class->news(runner, kept->folder, -1, &event, &any, &ignored) < 0)
+        any = false;
+    fail_app(kept, any && event.reason[0] != '\0' ? event.reason : err->message);
+}
+
 /* --- the life of an app --- */
 
 /* Starts it, unless it runs already. False: it is on_error. */
@@ -259,7 +271,7 @@ static bool bring_up(struct kept *kept)
         return true;
     }
     log_err(LOG_WARNING, &err);
-    fail_app(kept, err.message);
+    fail_start(kept, &err);
     return false;
 }
 

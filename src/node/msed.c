@@ -7,15 +7,13 @@
 #include "crypto/crypto.h"
 #include "node/folders.h"
 #include "node/node.h"
+#include "node/runner_launch.h"
 
-#include <errno.h>
 #include <pthread.h>
 #include <signal.h>
 #include <stdio.h>
 #include <string.h>
-#include <sys/prctl.h>
 #include <sys/signalfd.h>
-#include <unistd.h>
 
 static const struct option_spec options_table[] = {
     {.name = "config", .letter = 'c', .value_name = "FILE", .help = "the msed.toml to run by"},
@@ -136,7 +134,7 @@ int main(int argc, char **argv)
     if (crypto_init(&err) < 0)
         return report(&err);
     if (argc == 3 && strcmp(argv[1], "supervise") == 0)
-        return supervise(argv[2]);
+        return launch_supervise_main(argv[2], &runner_launch_storage);
     if (options_parse(options_table, ARRAY_LEN(options_table), argc - 1,
                       (const char *const *)argv + 1, &options, &err) < 0)
         return report(&err);

@@ -53,20 +53,32 @@ static int check_quota(struct node *node, struct err *err)
     return -1;
 }
 
+/* Beside msed in a build folder, in libexec once installed. */
+static char *default_enclave(struct err *err)
+{
+    static const char *const places[] = {"mse-enclave", "../libexec/mse/mse-enclave"};
+    AUTO_FREE char *self = path_resolve("/proc/self/exe", err);
+    AUTO_FREE char *folder = self != NULL ? path_folder(self, err) : NULL;
+    if (folder == NULL)
+        return NULL;
+    for (size_t i = 0; i < ARRAY_LEN(places); i++) {
+        AUTO_FREE char *path = path_join(folder, places[i], err);
+        if (path == NULL || file_exists(path))
+            return path != NULL ? path_resolve(path, err) : NULL;
+    }
+    (void)FAIL(err, ERR_NOT_FOUND, "no mse-enclave beside '%s' or in ../libexec/mse", self);
+    return NULL;
+}
+
 static int find_enclave(struct node *node, struct err *err)
 {
-    if (node->config.enclave != NULL) {
-        node->enclave = str_copy(node->config.enclave, err);
-    } else {
-        AUTO_FREE char *self = path_resolve("/proc/self/exe", err);
-        AUTO_FREE char *folder = self != NULL ? path_folder(self, err) : NULL;
-        node->enclave = folder != NULL ? path_join(folder, "mse-enclave", err) : NULL;
-    }
-    if (node->enclave == NULL)
-        return -1;
     uint8_t digest[SHA256_SIZE];
-    if (sha256_file(node->enclave, digest, err) < 0) {
-        err_hint(err, "install mse-enclave beside msed, or set 'enclave' in msed.toml");
+    if (node->config.enclave != NULL)
+        node->enclave = path_resolve(node->config.enclave, err);
+    else
+        node->enclave = default_enclave(err);
+    if (node->enclave == NULL || sha256_file(node->enclave, digest, err) < 0) {
+        err_hint(err, "install mse-enclave, or set 'enclave' in msed.toml");
         return FAIL_CONTEXT(err, "the enclave's program");
     }
     hex_encode(slice_of(digest, sizeof(digest)), node->runtime_digest);
@@ -134,6 +146,11 @@ static int open_gateway(struct node *node, struct err *err)
     return gateway_new(&options, &node->gateway, err);
 }
 
+static int open_runner(struct node *node, struct err *err)
+{
+    return runner_launch_init(&node->runner, &node->config, &node->folders, node->enclave, err);
+}
+
 static int open_keeper(struct node *node, struct err *err)
 {
     const struct keeper_options options = {
@@ -143,6 +160,7 @@ static int open_keeper(struct node *node, struct err *err)
         .store = node->store,
         .layers = node->layers,
         .gateway = node->gateway,
+        .runner = &node->runner.runner,
         .addresses = node->addresses,
         .address_count = node->address_count,
     };
@@ -164,8 +182,8 @@ static int raise_limits(struct node *node, struct err *err)
 static int open_all(struct node *node, const char *config_path, struct err *err)
 {
     static int (*const steps[])(struct node * node, struct err * err) = {
-        check_quota, find_enclave,      raise_limits, open_folders, open_root,
-        open_store,  open_environments, open_layers,  open_gateway, open_keeper,
+        check_quota,       find_enclave, raise_limits, open_folders, open_root,   open_store,
+        open_environments, open_layers,  open_gateway, open_runner,  open_keeper,
     };
     node->stop_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
     if (node->stop_fd < 0)
@@ -231,6 +249,7 @@ void node_close(struct node *node)
     if (node->stop_apps)
         keeper_stop_all(node->keeper);
     keeper_free(node->keeper);
+    runner_launch_done(&node->runner);
     gateway_free(node->gateway);
     layers_free(node->layers);
     environments_done(&node->environments);

@@ -12,6 +12,7 @@
 #include "node/gateway.h"
 #include "node/keeper.h"
 #include "node/layers.h"
+#include "node/runner_launch.h"
 #include "store/store.h"
 
 #include <stdatomic.h>
@@ -25,6 +26,7 @@ struct node {
     struct store *store;
     struct layers *layers;
     struct gateway *gateway;
+    struct runner_launch runner;
     struct keeper *keeper;
     struct api *api;
     char *enclave;            /* path of mse-enclave */

@@ -37,7 +37,8 @@ struct runner_class {
     /* A descriptor that becomes readable when there is news, of an enclave started by this or an
      * earlier process. What it is now comes as the first news. NOT_FOUND: there is none. */
     int (*attach)(struct runner *runner, const char *folder, int *ret_fd, struct err *err);
-    /* Takes one piece of news. *ret_any false: nothing yet. */
+    /* Takes one piece of news. *ret_any false: nothing yet. fd -1: how the enclave that was
+     * started last has ended, if it has. */
     int (*news)(struct runner *runner, const char *folder, int fd, struct runner_event *ret,
                 bool *ret_any, struct err *err);
     /* Ends the enclave if there is one, gently first; returns when it is gone, with everything that

@@ -159,12 +159,21 @@ static void failure_test(void **state)
     expect_nothing_unfinished();
 }
 
+/* Without requirements the environment's description is all there is, and no pip runs. */
 static void nothing_needed_test(void **state)
 {
     struct err err = ERR_INIT;
-    char *path = NULL;
+    AUTO_FREE char *path = NULL;
+    AUTO_BUF struct buf text = BUF_INIT(4096);
+    char file[256];
+    must(folder_remove_tree(wheels, &err), &err);
     must(layers_get(layers, environment, slice_of(NULL, 0), &path, &err), &err);
-    assert_null(path);
+    assert_non_null(path);
+    (void)snprintf(file, sizeof(file), "%s/site-packages", path);
+    assert_false(file_exists(file));
+    (void)snprintf(file, sizeof(file), "%s/environment.json", path);
+    must(file_read(file, &text, &err), &err);
+    assert_string_equal(buf_text(&text), environment->description);
 }
 
 static int start(void **state)
