@@ -87,7 +87,7 @@ int launch_status_decode(struct slice line, struct launch_status *ret, struct er
 static void copy_printable(char *to, size_t size, const char *text)
 {
     size_t len = 0;
-    for (; text[len] != '\0' && len < size - 1; len++)
+    for (; len < size - 1 && text[len] != '\0'; len++)
         to[len] = (unsigned char)text[len] < 0x20 || text[len] == 0x7f ? ' ' : text[len];
     while (len > 0 && !utf8_valid(slice_of(to, len)))
         len--;

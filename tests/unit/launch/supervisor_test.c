@@ -548,7 +548,6 @@ static void test_bad_starts(void **state)
     struct err err = ERR_INIT;
     if (!can_launch)
         skip();
-    AUTO_FREE char *enclave = str_copy(app->enclave, &err);
     assert_int_equal(file_remove(app->enclave, &err), 0);
     assert_int_equal(launch_start(program, app->run, &err), -1);
     assert_non_null(strstr(err.message, "enclave"));
