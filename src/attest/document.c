@@ -230,8 +230,11 @@ static int parse_value(struct parser *in, int depth, struct doc_node **ret, stru
     if (node == NULL)
         return FAIL(err, ERR_MEMORY, "out of memory");
     skip_space(in);
+    size_t start = in->pos;
     if (parse_by_first(in, depth, node, err) < 0)
         return -1;
+    if (node->type != DOC_STRING)
+        node->text = slice_of(in->text.data + start, in->pos - start);
     skip_space(in);
     *ret = node;
     return 0;

@@ -4,6 +4,7 @@
  */
 #include "cli/verify_evidence.h"
 #include "cli/attested.h"
+#include "cli/collateral_fetch.h"
 #include "cli/ui.h"
 
 #include "base/clock.h"
@@ -68,6 +69,11 @@ int verify_evidence(const struct options *options, struct err *err)
         read_optional(options_value(options, "collateral"), &collateral, err) < 0 ||
         read_optional(options_value(options, "policy"), &policy_text, err) < 0)
         return -1;
+    if (options_has(options, "fetch") && collateral.len == 0) {
+        const struct collateral_services services = collateral_services_from(options);
+        if (collateral_fetch(&services, buf_slice(&evidence), &collateral, err) < 0)
+            return -1;
+    }
     struct mse_policy *policy = NULL;
     char message[MSE_ERROR_SIZE];
     if (options_has(options, "policy") &&

@@ -5,6 +5,8 @@
  */
 #pragma once
 
+#include "cli/collateral_fetch.h"
+
 #include "base/options.h"
 
 #include <stdbool.h>
@@ -17,6 +19,8 @@
         {.name = "at",                                                                             \
          .value_name = "TIME",                                                                     \
          .help = "judge at this time, unix seconds or RFC 3339 (default: now)"},                   \
+        {.name = "fetch", .help = "ask the vendor's service for the collateral of --evidence"},    \
+        COLLATERAL_OPTIONS,                                                                        \
         {.name = "receipt",                                                                        \
          .value_name = "FILE",                                                                     \
          .help = "write a signed record of this verification of --evidence"},                      \
