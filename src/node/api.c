@@ -6,6 +6,7 @@
 #include "node/api.h"
 
 #include "base/clock.h"
+#include "base/fd.h"
 #include "base/file.h"
 #include "base/log.h"
 #include "base/text.h"
@@ -345,6 +346,22 @@ static int open_socket_to_group(const char *path, struct err *err)
     return 0;
 }
 
+/* A killed msed leaves its socket behind. One that somebody listens on is not ours to take. */
+static int remove_stale_socket(const char *path, struct err *err)
+{
+    struct stat info;
+    struct err refused = ERR_INIT;
+    AUTO_CLOSE int fd = -1;
+    if (lstat(path, &info) < 0)
+        return 0;
+    if (!S_ISSOCK(info.st_mode))
+        return FAIL(err, ERR_CONFLICT, "'%s' is in the way: it is not a socket", path);
+    if (unix_connect(path, &fd, &refused) == 0)
+        return FAIL(err, ERR_CONFLICT, "another program listens on '%s'", path);
+    log_info("removing the socket that a killed msed left");
+    return file_remove(path, err);
+}
+
 static int split_listen(const char *text, char *host, size_t size, int *ret_port, struct err *err)
 {
     const char *colon = strrchr(text, ':');
@@ -381,7 +398,8 @@ static int start_server(struct api *api, struct err *err)
         .handler = &api_handler,
         .context = api->node,
     };
-    if (http_server_start(&server, &api->server, err) < 0)
+    if (remove_stale_socket(config->socket, err) < 0 ||
+        http_server_start(&server, &api->server, err) < 0)
         return FAIL_CONTEXT(err, "API");
     return open_socket_to_group(config->socket, err);
 }

@@ -36,6 +36,9 @@ static int api_set_up(void **state)
     memset(node->simulation_root, 'a', 64);
     (void)snprintf(fixture->socket, sizeof(fixture->socket), "%s/msed.sock", fixture->below->state);
     node->config.socket = fixture->socket;
+    int killed = -1; /* what a killed msed leaves is no hindrance */
+    assert_int_equal(unix_listen(fixture->socket, 0600, &killed, &err), 0);
+    fd_close(killed);
     node->config.listen = (char *)(uintptr_t) "127.0.0.1:0";
     if (api_start(node, &node->api, &err) < 0)
         fail_msg("%s", err.message);
@@ -338,11 +341,26 @@ static void follow_test(void **state)
     assert_int_equal(followed.status, 200);
 }
 
+/* A socket that somebody listens on stays theirs. */
+static void socket_in_use_test(void **state)
+{
+    struct api_fixture *fixture = *state;
+    struct err err = ERR_INIT;
+    struct api *second = NULL;
+    struct node other = fixture->node;
+    assert_int_equal(api_start(&other, &second, &err), -1);
+    assert_int_equal(err.kind, ERR_CONFLICT);
+    AUTO_ANSWER struct answer answer = {0};
+    get(fixture, "GET", "/v1/node", &answer);
+    assert_int_equal(answer.status, 200);
+}
+
 int main(void)
 {
 #define TEST(name) cmocka_unit_test_setup_teardown(name##_test, api_set_up, api_tear_down)
     const struct CMUnitTest tests[] = {
-        TEST(about), TEST(errors), TEST(deploy), TEST(bad_package), TEST(log), TEST(follow),
+        TEST(about), TEST(errors), TEST(deploy),        TEST(bad_package),
+        TEST(log),   TEST(follow), TEST(socket_in_use),
     };
     struct err err = ERR_INIT;
     if (crypto_init(&err) < 0)
