@@ -178,8 +178,12 @@ static void refuse_failed(struct asgi_request *request)
 static bool begin_request(struct asgi *asgi, struct asgi_request *request)
 {
     const struct http_request *head = http_request(request->exchange);
-    struct asgi_channel *channel = asgi_channel_new(asgi, &asgi_http, request);
-    AUTO_OBJECT PyObject *scope = channel == NULL ? NULL : asgi_http_scope(asgi, head);
+    bool websocket = asgi_websocket_wanted(head);
+    struct asgi_channel *channel =
+        asgi_channel_new(asgi, websocket ? &asgi_websocket : &asgi_http, request);
+    AUTO_OBJECT PyObject *scope = NULL;
+    if (channel != NULL && (!websocket || asgi_websocket_prepare(channel)))
+        scope = websocket ? asgi_websocket_scope(asgi, head) : asgi_http_scope(asgi, head);
     if (scope == NULL) {
         Py_XDECREF((PyObject *)channel);
         refuse_failed(request);

@@ -186,12 +186,23 @@ bool asgi_is(PyObject *type, PyObject *expected);
 
 /* Status and headers of a response message into channel->head. False with an exception. */
 bool asgi_head_read(struct asgi_channel *channel, PyObject *message);
+/* Adds (name, value) pairs of bytes, less hop-by-hop ones. False with an exception. */
+bool asgi_head_add(struct asgi_head *head, PyObject *pairs);
 void asgi_head_clear(struct asgi_head *head);
 
-/* --- asgi_http.c, asgi_lifespan.c --- */
+/* --- asgi_http.c, asgi_lifespan.c, asgi_websocket.c --- */
 
 extern const struct asgi_kind asgi_http;
 extern const struct asgi_kind asgi_lifespan;
+extern const struct asgi_kind asgi_websocket;
+
+/* Is this request an opening handshake that can be answered (RFC 6455 section 4.2.1)? */
+bool asgi_websocket_wanted(const struct http_request *request);
+/* Memory for a channel of that kind. False with an exception. */
+bool asgi_websocket_prepare(struct asgi_channel *channel);
+/* Is the current exception, or one that it came from, the OSError by which we told the app that
+ * its client is gone? Frameworks turn it into one of their own. */
+bool asgi_is_about_client(void);
 
 /* Starts the lifespan task; the phase changes when the app has started. False: exception. */
 bool asgi_lifespan_begin(struct asgi *asgi);
@@ -203,6 +214,7 @@ void asgi_lifespan_stop(struct asgi *asgi);
 int asgi_scope_start(void);
 void asgi_scope_finish(void);
 PyObject *asgi_http_scope(struct asgi *asgi, const struct http_request *request);
+PyObject *asgi_websocket_scope(struct asgi *asgi, const struct http_request *request);
 PyObject *asgi_lifespan_scope(PyObject *state);
 
 /* --- asgi.c --- */

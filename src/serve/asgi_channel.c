@@ -151,7 +151,7 @@ static bool add_pair(struct asgi_head *head, PyObject *pair)
     return is_hop_by_hop(name) || fields_add(&head->fields, name, value);
 }
 
-static bool add_pairs(struct asgi_head *head, PyObject *pairs)
+bool asgi_head_add(struct asgi_head *head, PyObject *pairs)
 {
     AUTO_OBJECT PyObject *list = PySequence_Fast(pairs, "headers: expected an iterable of pairs");
     if (list == NULL)
@@ -176,7 +176,7 @@ bool asgi_head_read(struct asgi_channel *channel, PyObject *message)
     asgi_head_clear(head);
     head->status = (int)code;
     PyObject *pairs = asgi_member(message, asgi_text.headers);
-    if (pairs == NULL || pairs == Py_None || add_pairs(head, pairs))
+    if (pairs == NULL || pairs == Py_None || asgi_head_add(head, pairs))
         return true;
     asgi_head_clear(head);
     return false;

@@ -222,9 +222,7 @@ static void finish_unsent(struct asgi_channel *channel, bool failed)
     complete(channel);
 }
 
-/* Is the current exception, or one that it came from, the OSError by which we told the app that
- * its client is gone? Frameworks turn it into one of their own. */
-static bool is_about_client(void)
+bool asgi_is_about_client(void)
 {
     PyObject *type;
     PyObject *value;
@@ -248,7 +246,7 @@ static bool is_about_client(void)
 static void http_finished(struct asgi_channel *channel)
 {
     bool failed = PyErr_Occurred() != NULL;
-    bool expected = failed && channel->gone && is_about_client();
+    bool expected = failed && channel->gone && asgi_is_about_client();
     if (!failed && channel->request != NULL && !channel->gone) {
         failed = true;
         PyErr_SetString(PyExc_RuntimeError,

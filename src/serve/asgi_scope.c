@@ -5,6 +5,8 @@
  */
 #include "serve/asgi.h"
 
+#include <strings.h>
+
 struct asgi_strings asgi_text;
 
 static const char *const method_names[] = {"GET",     "POST",  "PUT",   "DELETE", "HEAD",
@@ -189,6 +191,49 @@ PyObject *asgi_http_scope(struct asgi *asgi, const struct http_request *request)
         set_new(scope, asgi_text.client, client_object(request)) &&
         set_new(scope, asgi_text.server, server_object(request)) &&
         (asgi->state == NULL || set_new(scope, asgi_text.state, PyDict_Copy(asgi->state)));
+    if (!done)
+        Py_CLEAR(scope);
+    return scope;
+}
+
+/* Sec-WebSocket-Protocol as a list of names, in order. */
+static PyObject *subprotocol_list(const struct http_request *request)
+{
+    PyObject *list = PyList_New(0);
+    for (size_t i = 0; list != NULL && i < request->header_count; i++) {
+        static const char name[] = "sec-websocket-protocol";
+        const struct http_header *field = &request->headers[i];
+        if (field->name.len != sizeof(name) - 1 ||
+            strncasecmp((const char *)field->name.data, name, sizeof(name) - 1) != 0)
+            continue;
+        AUTO_OBJECT PyObject *text = PyUnicode_DecodeLatin1((const char *)field->value.data,
+                                                            (Py_ssize_t)field->value.len, NULL);
+        AUTO_OBJECT PyObject *comma = PyUnicode_FromString(",");
+        AUTO_OBJECT PyObject *parts =
+            text == NULL || comma == NULL ? NULL : PyUnicode_Split(text, comma, -1);
+        for (Py_ssize_t at = 0; parts != NULL && at < PyList_GET_SIZE(parts); at++) {
+            AUTO_OBJECT PyObject *part =
+                PyObject_CallMethod(PyList_GET_ITEM(parts, at), "strip", NULL);
+            if (part != NULL && PyUnicode_GET_LENGTH(part) > 0)
+                (void)PyList_Append(list, part);
+        }
+        if (PyErr_Occurred() != NULL)
+            Py_CLEAR(list);
+    }
+    return list;
+}
+
+PyObject *asgi_websocket_scope(struct asgi *asgi, const struct http_request *request)
+{
+    PyObject *scope = asgi_http_scope(asgi, request);
+    if (scope == NULL)
+        return NULL;
+    bool done =
+        PyDict_DelItem(scope, asgi_text.method) == 0 &&
+        PyDict_SetItem(scope, asgi_text.type, asgi_text.websocket) == 0 &&
+        set_new(scope, asgi_text.scheme, PyUnicode_FromString(request->tls ? "wss" : "ws")) &&
+        set_new(scope, asgi_text.subprotocols, subprotocol_list(request)) &&
+        set_new(scope, asgi_text.extensions, Py_BuildValue("{s{}}", "websocket.http.response"));
     if (!done)
         Py_CLEAR(scope);
     return scope;

@@ -119,6 +119,14 @@ static bool fields_set_length(struct fields *fields, struct slice value)
     return false;
 }
 
+bool fields_add_own(struct fields *fields, struct slice name, struct slice value)
+{
+    if (fields->count == fields->cap && !fields_grow(fields))
+        return false;
+    fields->items[fields->count++] = (struct http_header){name, value};
+    return true;
+}
+
 bool fields_add(struct fields *fields, struct slice name, struct slice value)
 {
     int shown = (int)(name.len < 80 ? name.len : 80);
@@ -141,10 +149,7 @@ bool fields_add(struct fields *fields, struct slice name, struct slice value)
     }
     if (name_is(name, "content-length"))
         return fields_set_length(fields, value);
-    if (fields->count == fields->cap && !fields_grow(fields))
-        return false;
-    fields->items[fields->count++] = (struct http_header){name, value};
-    return true;
+    return fields_add_own(fields, name, value);
 }
 
 bool latin1_slice(PyObject *text, const char *what, struct slice *ret)

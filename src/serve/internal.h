@@ -110,6 +110,8 @@ void fields_done(struct fields *fields);
 /* Checks one field and appends it (not copied). False with ValueError set: not a token, a control
  * character, hop-by-hop, or a second, different Content-Length. */
 bool fields_add(struct fields *fields, struct slice name, struct slice value);
+/* The same for a field of the server's own, which may be hop-by-hop. */
+bool fields_add_own(struct fields *fields, struct slice name, struct slice value);
 bool is_hop_by_hop(struct slice name);
 /* The bytes of a str that holds Latin-1 only. False with TypeError or ValueError set. */
 bool latin1_slice(PyObject *text, const char *what, struct slice *ret);

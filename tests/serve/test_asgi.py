@@ -1,9 +1,12 @@
 """ASGI over real sockets, without and with frameworks."""
 import concurrent.futures
 import contextlib
+import importlib
 import json
 import os
 import socket
+import ssl
+import sys
 import time
 
 import pytest
@@ -126,3 +129,98 @@ def test_django(serve, packages, kind):
     assert server.get("/stream").content == LINES
     assert server.get("/boom").status == 500
     assert server.get("/nowhere").status == 404
+
+
+# --- WebSocket ---
+
+@pytest.fixture
+def client(packages):
+    """The synchronous client of the package websockets, from the tests' own environment."""
+    if packages not in sys.path:
+        sys.path.append(packages)
+    return importlib.import_module("websockets.sync.client")
+
+
+def connect(client, server, path, **more):
+    context = None
+    if server.tls:
+        context = ssl.create_default_context(cafile=server.cert)
+    return client.connect(f"{'wss' if server.tls else 'ws'}://localhost:{server.port}{path}",
+                          sock=socket.create_connection(("127.0.0.1", server.port), 20),
+                          ssl=context, compression=None, max_size=None, proxy=None, **more)
+
+
+@pytest.mark.parametrize("tls", [False, True])
+def test_websocket(serve, packages, client, tls):
+    server = serve("starlette_app:app", "--site", packages, tls=tls)
+    with connect(client, server, "/ws/echo", subprotocols=["chat", "other"]) as socket_:
+        assert socket_.subprotocol == "chat"
+        for text in ("Hello", "", "\u00e9\u20ac\U0001f600", "x" * 200, "y" * 100000):
+            socket_.send(text)
+            assert socket_.recv(20) == text
+        socket_.send(iter(["in ", "three ", "parts"]))
+        assert socket_.recv(20) == "in three parts"
+        assert socket_.ping().wait(20)
+    with connect(client, server, "/ws/bytes") as socket_:
+        for size in (0, 1, 125, 126, 65535, 65536, 3 << 20):
+            data = os.urandom(size)
+            socket_.send(data)
+            assert socket_.recv(20) == data
+    assert server.get("/").content == b"Hello, world!"
+
+
+def test_websocket_ends(serve, packages, client):
+    exceptions = importlib.import_module("websockets.exceptions")
+    server = serve("starlette_app:app", "--site", packages)
+    with connect(client, server, "/ws/close") as socket_:
+        with pytest.raises(exceptions.ConnectionClosed) as closed:
+            socket_.recv(20)
+    assert (closed.value.rcvd.code, closed.value.rcvd.reason) == (4001, "as planned")
+    with pytest.raises(exceptions.InvalidStatus) as refused:
+        connect(client, server, "/ws/refuse")
+    assert refused.value.response.status_code == 403
+    with pytest.raises(exceptions.InvalidStatus):
+        connect(client, server, "/nowhere")
+    assert server.get("/").content == b"Hello, world!"
+
+
+def raw_websocket(server, path):
+    connection = server.socket()
+    connection.sendall(f"GET {path} HTTP/1.1\r\nHost: a\r\nConnection: keep-alive, Upgrade\r\n"
+                       "Upgrade: websocket\r\nSec-WebSocket-Version: 13\r\n"
+                       "Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n".encode())
+    head = b""
+    while not head.endswith(b"\r\n\r\n"):
+        head += connection.recv(1)
+    assert head.startswith(b"HTTP/1.1 101 ")
+    assert b"s3pPLMBiTxaQ9kYGzzhZRbK+xOo=" in head
+    return connection
+
+
+@pytest.mark.parametrize("frame, code", [
+    (b"\x81\x05Hello", 1002), (b"\x81\x81\0\0\0\0\xff", 1007),
+    (b"\x82\xff\0\0\0\x01\0\0\0\0\0\0\0\0", 1009), (b"\x88\x82\0\0\0\0\x0b\xb8", 3000)])
+def test_websocket_broken_frames(serve, packages, frame, code):
+    server = serve("starlette_app:app", "--site", packages)
+    with contextlib.closing(raw_websocket(server, "/ws/echo")) as connection:
+        connection.sendall(frame)
+        answer = b""
+        while True:
+            piece = connection.recv(100)
+            if not piece:
+                break
+            answer += piece
+    assert answer == b"\x88\x02" + code.to_bytes(2, "big")
+    assert server.get("/").content == b"Hello, world!"
+    server.stop()
+    assert "Traceback" not in server.text()
+
+
+def test_websocket_clients_that_vanish(serve, packages):
+    server = serve("starlette_app:app", "--site", packages)
+    for _ in range(10):
+        with contextlib.closing(raw_websocket(server, "/ws/echo")) as connection:
+            connection.sendall(b"\x81\x85\0\0\0\0He")
+    assert server.get("/").content == b"Hello, world!"
+    server.stop()
+    assert "Traceback" not in server.text()
