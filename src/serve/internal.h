@@ -10,6 +10,7 @@
 
 #include "base/mem.h"
 #include "net/http.h"
+#include "serve/bell.h"
 #include "serve/serve.h"
 #include "serve/workers.h"
 
@@ -51,7 +52,9 @@ struct serve {
     struct asgi *asgi;          /* ASGI */
     uint64_t refused;           /* atomic */
     uint64_t failed;            /* atomic */
-    bool rounds;                /* somebody calls serve_round_end */
+    struct bell *bell;          /* with config.rounds; NULL: Python is woken at once */
+    uint64_t rounds;            /* atomic: ends of I/O rounds so far */
+    uint64_t rounds_seen;       /* by the bell */
     bool stopped;               /* all our threads have ended; set by drain */
 };
 

@@ -286,10 +286,12 @@ static void on_request(void *context, struct http_exchange *exchange)
         refuse_busy(serve, exchange);
         return;
     }
-    bool taken = serve->rounds ? workers_submit_quietly(serve->workers, &request->work)
-                               : workers_submit(serve->workers, &request->work);
-    if (taken)
+    if (serve->bell == NULL ? workers_submit(serve->workers, &request->work)
+                            : workers_submit_quietly(serve->workers, &request->work)) {
+        if (serve->bell != NULL)
+            bell_touch(serve->bell);
         return;
+    }
     free(request);
     refuse_busy(serve, exchange);
 }
