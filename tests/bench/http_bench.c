@@ -17,6 +17,7 @@
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <sys/resource.h>
 
 enum { QUEUE = 65536, MAX_THREADS = 64 };
 
@@ -126,9 +127,15 @@ static int serve(int port, struct tls_server *tls, struct err *err)
     (void)http_server_stop(server, 1000);
     struct http_server_stats stats;
     http_server_stats(server, &stats);
-    (void)printf("%llu requests, %llu connections, %llu handshakes\n",
+    struct rusage usage;
+    (void)getrusage(RUSAGE_SELF, &usage);
+    double user = (double)usage.ru_utime.tv_sec + (double)usage.ru_utime.tv_usec / 1e6;
+    double system = (double)usage.ru_stime.tv_sec + (double)usage.ru_stime.tv_usec / 1e6;
+    double count = stats.requests > 0 ? (double)stats.requests : 1.0;
+    (void)printf("%llu requests, %llu connections, %llu handshakes; CPU per request: user %.2f us, "
+                 "system %.2f us\n",
                  (unsigned long long)stats.requests, (unsigned long long)stats.connections,
-                 (unsigned long long)stats.handshakes);
+                 (unsigned long long)stats.handshakes, user / count * 1e6, system / count * 1e6);
     http_server_free(server);
     (void)pthread_mutex_lock(&work.lock);
     work.end = true;
