@@ -35,8 +35,13 @@ static int start_tls(struct connection *connection)
 
 static void start_http(struct connection *connection)
 {
+    const unsigned char *selected = NULL;
+    unsigned len = 0;
+    if (connection->ssl != NULL)
+        SSL_get0_alpn_selected(connection->ssl, &selected, &len);
     connection->phase = PHASE_HTTP;
-    connection->protocol = &protocol_http1;
+    connection->protocol =
+        slice_is_str(slice_of(selected, len), "h2") ? &protocol_http2 : &protocol_http1;
     connection->protocol->open(connection);
 }
 
@@ -217,7 +222,8 @@ static void on_timer(struct loop_timer *timer)
     struct connection *connection = timer->data;
     if (connection->read_again) {
         connection->read_again = false;
-        read_http(connection);
+        if (connection->phase == PHASE_HTTP)
+            read_http(connection);
         connection_update(connection);
         return;
     }
@@ -396,8 +402,7 @@ static bool read_once(struct connection *connection)
 static void read_http(struct connection *connection)
 {
     int reads = 0;
-    while (!connection->reading_paused && !connection->end_of_input && read_once(connection) &&
-           connection->phase == PHASE_HTTP) {
+    while (!connection->reading_paused && !connection->end_of_input && read_once(connection)) {
         if (++reads < TLS_READS)
             continue;
         /* What lies in the SSL raises no event: come back by the timer, after the others. */

@@ -21,6 +21,7 @@ enum {
     IO_SCRATCH = 64 * 1024,   /* what one read takes at most */
     BODY_HIGH = 256 * 1024,   /* a body buffer that has so much stops the reading */
     BODY_LOW = 128 * 1024,    /* and starts it again below this */
+    WINDOW_STEP = 32 * 1024,  /* HTTP/2: of a window, given back at a time */
     DRAIN_MAX = 64 * 1024,    /* of a body that nobody wants, to keep the connection */
     LINGER_MAX = 1024 * 1024, /* what is read and dropped before a close */
     LINGER_MS = 2000,
@@ -32,6 +33,7 @@ enum {
 };
 
 struct connection;
+struct http2;
 
 enum body_state { BODY_OPEN, BODY_COMPLETE, BODY_FAILED };
 enum response_stage { RESPONSE_NONE, RESPONSE_STARTED, RESPONSE_ENDED };
@@ -61,8 +63,12 @@ struct http_exchange {
     bool linked;           /* its connection answers it (false: done, or the client is gone) */
     bool handed;           /* the handler's request callback has been called */
     bool want_body;        /* the handler's body callback may be called */
-    int32_t stream_id;
-    bool reset; /* HTTP/2: the stream is closed */
+    int32_t stream_id;     /* HTTP/2 */
+    bool submitted;        /* HTTP/2: the response's head was given to nghttp2 */
+    bool too_large;        /* HTTP/2: not all of its header fields were kept */
+    size_t dropped;        /* HTTP/2: body bytes that nobody wanted */
+    bool owing;            /* HTTP/2: the client has not ended the request */
+    size_t owed;           /* HTTP/2: body bytes that are not given back to the windows yet */
 
     /* --- shared --- */
     struct loop_task task;
@@ -82,7 +88,8 @@ struct http_exchange {
     bool queued_high; /* somebody wrote past HTTP_WRITE_HIGH and is to be told */
     struct output out;
     size_t sending_left;  /* of `sending`, for who counts what is queued */
-    struct output fields; /* HTTP/2: the response's header block until it is submitted */
+    struct output fields; /* HTTP/2: header fields on their way in or out */
+    size_t unconsumed;    /* HTTP/2: body bytes that were read and not given back to the window */
     bool aborted;         /* by the handler */
     bool gone;            /* the client, or the server gave up */
     bool released;
@@ -121,6 +128,7 @@ struct protocol {
 };
 
 extern const struct protocol protocol_http1;
+extern const struct protocol protocol_http2;
 
 enum phase { PHASE_PROXY, PHASE_HANDSHAKE, PHASE_HTTP, PHASE_LINGER, PHASE_CLOSED };
 enum http1_state { HTTP1_HEAD, HTTP1_LENGTH, HTTP1_CHUNKED, HTTP1_RAW, HTTP1_STOP };
@@ -175,7 +183,7 @@ struct connection {
     unsigned unsafe_count;
     unsigned references; /* exchanges that point here */
     struct http1 http1;
-    void *http2;
+    struct http2 *http2; /* NULL: not spoken */
     char address[ADDRESS_SIZE];
     int port;
     bool peer_known;
@@ -300,9 +308,15 @@ struct exchange_view exchange_take(struct http_exchange *exchange);
 void exchange_sent(struct http_exchange *exchange, size_t sent);
 /* Frees or keeps for the next request; the handler has released it and nothing is linked. */
 void exchange_recycle(struct http_exchange *exchange);
+/* It is not linked any more: recycles it where the handler has released it or never had it. */
+void exchange_let_go(struct http_exchange *exchange);
 void exchange_free(struct http_exchange *exchange);
 /* The server's own short answer, and the end of what the handler may do with the exchange. false: a
  * response is on its way already. The connection closes behind it. */
 bool exchange_refuse(struct http_exchange *exchange, int status, const char *text);
 bool exchange_is_released(struct http_exchange *exchange);
 bool exchange_is_upgraded(struct http_exchange *exchange);
+/* Will anybody read more of the body? */
+bool exchange_wants_body(struct http_exchange *exchange);
+/* Is there some of the body that nobody has read yet? */
+bool exchange_has_body_bytes(struct http_exchange *exchange);

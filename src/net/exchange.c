@@ -176,6 +176,16 @@ void exchange_recycle(struct http_exchange *exchange)
     server_note_exchange_gone(io);
 }
 
+void exchange_let_go(struct http_exchange *exchange)
+{
+    (void)pthread_mutex_lock(&exchange->lock);
+    exchange->released |= !exchange->handed; /* nobody knows of it */
+    bool released = exchange->released;
+    (void)pthread_mutex_unlock(&exchange->lock);
+    if (released)
+        exchange_recycle(exchange);
+}
+
 void exchange_hand_over(struct http_exchange *exchange)
 {
     struct io_thread *io = exchange->io;
@@ -202,6 +212,28 @@ bool exchange_is_upgraded(struct http_exchange *exchange)
     return upgraded;
 }
 
+/* Under the lock. A response that is complete, or a handler that let go, wants no more of it. */
+static bool wants_body(const struct http_exchange *exchange)
+{
+    return !exchange->released && exchange->stage != RESPONSE_ENDED && !exchange->gone;
+}
+
+bool exchange_wants_body(struct http_exchange *exchange)
+{
+    (void)pthread_mutex_lock(&exchange->lock);
+    bool wanted = wants_body(exchange);
+    (void)pthread_mutex_unlock(&exchange->lock);
+    return wanted;
+}
+
+bool exchange_has_body_bytes(struct http_exchange *exchange)
+{
+    (void)pthread_mutex_lock(&exchange->lock);
+    bool any = output_left(&exchange->in) > 0;
+    (void)pthread_mutex_unlock(&exchange->lock);
+    return any;
+}
+
 static void call_body(struct http_exchange *exchange)
 {
     const struct http_server *server = exchange->io->server;
@@ -215,8 +247,7 @@ int exchange_body(struct http_exchange *exchange, struct slice bytes, struct err
 {
     (void)pthread_mutex_lock(&exchange->lock);
     int result = 0;
-    /* A response that is complete, or a handler that let go, wants no more of it. */
-    bool wanted = !exchange->released && exchange->stage != RESPONSE_ENDED && !exchange->gone;
+    bool wanted = wants_body(exchange);
     if (wanted)
         result = output_bytes(&exchange->in, bytes.data, bytes.len, err);
     exchange->body_received += (int64_t)bytes.len;
@@ -436,6 +467,7 @@ static int take_body(struct http_exchange *exchange, void *to, size_t size, size
     if (len > 0) {
         memcpy(to, in->data + in->pos, len);
         output_consume(in, len);
+        exchange->unconsumed += len;
     }
     bool empty = output_left(in) == 0;
     if (len == 0 && exchange->body_state == BODY_FAILED)
@@ -453,7 +485,7 @@ static bool after_read(struct http_exchange *exchange)
     bool resume = exchange->body_paused && output_left(&exchange->in) < BODY_LOW;
     if (resume)
         exchange->body_paused = false;
-    return resume;
+    return resume || (exchange->stream_id != 0 && exchange->unconsumed >= WINDOW_STEP);
 }
 
 static bool ask_for_body(struct http_exchange *exchange)

@@ -523,8 +523,7 @@ static void complete(struct http_exchange *exchange)
 {
     exchange_done(exchange);
     exchange_unlink(exchange);
-    if (exchange_is_released(exchange))
-        exchange_recycle(exchange);
+    exchange_let_go(exchange);
 }
 
 /* Returns whether the next response may follow. */
@@ -679,8 +678,7 @@ static void close_http1(struct connection *connection)
         struct http_exchange *exchange = connection->first;
         exchange_unlink(exchange);
         exchange_gone(exchange);
-        if (exchange_is_released(exchange))
-            exchange_recycle(exchange);
+        exchange_let_go(exchange);
     }
 }
 

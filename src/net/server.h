@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 /*
  * The HTTP server: listeners, I/O threads that own connections, limits, counters. What answers is a
- * `struct http_handler` (net/http.h). HTTP/1.1 (RFC 9112) and HTTP/1.0, plain or TLS.
+ * `struct http_handler` (net/http.h). HTTP/1.1 (RFC 9112) and HTTP/1.0, plain or TLS; HTTP/2 (RFC
+ * 9113) where the TLS context offers it.
  */
 #pragma once
 

@@ -121,6 +121,15 @@ static void respond_with(struct http_exchange *exchange, int status, const char 
     end_exchange(exchange);
 }
 
+static void respond_with_cookie(struct http_exchange *exchange)
+{
+    struct err failure = ERR_INIT;
+    const struct http_header *cookie = http_request_header(http_request(exchange), "cookie");
+    assert_non_null(cookie);
+    assert_int_equal(http_respond(exchange, 200, NULL, 0, cookie->value, &failure), 0);
+    end_exchange(exchange);
+}
+
 static void on_request(void *context, struct http_exchange *exchange)
 {
     struct err failure = ERR_INIT;
@@ -158,6 +167,8 @@ static void on_request(void *context, struct http_exchange *exchange)
         end_exchange(exchange);
     else if (slice_is_str(path, "/hold"))
         seen->held = true; /* until the client goes */
+    else if (slice_is_str(path, "/cookie"))
+        respond_with_cookie(exchange);
     else if (slice_is_str(path, "/ignore-body"))
         respond_with(exchange, 200, "X-A", "b");
     else
@@ -213,7 +224,7 @@ static int stop_server(void **state)
 
 /* --- the client --- */
 
-enum { PATIENCE_MS = 20000 };
+enum { PATIENCE_MS = 10000 };
 
 static int connect_client(void)
 {

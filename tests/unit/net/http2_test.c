@@ -1,0 +1,544 @@
+// SPDX-License-Identifier: Apache-2.0
+/*
+ * HTTP/2 over TLS: a real client (libcurl) for what should work, frames made by hand for what must
+ * not. Section numbers are RFC 9113's.
+ */
+#include "server_fixture.h"
+
+#include "crypto/x509.h"
+
+#include <curl/curl.h>
+
+static struct tls_server *tls;
+static struct tls_client *trust;
+
+static int trust_all(void *context, struct slice der, struct err *failure)
+{
+    (void)context;
+    (void)der;
+    (void)failure;
+    return 0;
+}
+
+static int setup_tls(void **state)
+{
+    (void)state;
+    struct certificate_spec spec = {
+        .common_name = "a", .not_before = clock_unix() - 60, .not_after = clock_unix() + 3600};
+    AUTO_PKEY EVP_PKEY *key = NULL;
+    AUTO_X509 X509 *certificate = NULL;
+    assert_int_equal(p256_key_new(&key, &err), 0);
+    assert_int_equal(certificate_new(key, &spec, NULL, NULL, &certificate, &err), 0);
+    struct tls_server_config config = {.key = key, .certificate = certificate, .http2 = true};
+    assert_int_equal(tls_server_new(&config, &tls, &err), 0);
+    struct tls_client_config client = {.verify = trust_all};
+    assert_int_equal(tls_client_new(&client, &trust, &err), 0);
+    return curl_global_init(CURL_GLOBAL_DEFAULT) == CURLE_OK ? 0 : -1;
+}
+
+static int teardown_tls(void **state)
+{
+    (void)state;
+    tls_server_free(tls);
+    tls_client_free(trust);
+    curl_global_cleanup();
+    return 0;
+}
+
+static void start_tls_server(const struct http_limits *limits)
+{
+    struct http_listener listener = {.tls = tls};
+    start_server_with(limits, &listener, &telling_handler);
+}
+
+/* --- a real client --- */
+
+struct fetched {
+    long status;
+    long version;
+    struct buf body;
+    struct buf head;
+};
+
+static size_t take_bytes(char *bytes, size_t size, size_t count, void *to)
+{
+    assert_int_equal(buf_bytes(to, slice_of(bytes, size * count), &err), 0);
+    return size * count;
+}
+
+static void fetch(CURL *curl, const char *path, struct fetched *ret)
+{
+    char url[600];
+    (void)snprintf(url, sizeof(url), "https://127.0.0.1:%d%s", http_server_port(server, 0), path);
+    ret->body = BUF_INIT(16 * 1024 * 1024);
+    ret->head = BUF_INIT(1024 * 1024);
+    (void)curl_easy_setopt(curl, CURLOPT_URL, url);
+    (void)curl_easy_setopt(curl, CURLOPT_PATH_AS_IS, 1L);
+    (void)curl_easy_setopt(curl, CURLOPT_HTTP_VERSION, (long)CURL_HTTP_VERSION_2TLS);
+    (void)curl_easy_setopt(curl, CURLOPT_SSL_VERIFYPEER, 0L);
+    (void)curl_easy_setopt(curl, CURLOPT_SSL_VERIFYHOST, 0L);
+    (void)curl_easy_setopt(curl, CURLOPT_TIMEOUT_MS, (long)PATIENCE_MS);
+    (void)curl_easy_setopt(curl, CURLOPT_WRITEFUNCTION, take_bytes);
+    (void)curl_easy_setopt(curl, CURLOPT_WRITEDATA, &ret->body);
+    (void)curl_easy_setopt(curl, CURLOPT_HEADERFUNCTION, take_bytes);
+    (void)curl_easy_setopt(curl, CURLOPT_HEADERDATA, &ret->head);
+    CURLcode result = curl_easy_perform(curl);
+    if (result != CURLE_OK)
+        fail_msg("%s: %s", path, curl_easy_strerror(result));
+    (void)curl_easy_getinfo(curl, CURLINFO_RESPONSE_CODE, &ret->status);
+    (void)curl_easy_getinfo(curl, CURLINFO_HTTP_VERSION, &ret->version);
+    assert_int_equal(ret->version, CURL_HTTP_VERSION_2_0);
+}
+
+static void end_fetched(struct fetched *fetched)
+{
+    buf_done(&fetched->body);
+    buf_done(&fetched->head);
+}
+
+static const struct {
+    const char *path;
+    long status;
+    const char *body; /* its beginning */
+    const char *head; /* is among the header fields; NULL: nothing in particular */
+} gets[] = {
+    {"/a/b?c=d", 200, "GET /a/b ?c=d host=127.0.0.1:", "content-type: text/plain\r\n"},
+    {"/chunked", 200, "onethree", "date: "},
+    {"/eight", 200, "onethree", "content-length: 8\r\n"},
+    {"/204", 204, "", "x-a: b\r\n"},
+    {"/304", 304, "", "content-length: 77\r\n"},
+    {"/close", 200, "", NULL},
+    {"/release", 500, "", NULL},
+    {"/inject-value", 500, "", NULL},
+    {"/own-length", 200, "GET /own-length", NULL},
+};
+
+static void requests_share_a_connection(void **state)
+{
+    (void)state;
+    start_tls_server(NULL);
+    CURL *curl = curl_easy_init();
+    for (size_t i = 0; i < ARRAY_LEN(gets); i++) {
+        struct fetched fetched = {0};
+        fetch(curl, gets[i].path, &fetched);
+        if (fetched.status != gets[i].status ||
+            strncmp(buf_text(&fetched.body), gets[i].body, strlen(gets[i].body)) != 0)
+            fail_msg("%s: %ld %s", gets[i].path, fetched.status, buf_text(&fetched.body));
+        if (gets[i].head != NULL && strstr(buf_text(&fetched.head), gets[i].head) == NULL)
+            fail_msg("%s: %s", gets[i].path, buf_text(&fetched.head));
+        assert_null(strstr(buf_text(&fetched.head), "transfer-encoding"));
+        end_fetched(&fetched);
+    }
+    struct http_server_stats stats;
+    http_server_stats(server, &stats);
+    assert_int_equal(stats.connections, 1);
+    assert_int_equal(stats.requests, ARRAY_LEN(gets));
+    curl_easy_cleanup(curl);
+}
+
+static void head_has_the_length_and_no_body(void **state)
+{
+    (void)state;
+    start_tls_server(NULL);
+    CURL *curl = curl_easy_init();
+    struct fetched fetched = {0};
+    (void)curl_easy_setopt(curl, CURLOPT_NOBODY, 1L);
+    fetch(curl, "/eight", &fetched);
+    assert_int_equal(fetched.status, 200);
+    assert_int_equal(fetched.body.len, 0);
+    assert_non_null(strstr(buf_text(&fetched.head), "content-length: 8\r\n"));
+    end_fetched(&fetched);
+    curl_easy_cleanup(curl);
+}
+
+static void big_bodies_pass_both_ways(void **state)
+{
+    (void)state;
+    enum { SIZE = 3 * 1000 * 1000 };
+    start_tls_server(NULL);
+    AUTO_FREE char *bytes = mem_alloc(SIZE, &err);
+    memset(bytes, 'b', SIZE);
+    CURL *curl = curl_easy_init();
+    (void)curl_easy_setopt(curl, CURLOPT_POSTFIELDS, bytes);
+    (void)curl_easy_setopt(curl, CURLOPT_POSTFIELDSIZE, (long)SIZE);
+    for (int i = 0; i < 3; i++) {
+        struct fetched fetched = {0};
+        fetch(curl, "/up", &fetched);
+        assert_int_equal(fetched.status, 200);
+        assert_true(fetched.body.len > SIZE);
+        assert_memory_equal(fetched.body.data + fetched.body.len - SIZE, bytes, SIZE);
+        end_fetched(&fetched);
+    }
+    struct fetched fetched = {0};
+    (void)curl_easy_setopt(curl, CURLOPT_POSTFIELDSIZE, 60000L);
+    fetch(curl, "/ignore-body", &fetched); /* answered before it has come, then dropped */
+    assert_int_equal(fetched.status, 200);
+    end_fetched(&fetched);
+    curl_easy_cleanup(curl);
+}
+
+static void sizes_over_a_limit_are_refused_and_the_connection_stays(void **state)
+{
+    (void)state;
+    struct http_limits limits = {.header_bytes = 2000, .target_bytes = 200, .body_bytes = 1000};
+    start_tls_server(&limits);
+    CURL *curl = curl_easy_init();
+    struct fetched fetched = {0};
+    fetch(curl, "/p", &fetched);
+    assert_int_equal(fetched.status, 200);
+    end_fetched(&fetched);
+    char path[300];
+    (void)snprintf(path, sizeof(path), "/%0250d", 0);
+    fetch(curl, path, &fetched);
+    assert_int_equal(fetched.status, 414);
+    end_fetched(&fetched);
+    char cookie[3000];
+    memset(cookie, 'c', sizeof(cookie) - 1);
+    cookie[sizeof(cookie) - 1] = '\0';
+    (void)curl_easy_setopt(curl, CURLOPT_USERAGENT, cookie);
+    fetch(curl, "/p", &fetched);
+    assert_int_equal(fetched.status, 431);
+    end_fetched(&fetched);
+    (void)curl_easy_setopt(curl, CURLOPT_USERAGENT, NULL);
+    (void)curl_easy_setopt(curl, CURLOPT_POSTFIELDS, cookie);
+    fetch(curl, "/p", &fetched);
+    assert_int_equal(fetched.status, 413);
+    end_fetched(&fetched);
+    struct http_server_stats stats;
+    http_server_stats(server, &stats);
+    assert_int_equal(stats.connections, 1);
+    assert_int_equal(stats.rejected, 3);
+    curl_easy_cleanup(curl);
+}
+
+/* --- frames made by hand --- */
+
+struct raw {
+    int fd;
+    SSL *ssl;
+    struct err failure;
+};
+
+static void open_raw(struct raw *raw)
+{
+    raw->fd = connect_client();
+    struct timeval patience = {.tv_sec = PATIENCE_MS / 1000};
+    (void)setsockopt(raw->fd, SOL_SOCKET, SO_RCVTIMEO, &patience, sizeof(patience));
+    (void)setsockopt(raw->fd, SOL_SOCKET, SO_SNDTIMEO, &patience, sizeof(patience));
+    assert_int_equal(tls_client_session(trust, "a", &raw->failure, &raw->ssl, &err), 0);
+    assert_int_equal(SSL_set_alpn_protos(raw->ssl, (const unsigned char *)"\x02h2", 3), 0);
+    assert_int_equal(tls_attach(raw->ssl, raw->fd, &err), 0);
+    assert_int_equal(SSL_do_handshake(raw->ssl), 1);
+}
+
+static void close_raw(struct raw *raw)
+{
+    SSL_free(raw->ssl);
+    fd_close(raw->fd);
+}
+
+static bool write_raw(struct raw *raw, const void *data, size_t len)
+{
+    const uint8_t *at = data;
+    while (len > 0) {
+        size_t written;
+        if (SSL_write_ex(raw->ssl, at, len, &written) != 1)
+            return false;
+        at += written;
+        len -= written;
+    }
+    return true;
+}
+
+static bool write_frame(struct raw *raw, uint8_t type, uint8_t flags, uint32_t stream,
+                        struct slice payload)
+{
+    AUTO_BUF struct buf frame = BUF_INIT(65536);
+    assert_int_equal(buf_u8(&frame, (uint8_t)(payload.len >> 16), &err), 0);
+    assert_int_equal(buf_u16be(&frame, (uint16_t)payload.len, &err), 0);
+    assert_int_equal(buf_u8(&frame, type, &err), 0);
+    assert_int_equal(buf_u8(&frame, flags, &err), 0);
+    assert_int_equal(buf_u32be(&frame, stream, &err), 0);
+    assert_int_equal(buf_bytes(&frame, payload, &err), 0);
+    return write_raw(raw, frame.data, frame.len);
+}
+
+enum {
+    DATA = 0,
+    HEADERS = 1,
+    RST_STREAM = 3,
+    SETTINGS = 4,
+    PING = 6,
+    GOAWAY = 7,
+    CONTINUATION = 9
+};
+enum { END_STREAM = 1, END_HEADERS = 4, ENHANCE_YOUR_CALM = 11 };
+
+/* GET https://a/hold: static table entries, and literals without indexing */
+static const char held_request[] = "\x82\x87\x01\x01"
+                                   "a"
+                                   "\x04\x05/hold";
+static const char plain_request[] = "\x82\x87\x84\x01\x01"
+                                    "a";
+
+static void greet(struct raw *raw)
+{
+    static const char preface[] = "PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n";
+    open_raw(raw);
+    assert_true(write_raw(raw, preface, sizeof(preface) - 1));
+    assert_true(write_frame(raw, SETTINGS, 0, 0, slice_of(NULL, 0)));
+}
+
+static bool read_exactly(struct raw *raw, uint8_t *to, size_t size)
+{
+    while (size > 0) {
+        size_t got;
+        if (SSL_read_ex(raw->ssl, to, size, &got) != 1)
+            return false;
+        to += got;
+        size -= got;
+    }
+    return true;
+}
+
+/* Reads frames until one of this type (on this stream, unless 0); false at the end. */
+static bool read_until(struct raw *raw, uint8_t type, uint32_t stream, struct buf *payload)
+{
+    uint8_t head[9];
+    while (read_exactly(raw, head, sizeof(head))) {
+        size_t len = (size_t)head[0] << 16 | (size_t)head[1] << 8 | head[2];
+        uint32_t at =
+            (uint32_t)head[5] << 24 | (uint32_t)head[6] << 16 | (uint32_t)head[7] << 8 | head[8];
+        buf_clear(payload);
+        uint8_t *place = buf_reserve(payload, len, &err);
+        assert_non_null(place);
+        if (!read_exactly(raw, place, len))
+            return false;
+        payload->len = len;
+        if (head[3] == type && (stream == 0 || at == stream))
+            return true;
+    }
+    return false;
+}
+
+static void expect_goaway(struct raw *raw, int code)
+{
+    AUTO_BUF struct buf payload = BUF_INIT(1 << 24);
+    if (!read_until(raw, GOAWAY, 0, &payload))
+        fail_msg("no GOAWAY");
+    assert_true(payload.len >= 8);
+    assert_int_equal(payload.data[7], code);
+}
+
+static void probe(void)
+{
+    struct raw raw = {0};
+    AUTO_BUF struct buf payload = BUF_INIT(1 << 24);
+    greet(&raw);
+    assert_true(write_frame(&raw, HEADERS, END_HEADERS | END_STREAM, 1,
+                            slice_of(plain_request, sizeof(plain_request) - 1)));
+    assert_true(read_until(&raw, HEADERS, 1, &payload));
+    assert_int_equal(payload.data[0], 0x88); /* :status 200 */
+    assert_true(read_until(&raw, DATA, 1, &payload));
+    assert_int_equal(strncmp((const char *)payload.data, "GET / ? host=a", 14), 0);
+    close_raw(&raw);
+}
+
+/* CVE-2023-44487 */
+static void rapid_resets_end_the_connection(void **state)
+{
+    (void)state;
+    start_tls_server(NULL);
+    struct raw raw = {0};
+    greet(&raw);
+    bool writing = true;
+    for (uint32_t stream = 1; stream < 2000 && writing; stream += 2) {
+        writing = write_frame(&raw, HEADERS, END_HEADERS | END_STREAM, stream,
+                              slice_of(held_request, sizeof(held_request) - 1)) &&
+                  write_frame(&raw, RST_STREAM, 0, stream, slice_of("\0\0\0\x08", 4));
+    }
+    expect_goaway(&raw, ENHANCE_YOUR_CALM);
+    assert_true(atomic_load(&requests_seen) <= 201);
+    close_raw(&raw);
+    wait_for(&aborts_seen, atomic_load(&requests_seen));
+    probe();
+}
+
+static void floods_of_control_frames_end_the_connection(void **state)
+{
+    (void)state;
+    static const struct {
+        uint8_t type;
+        const char *payload;
+        size_t len;
+    } floods[] = {{SETTINGS, "\0\1\0\0\0\0", 6}, {PING, "12345678", 8}};
+    start_tls_server(NULL);
+    for (size_t i = 0; i < ARRAY_LEN(floods); i++) {
+        struct raw raw = {0};
+        greet(&raw);
+        bool writing = true;
+        for (int count = 0; count < 1100 && writing; count++)
+            writing =
+                write_frame(&raw, floods[i].type, 0, 0, slice_of(floods[i].payload, floods[i].len));
+        expect_goaway(&raw, ENHANCE_YOUR_CALM);
+        close_raw(&raw);
+    }
+    probe();
+}
+
+static void more_streams_than_allowed_are_refused(void **state)
+{
+    (void)state;
+    start_tls_server(NULL);
+    struct raw raw = {0};
+    AUTO_BUF struct buf payload = BUF_INIT(1 << 24);
+    greet(&raw);
+    for (uint32_t stream = 1; stream <= 201; stream += 2)
+        assert_true(write_frame(&raw, HEADERS, END_HEADERS | END_STREAM, stream,
+                                slice_of(held_request, sizeof(held_request) - 1)));
+    assert_true(read_until(&raw, RST_STREAM, 201, &payload));
+    assert_int_equal(atomic_load(&requests_seen), 100);
+    close_raw(&raw);
+    wait_for(&aborts_seen, 100);
+}
+
+static const struct {
+    const char *clause;
+    uint8_t type;
+    uint8_t flags;
+    uint32_t stream;
+    const char *payload;
+    size_t len;
+    uint8_t answer; /* RST_STREAM or GOAWAY */
+} broken[] = {
+#define BYTES(text) text, sizeof(text) - 1
+    {"5.1.1 even stream", HEADERS, 5, 2, BYTES("\x82\x87\x84"), GOAWAY},
+    {"5.1 DATA on an idle stream", DATA, 0, 3, BYTES("x"), GOAWAY},
+    {"6.5 SETTINGS on a stream", SETTINGS, 0, 1, BYTES("\0\1\0\0\0\0"), GOAWAY},
+    {"6.5.2 window too large", SETTINGS, 0, 0, BYTES("\0\4\xff\xff\xff\xff"), GOAWAY},
+    {"6.7 PING of another length", PING, 0, 0, BYTES("1234"), GOAWAY},
+    {"6.10 CONTINUATION out of place", CONTINUATION, 4, 1, BYTES("\x82"), GOAWAY},
+    {"4.3 broken HPACK", HEADERS, 5, 1, BYTES("\xff\xff\xff\xff\xff\xff\xff"), GOAWAY},
+    {"8.3.1 no path", HEADERS, 5, 1,
+     BYTES("\x82\x87\x01\x01"
+           "a"),
+     RST_STREAM},
+    {"8.3.1 no method", HEADERS, 5, 1,
+     BYTES("\x84\x87\x01\x01"
+           "a"),
+     RST_STREAM},
+    {"8.3 unknown pseudo-field", HEADERS, 5, 1, BYTES("\x82\x87\x84\0\x02:x\x01y"), RST_STREAM},
+    {"8.2 name in upper case", HEADERS, 5, 1, BYTES("\x82\x87\x84\0\x01X\x01y"), RST_STREAM},
+    {"8.2.1 LF in a value", HEADERS, 5, 1, BYTES("\x82\x87\x84\0\x01x\x03y\nz"), RST_STREAM},
+    {"8.2.2 Connection", HEADERS, 5, 1,
+     BYTES("\x82\x87\x84\0\x0a"
+           "connection\x05"
+           "close"),
+     RST_STREAM},
+    {"8.2.2 Transfer-Encoding", HEADERS, 5, 1,
+     BYTES("\x82\x87\x84\0\x11transfer-encoding\x07"
+           "chunked"),
+     RST_STREAM},
+    {"8.1.1 Content-Length without a body", HEADERS, 5, 1,
+     BYTES("\x83\x87\x84\x0f\x0d\x01"
+           "5"),
+     RST_STREAM},
+};
+
+static void malformed_frames_and_messages_are_refused(void **state)
+{
+    (void)state;
+    start_tls_server(NULL);
+    for (size_t i = 0; i < ARRAY_LEN(broken); i++) {
+        struct raw raw = {0};
+        AUTO_BUF struct buf payload = BUF_INIT(1 << 24);
+        greet(&raw);
+        assert_true(write_frame(&raw, broken[i].type, broken[i].flags, broken[i].stream,
+                                slice_of(broken[i].payload, broken[i].len)));
+        if (!read_until(&raw, broken[i].answer, 0, &payload))
+            fail_msg("%s: not refused", broken[i].clause);
+        close_raw(&raw);
+    }
+    assert_int_equal(atomic_load(&requests_seen), 0);
+    probe();
+}
+
+static void cookies_in_pieces_are_one(void **state)
+{
+    (void)state;
+    start_tls_server(NULL);
+    CURL *curl = curl_easy_init();
+    (void)curl_easy_setopt(curl, CURLOPT_COOKIE, "a=1; b=2; c=3");
+    struct fetched fetched = {0};
+    fetch(curl, "/cookie", &fetched);
+    assert_string_equal(buf_text(&fetched.body), "a=1; b=2; c=3");
+    end_fetched(&fetched);
+    curl_easy_cleanup(curl);
+    struct raw raw = {0};
+    AUTO_BUF struct buf payload = BUF_INIT(1 << 24);
+    greet(&raw);
+    static const char request[] = "\x82\x87\x01\x01"
+                                  "a"
+                                  "\x04\x07/cookie\x0f\x11\x01"
+                                  "d\x0f\x11\x01"
+                                  "e";
+    assert_true(write_frame(&raw, HEADERS, END_HEADERS | END_STREAM, 1,
+                            slice_of(request, sizeof(request) - 1)));
+    assert_true(read_until(&raw, DATA, 1, &payload));
+    assert_int_equal(payload.len, 4);
+    assert_memory_equal(payload.data, "d; e", 4);
+    close_raw(&raw);
+}
+
+static void a_slow_body_times_out_alone(void **state)
+{
+    (void)state;
+    struct http_limits limits = {.body_timeout_ms = 30};
+    start_tls_server(&limits);
+    struct raw raw = {0};
+    AUTO_BUF struct buf payload = BUF_INIT(1 << 24);
+    greet(&raw);
+    static const char post[] = "\x83\x87\x84\x01\x01"
+                               "a";
+    assert_true(write_frame(&raw, HEADERS, END_HEADERS, 1, slice_of(post, sizeof(post) - 1)));
+    assert_true(read_until(&raw, HEADERS, 1, &payload)); /* 408 */
+    assert_true(read_until(&raw, RST_STREAM, 1, &payload));
+    assert_true(write_frame(&raw, HEADERS, END_HEADERS | END_STREAM, 3,
+                            slice_of(plain_request, sizeof(plain_request) - 1)));
+    assert_true(read_until(&raw, DATA, 3, &payload));
+    close_raw(&raw);
+    wait_for(&aborts_seen, 1);
+}
+
+static void a_stop_says_goaway(void **state)
+{
+    (void)state;
+    start_tls_server(NULL);
+    struct raw raw = {0};
+    greet(&raw);
+    assert_true(write_frame(&raw, HEADERS, END_HEADERS | END_STREAM, 1,
+                            slice_of(held_request, sizeof(held_request) - 1)));
+    wait_for(&requests_seen, 1);
+    assert_int_equal(http_server_stop(server, 20), 1);
+    expect_goaway(&raw, 0);
+    close_raw(&raw);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test_teardown(requests_share_a_connection, stop_server),
+        cmocka_unit_test_teardown(head_has_the_length_and_no_body, stop_server),
+        cmocka_unit_test_teardown(big_bodies_pass_both_ways, stop_server),
+        cmocka_unit_test_teardown(sizes_over_a_limit_are_refused_and_the_connection_stays,
+                                  stop_server),
+        cmocka_unit_test_teardown(rapid_resets_end_the_connection, stop_server),
+        cmocka_unit_test_teardown(floods_of_control_frames_end_the_connection, stop_server),
+        cmocka_unit_test_teardown(more_streams_than_allowed_are_refused, stop_server),
+        cmocka_unit_test_teardown(malformed_frames_and_messages_are_refused, stop_server),
+        cmocka_unit_test_teardown(cookies_in_pieces_are_one, stop_server),
+        cmocka_unit_test_teardown(a_slow_body_times_out_alone, stop_server),
+        cmocka_unit_test_teardown(a_stop_says_goaway, stop_server),
+    };
+    return cmocka_run_group_tests(tests, setup_tls, teardown_tls);
+}
