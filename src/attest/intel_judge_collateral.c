@@ -101,20 +101,27 @@ static struct certificate *judge_signed(struct intel_case *c, const struct docum
     return signer;
 }
 
+/* Levels of another platform would say nothing about this one: they are not evaluated then. */
 static void judge_tcb_binding(struct intel_case *c)
 {
     struct verification *v = c->v;
     bool tdx = c->quote.body != QUOTE_BODY_SGX;
-    check_that(v, c->tcb.is_tdx == tdx, "tcb-info.tee", c->tcb.is_tdx ? "TDX" : "SGX",
-               tdx ? "TDX" : "SGX", advice_fetch);
+    bool right_tee = check_that(v, c->tcb.is_tdx == tdx, "tcb-info.tee",
+                                c->tcb.is_tdx ? "TDX" : "SGX", tdx ? "TDX" : "SGX", advice_fetch);
+    if (!right_tee)
+        note_trouble(v, TROUBLE_NO_COLLATERAL);
     if (!c->has_pck)
         return;
     struct slice fmspc = slice_of(c->tcb.fmspc, sizeof(c->tcb.fmspc));
     struct slice pce_id = slice_of(c->tcb.pce_id, sizeof(c->tcb.pce_id));
-    check_that(v, slice_equal(fmspc, c->pck.fmspc), "tcb-info.fmspc", say_hex(v, fmspc),
-               say_hex(v, c->pck.fmspc), advice_fetch);
-    check_that(v, slice_equal(pce_id, c->pck.pce_id), "tcb-info.pce-id", say_hex(v, pce_id),
-               say_hex(v, c->pck.pce_id), advice_fetch);
+    bool same = check_that(v, slice_equal(fmspc, c->pck.fmspc), "tcb-info.fmspc", say_hex(v, fmspc),
+                           say_hex(v, c->pck.fmspc), advice_fetch);
+    same = check_that(v, slice_equal(pce_id, c->pck.pce_id), "tcb-info.pce-id", say_hex(v, pce_id),
+                      say_hex(v, c->pck.pce_id), advice_fetch) &&
+           same;
+    c->has_tcb = same;
+    if (!same)
+        note_trouble(v, TROUBLE_NO_COLLATERAL);
 }
 
 static void judge_tcb_info(struct intel_case *c)
@@ -175,8 +182,9 @@ static void judge_qe_identity(struct intel_case *c)
     (void)check_window(v, "qe-identity.validity", c->qe.issued, c->qe.next_update, true,
                        "the collateral is out of date: fetch it again");
     bool tdx = c->quote.body != QUOTE_BODY_SGX;
-    check_that(v, c->qe.is_tdx == tdx, "qe-identity.tee", c->qe.is_tdx ? "TD_QE" : "QE",
-               tdx ? "TD_QE" : "QE", advice_fetch);
+    if (!check_that(v, c->qe.is_tdx == tdx, "qe-identity.tee", c->qe.is_tdx ? "TD_QE" : "QE",
+                    tdx ? "TD_QE" : "QE", advice_fetch))
+        note_trouble(v, TROUBLE_NO_COLLATERAL);
 }
 
 /* The chain that comes with the PCK CRL is that of the quote's own PCK CA; where it is byte for

@@ -99,6 +99,8 @@ static void judge_extension(struct intel_case *c)
                "the SGX extension of a PCK certificate", advice_chain);
     if (c->has_pck)
         claim_pck(c->v, &c->pck);
+    else
+        note_trouble(c->v, TROUBLE_NO_CHAIN);
 }
 
 static void judge_signature(struct intel_case *c, bool good, const char *name, const char *expected)
