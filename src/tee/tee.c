@@ -5,32 +5,58 @@
  */
 #include "tee/tee.h"
 
+#include "base/fd.h"
 #include "base/file.h"
 #include "tee/platform.h"
 
+#include <errno.h>
+#include <fcntl.h>
 #include <stdio.h>
 #include <sys/ioctl.h>
+#include <unistd.h>
 
-static const struct tee *const tees[] = {
-    &tee_simulation,
-};
+/* Hardware comes first. */
+static const struct tee *const tees[] = {&tee_sgx, &tee_tdx, &tee_snp, &tee_simulation};
 
 static int real_ioctl(int fd, unsigned long request, void *argument)
 {
     return ioctl(fd, request, argument);
 }
 
-struct tee_platform tee_platform = {.root = "", .ioctl = real_ioctl};
+static int real_write(const char *path, struct slice bytes, struct err *err)
+{
+    AUTO_CLOSE int fd = -1;
+    if (fd_open(path, O_WRONLY, 0, &fd, err) < 0)
+        return -1;
+    if (write(fd, bytes.data, bytes.len) != (ssize_t)bytes.len)
+        return FAIL_ERRNO(err, ERR_IO, "cannot write to '%s'", path);
+    return 0;
+}
+
+struct tee_platform tee_platform = {
+    .root = "", .ioctl = real_ioctl, .read = file_read, .write = real_write};
 
 char *tee_path(const char *path, struct err *err)
 {
     return str_printf(err, "%s%s", tee_platform.root, path);
 }
 
-int tee_path_exists(const char *path)
+bool tee_path_exists(const char *path)
 {
     AUTO_FREE char *full = tee_path(path, NULL);
     return full != NULL && file_exists(full);
+}
+
+int tee_read(const char *path, struct buf *out, struct err *err)
+{
+    AUTO_FREE char *full = tee_path(path, err);
+    return full == NULL ? -1 : tee_platform.read(full, out, err);
+}
+
+int tee_write(const char *path, struct slice bytes, struct err *err)
+{
+    AUTO_FREE char *full = tee_path(path, err);
+    return full == NULL ? -1 : tee_platform.write(full, bytes, err);
 }
 
 static void list_names(char *text, size_t size)
@@ -72,16 +98,30 @@ int tee_detect(const struct tee **ret, struct err *err)
     return -1;
 }
 
+static int derive(struct slice key, const char *salt, struct slice info, struct secret *ret,
+                  struct err *err)
+{
+    AUTO_SECRET struct secret derived = SECRET_INIT;
+    if (secret_init(&derived, TEE_SEALING_KEY_SIZE, err) < 0 ||
+        hkdf_sha256(key, slice_str(salt), info, derived.data, derived.len, err) < 0)
+        return -1;
+    *ret = derived;
+    derived = SECRET_INIT;
+    return 0;
+}
+
+int tee_derive_sealing_key(struct slice hardware_key, const uint8_t *fingerprint, uint32_t epoch,
+                           struct secret *ret, struct err *err)
+{
+    AUTO_BUF struct buf info = BUF_INIT(64);
+    if (buf_u32be(&info, epoch, err) < 0 ||
+        buf_bytes(&info, slice_of(fingerprint, TEE_FINGERPRINT_SIZE), err) < 0)
+        return -1;
+    return derive(hardware_key, "mse hardware sealing key", buf_slice(&info), ret, err);
+}
+
 int tee_purpose_key(const struct secret *sealing_key, const char *purpose, struct secret *ret,
                     struct err *err)
 {
-    AUTO_SECRET struct secret key = SECRET_INIT;
-    if (secret_init(&key, TEE_SEALING_KEY_SIZE, err) < 0)
-        return -1;
-    if (hkdf_sha256(secret_slice(sealing_key), slice_str("mse sealing key"), slice_str(purpose),
-                    key.data, key.len, err) < 0)
-        return -1;
-    *ret = key;
-    key = SECRET_INIT;
-    return 0;
+    return derive(secret_slice(sealing_key), "mse sealing key", slice_str(purpose), ret, err);
 }

@@ -44,3 +44,6 @@ int tee_purpose_key(const struct secret *sealing_key, const char *purpose, struc
                     struct err *err) MUST_USE;
 
 extern const struct tee tee_simulation;
+extern const struct tee tee_sgx;
+extern const struct tee tee_tdx;
+extern const struct tee tee_snp;
