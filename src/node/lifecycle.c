@@ -6,30 +6,32 @@
 
 #include <stdio.h>
 
+/* reason NULL: stays as it is, so that a crash can still be looked up after the restart. */
 static void set_state(struct store_app *app, enum store_state state, const char *reason,
                       int64_t now)
 {
     app->state = state;
     app->updated = now;
-    (void)snprintf(app->reason, sizeof(app->reason), "%s", reason);
+    if (reason != NULL)
+        (void)snprintf(app->reason, sizeof(app->reason), "%s", reason);
 }
 
 void lifecycle_spawning(struct store_app *app, int64_t now)
 {
     app->started = 0;
-    set_state(app, STORE_SPAWNING, "", now);
+    set_state(app, STORE_SPAWNING, NULL, now);
 }
 
 void lifecycle_initializing(struct store_app *app, int64_t now)
 {
-    set_state(app, STORE_INITIALIZING, "", now);
+    set_state(app, STORE_INITIALIZING, NULL, now);
 }
 
 void lifecycle_running(struct store_app *app, int64_t now)
 {
     app->provisioned = 1;
     app->started = now;
-    set_state(app, STORE_RUNNING, "", now);
+    set_state(app, STORE_RUNNING, NULL, now);
 }
 
 void lifecycle_failed(struct store_app *app, const char *reason, int64_t now)

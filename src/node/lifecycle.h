@@ -19,7 +19,7 @@ enum {
     LIFECYCLE_QUICK_DEATHS = 5,
 };
 
-/* A new enclave is about to be started. */
+/* A new enclave is about to be started. The reason of the last crash stays through these three. */
 void lifecycle_spawning(struct store_app *app, int64_t now);
 /* The enclave waits for its secrets. */
 void lifecycle_initializing(struct store_app *app, int64_t now);

@@ -43,15 +43,17 @@ static void publish(struct kept *kept, struct store_app *app)
     if (app->state != STORE_STOPPED)
         app->desired = kept->app.desired;
     bool changed = kept->app.state != app->state;
+    bool new_reason = strcmp(kept->app.reason, app->reason) != 0;
     kept->app = *app;
     if (store_app_save(keeper->options.store, app, &err) < 0)
         log_err(LOG_ERROR, &err); /* in memory it holds; the next start finds out for itself */
     (void)pthread_mutex_unlock(&keeper->mutex);
-    if (!changed)
+    if (!changed && !new_reason)
         return;
     char text[STORE_EVENT_SIZE];
-    (void)snprintf(text, sizeof(text), "%s%s%.900s", store_state_name(app->state),
-                   app->reason[0] != '\0' ? ": " : "", app->reason);
+    (void)snprintf(text, sizeof(text), "%s%s%.*s", store_state_name(app->state),
+                   new_reason && app->reason[0] != '\0' ? ": " : "",
+                   new_reason ? (int)strcspn(app->reason, "\n") : 0, app->reason);
     keeper_event(keeper, kept->id, text);
 }
 
@@ -351,6 +353,7 @@ static void restart(struct kept *kept)
     (void)pthread_mutex_unlock(&kept->keeper->mutex);
     end_enclave(kept);
     app.quick_crashes = 0;
+    app.reason[0] = '\0';
     app.restarts++;
     lifecycle_spawning(&app, clock_unix());
     publish(kept, &app);

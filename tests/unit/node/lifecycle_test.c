@@ -52,6 +52,7 @@ static void quick_deaths_test(void **state)
         assert_int_equal(app.restarts, i + 1);
     }
     lifecycle_running(&app, now);
+    assert_string_equal(app.reason, "signal 11"); /* can still be looked up */
     assert_int_equal(lifecycle_died(&app, "signal 11", now), -1);
     assert_int_equal(app.state, STORE_ON_ERROR);
     assert_non_null(strstr(app.reason, "signal 11"));
