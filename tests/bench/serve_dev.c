@@ -24,6 +24,7 @@ static const struct option_spec specs[] = {
     {.name = "path", .value_name = "FOLDER", .help = "the app's folder (.)"},
     {.name = "port", .value_name = "PORT", .help = "0 (the default): any"},
     {.name = "tls", .help = "HTTPS with a self-signed certificate for localhost"},
+    {.name = "http2", .help = "offer HTTP/2 by ALPN as well"},
     {.name = "cert-file", .value_name = "FILE", .help = "where to write that certificate"},
     {.name = "site", .value_name = "FOLDER", .help = "further site-packages", .repeats = true},
     {.name = "threads", .value_name = "N", .help = "Python threads"},
@@ -77,9 +78,10 @@ static int make_tls(const struct options *options, struct tls_server **ret, stru
     AUTO_X509 X509 *certificate = NULL;
     if (make_certificate(options_value(options, "cert-file"), &key, &certificate, err) < 0)
         return -1;
-    return tls_server_new(
-        &(struct tls_server_config){.key = key, .certificate = certificate, .http2 = true}, ret,
-        err);
+    return tls_server_new(&(struct tls_server_config){.key = key,
+                                                      .certificate = certificate,
+                                                      .http2 = options_has(options, "http2")},
+                          ret, err);
 }
 
 static size_t collect_sites(const struct options *options, const char *sites[static MAX_SITES])
