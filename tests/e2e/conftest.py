@@ -131,7 +131,7 @@ def node(workspace):
     while leftovers(state) and time.monotonic() < deadline:
         time.sleep(0.1)
     assert leftovers(state) == []
-    alarms = [line for line in text.splitlines() if " error " in line or "Sanitizer" in line]
+    alarms = [line for line in text.splitlines() if "Z error msed: " in line or "Sanitizer" in line]
     assert alarms == []
 
 

@@ -191,6 +191,7 @@ def test_failing_health_check_is_shown(owner):
 def test_the_published_examples_shape_deploys(owner):
     folder = owner.folder / "published"
     (folder / "src").mkdir(parents=True)
+    (folder / "tests").mkdir()
     (folder / "src" / "app.py").write_text(HELLO)
     (folder / "mse.toml").write_text(
         'name = "published"\npython_application = "app:app"\nhealthcheck_endpoint = "/"\n'
