@@ -7,12 +7,16 @@
  */
 #include "confine/confine.h"
 
+#include "base/fd.h"
+
 #include "base/mem.h"
 #include "confine/filter.h"
 
 #include <dirent.h>
 #include <errno.h>
+#include <fcntl.h>
 #include <linux/capability.h>
+#include <linux/landlock.h>
 #include <pthread.h>
 #include <seccomp.h>
 #include <signal.h>
@@ -144,10 +148,52 @@ static int start_listener(struct err *err)
     return FAIL_ERRNO(err, ERR_MEMORY, "cannot start the thread that reports forbidden calls");
 }
 
+static int fail_landlock(struct err *err)
+{
+    (void)FAIL_ERRNO(err, ERR_UNSUPPORTED, "this kernel has no Landlock (version 2 is needed)");
+    err_hint(err, "Debian's kernels have it; look at /sys/kernel/security/lsm");
+    return -1;
+}
+
+/* A domain forbids moving files between folders unless a rule allows it: everywhere. */
+static int allow_moves(int rules, struct err *err)
+{
+    AUTO_CLOSE int root = -1;
+    if (fd_open("/", O_PATH | O_DIRECTORY, 0, &root, err) < 0)
+        return -1;
+    const struct landlock_path_beneath_attr beneath = {
+        .allowed_access = LANDLOCK_ACCESS_FS_REFER,
+        .parent_fd = root,
+    };
+    if (syscall(SYS_landlock_add_rule, rules, LANDLOCK_RULE_PATH_BENEATH, &beneath, 0) < 0)
+        return fail_landlock(err);
+    return 0;
+}
+
+/* A Landlock domain keeps the app's hands off the other processes of its sandbox, which run as the
+ * same user: /proc/PID/mem and its like ask for the right to trace, and who is in a domain may
+ * trace only what is in it (Linux, Documentation/userspace-api/landlock.rst, "Ptrace
+ * restrictions"). The rules themselves deny no more than making device nodes, which needs a
+ * capability that is gone. */
+static int enter_domain(struct err *err)
+{
+    const struct landlock_ruleset_attr attributes = {
+        .handled_access_fs =
+            LANDLOCK_ACCESS_FS_MAKE_CHAR | LANDLOCK_ACCESS_FS_MAKE_BLOCK | LANDLOCK_ACCESS_FS_REFER,
+    };
+    AUTO_CLOSE int rules =
+        (int)syscall(SYS_landlock_create_ruleset, &attributes, sizeof(attributes), 0);
+    if (rules < 0)
+        return fail_landlock(err);
+    if (allow_moves(rules, err) < 0)
+        return -1;
+    return syscall(SYS_landlock_restrict_self, rules, 0) < 0 ? fail_landlock(err) : 0;
+}
+
 int confine_self(const struct confine_options *options, struct err *err)
 {
     int (*const steps[])(struct err *) = {check_single_thread, disable_core_dumps,
-                                          drop_capabilities, forbid_new_privileges};
+                                          drop_capabilities, forbid_new_privileges, enter_domain};
     for (size_t i = 0; i < ARRAY_LEN(steps); i++) {
         if (steps[i](err) < 0)
             return FAIL_CONTEXT(err, "confinement");

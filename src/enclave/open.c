@@ -9,7 +9,6 @@
 #include "base/fd.h"
 #include "base/file.h"
 #include "base/log.h"
-#include "confine/confine.h"
 #include "package/package.h"
 
 #include <dirent.h>
@@ -18,7 +17,10 @@
 #include <stdio.h>
 #include <unistd.h>
 
-enum { FD_PATH_SIZE = 64, CODE_ITEMS_MAX = 1000000 };
+/* Beside the code, in the same mount; gone once the code is opened. */
+#define UNPACKED ENCLAVE_MODULE "/.mse-unpacked"
+
+enum { CODE_ITEMS_MAX = 1000000 };
 
 /* --- code --- */
 
@@ -39,7 +41,7 @@ static int empty_folder(const char *path, struct err *err)
     return status;
 }
 
-/* The module folder is a mount point and stays: what was unpacked beside it moves in. */
+/* The module folder is a mount point and stays: what was unpacked inside it moves up. */
 static int move_contents(const char *from, const char *to, struct err *err)
 {
     DIR *folder = opendir(from);
@@ -84,14 +86,8 @@ int open_code(struct enclave *enclave, struct err *err)
     if (err->kind != ERR_NOT_FOUND)
         return -1;
     err_clear(err);
-    char unpacked[FD_PATH_SIZE];
-    char app[FD_PATH_SIZE];
-    (void)snprintf(unpacked, sizeof(unpacked), "/proc/self/fd/%d/../unpacked",
-                   enclave->state_folder);
-    (void)snprintf(app, sizeof(app), "/proc/self/fd/%d/../app", enclave->state_folder);
-    if (folder_remove_tree(unpacked, err) < 0 || empty_folder(app, err) < 0 ||
-        unpack(enclave, unpacked, err) < 0 || move_contents(unpacked, app, err) < 0 ||
-        folder_remove_tree(unpacked, err) < 0)
+    if (empty_folder(ENCLAVE_MODULE, err) < 0 || unpack(enclave, UNPACKED, err) < 0 ||
+        move_contents(UNPACKED, ENCLAVE_MODULE, err) < 0 || folder_remove_tree(UNPACKED, err) < 0)
         return FAIL_CONTEXT(err, "opening the code");
     return state_write(enclave, STATE_OPENED, slice_str("1\n"), err);
 }

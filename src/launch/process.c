@@ -98,7 +98,9 @@ static void add_namespaces(struct arguments *to)
         "--cap-drop",
         "ALL",
         "--cap-add",
-        "CAP_SYS_ADMIN",
+        "CAP_SYS_ADMIN", /* to mount its storage */
+        "--cap-add",
+        "CAP_SETPCAP", /* to give up its bounding set */
         "--new-session",
         "--die-with-parent",
     };

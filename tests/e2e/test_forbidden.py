@@ -40,7 +40,7 @@ def multi():
 
 @app.get("/thread-fork")
 def thread_fork():
-    thread = threading.Thread(target=os.fork)
+    thread = threading.Thread(target=lambda: os.fork())
     thread.start()
     thread.join()
     return "forked"
@@ -101,6 +101,19 @@ def proc():
 @app.get("/caps")
 def caps():
     return jsonify([l for l in open("/proc/self/status").read().splitlines() if l.startswith(("Cap", "NoNewPrivs", "Seccomp"))])
+
+@app.get("/others")
+def others():
+    # tries to reach into the other processes of the sandbox, which have the same user
+    found = {}
+    for pid in [p for p in os.listdir("/proc") if p.isdigit() and int(p) != os.getpid()]:
+        for name, flags in (("mem", os.O_RDWR), ("environ", os.O_RDONLY)):
+            try:
+                os.close(os.open(f"/proc/{pid}/{name}", flags))
+                found[f"{pid}/{name}"] = "opened"
+            except OSError as error:
+                found[f"{pid}/{name}"] = type(error).__name__
+    return jsonify(found)
 
 @app.get("/fill")
 def fill():
@@ -186,4 +199,6 @@ def test_neighbours_are_out_of_reach(owner, app, node):
     for path in (str(node), "/etc/shadow", "/proc/1/environ", "/home", "/run/mse/cipher"):
         answer = post("/read", path)
         assert answer in ("FileNotFoundError", "PermissionError", "IsADirectoryError"), (path, answer)
+    others = get(app, "/others").json()
+    assert others and set(others.values()) == {"PermissionError"}, others
     assert len(get(app, "/proc").json()) <= 4  # init of the sandbox, the enclave, its storage
