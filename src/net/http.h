@@ -75,11 +75,17 @@ int http_body_read_wait(struct http_exchange *exchange, void *to, size_t size, s
 
 /* --- response [any thread] --- */
 
+/* A thread that answers several exchanges in a row wakes the I/O threads once for all of them
+ * between loop_hold_wakeups and loop_release_wakeups (net/loop.h). */
+
 /* The whole response at once; the fast path. The server adds Date, Content-Length and Connection.
  * For HEAD, 204 and 304 the body is not sent. */
 int http_respond(struct http_exchange *exchange, int status, const struct http_header *headers,
                  size_t header_count, struct slice body, struct err *err) MUST_USE;
-/* In parts. content_length -1: chunked (HTTP/1.0: until close). reason NULL: the usual one. */
+/* In parts. content_length -1: chunked (HTTP/1.0: until close). reason NULL: the usual one. The
+ * head goes out with the first bytes of the body. Status 101 (HTTP/1.1, a request with Upgrade)
+ * goes out at once, and from then on http_body_read and http_respond_write carry the other
+ * protocol's bytes. */
 int http_respond_start(struct http_exchange *exchange, int status, const char *reason,
                        const struct http_header *headers, size_t header_count,
                        int64_t content_length, struct err *err) MUST_USE;

@@ -110,8 +110,8 @@ static void join_cookies(struct http_exchange *exchange, uint8_t *room)
         bool cookie = slice_is_str(header.name, "cookie");
         if (cookie) {
             if (first != NULL) {
-                memcpy(end, "; ", 2);
-                end += 2;
+                *end++ = ';';
+                *end++ = ' ';
             }
             memcpy(end, header.value.data, header.value.len);
             end += header.value.len;
