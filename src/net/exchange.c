@@ -33,6 +33,8 @@ int exchange_new(struct connection *connection, struct http_exchange **ret, stru
     if (exchange != NULL) {
         io->spare = exchange->next;
         io->spare_count--;
+        if (exchange->out.cap > KEEP_BUFFER)
+            io->kept_bytes -= exchange->out.cap;
     } else {
         exchange = allocate(err);
         if (exchange == NULL)
@@ -140,13 +142,32 @@ void exchange_free(struct http_exchange *exchange)
     free(exchange);
 }
 
+/* Large buffers are kept while they are few: a fresh megabyte costs more in page faults than in
+ * TLS. */
+static void keep_buffers(struct http_exchange *exchange)
+{
+    struct io_thread *io = exchange->io;
+    if (exchange->sending.cap > exchange->out.cap) {
+        struct output swap = exchange->out;
+        exchange->out = exchange->sending;
+        exchange->sending = swap;
+    }
+    size_t room = KEEP_TOTAL - io->kept_bytes;
+    bool keep_large = exchange->out.cap > KEEP_BUFFER && exchange->out.cap <= room;
+    output_reset(&exchange->in, KEEP_BUFFER);
+    output_reset(&exchange->sending, KEEP_BUFFER);
+    output_reset(&exchange->fields, KEEP_BUFFER);
+    output_reset(&exchange->out, keep_large ? exchange->out.cap : KEEP_BUFFER);
+    if (keep_large)
+        io->kept_bytes += exchange->out.cap;
+}
+
 /* Everything back to zero but the lock, the inline arrays and the buffers' memory. */
 static void clear(struct http_exchange *exchange)
 {
     drop_memory(exchange);
+    keep_buffers(exchange);
     struct output kept[] = {exchange->in, exchange->out, exchange->sending, exchange->fields};
-    for (size_t i = 0; i < ARRAY_LEN(kept); i++)
-        output_reset(&kept[i], KEEP_BUFFER);
     memset(exchange, 0, offsetof(struct http_exchange, lock));
     exchange->in = kept[0];
     exchange->out = kept[1];
