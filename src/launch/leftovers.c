@@ -15,7 +15,9 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <signal.h>
+#include <stdint.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
@@ -98,10 +100,11 @@ int leftovers_kill(const char *run_folder, struct err *err)
         return -1;
     const char *line = buf_text(&text);
     while (*line != '\0') {
-        int pid = 0;
-        unsigned long long start = 0;
-        if (sscanf(line, "%d %llu", &pid, &start) == 2 && pid > 1 &&
-            kill_one((pid_t)pid, start, err) < 0)
+        char *end = NULL;
+        long pid = strtol(line, &end, 10);
+        unsigned long long start = strtoull(end, &end, 10);
+        /* who has this pid and another start time is left alone: a damaged file kills nobody */
+        if (pid > 1 && pid <= INT32_MAX && kill_one((pid_t)pid, start, err) < 0)
             return -1;
         line += strcspn(line, "\n");
         line += *line == '\n' ? 1 : 0;

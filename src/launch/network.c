@@ -26,7 +26,7 @@
 #include <unistd.h>
 
 /* Rarely used elsewhere; the gateway is .2, the name server .3 (NETWORK_NAME_SERVER). */
-#define SLIRP_NETWORK "10.213.0.0/24"
+#define SLIRP_CIDR "--cidr=10.213.0.0/24"
 
 enum { START_TIMEOUT_MS = 10000, ROUTES_MAX = 64 * 1024 };
 
@@ -143,7 +143,7 @@ static int start_slirp(pid_t init, uid_t uid, gid_t gid, pid_t *ret, struct err 
     const char *const argv[] = {slirp,
                                 "--configure",
                                 "--mtu=65520",
-                                "--cidr=" SLIRP_NETWORK,
+                                SLIRP_CIDR,
                                 "--disable-host-loopback",
                                 "--enable-sandbox",
                                 "--enable-seccomp",

@@ -379,10 +379,10 @@ static size_t find_fuse(pid_t init, unsigned minors[static FUSE_CONNECTIONS_MAX]
     (void)snprintf(line, sizeof(line), "/proc/%d/mountinfo", (int)init);
     FILE *file = fopen(line, "re");
     while (file != NULL && fgets(line, sizeof(line), file) != NULL) {
-        unsigned minor_number = 0;
-        if (count < FUSE_CONNECTIONS_MAX && strstr(line, " - fuse") != NULL &&
-            sscanf(line, "%*d %*d 0:%u", &minor_number) == 1)
-            minors[count++] = minor_number;
+        /* proc_pid_mountinfo(5): id, parent, major:minor; 0 is the major of all of these */
+        const char *device = strstr(line, " 0:");
+        if (count < FUSE_CONNECTIONS_MAX && device != NULL && strstr(line, " - fuse") != NULL)
+            minors[count++] = (unsigned)strtoul(device + strlen(" 0:"), NULL, 10);
     }
     if (file != NULL)
         (void)fclose(file);
