@@ -200,5 +200,5 @@ def test_neighbours_are_out_of_reach(owner, app, node):
         answer = post("/read", path)
         assert answer in ("FileNotFoundError", "PermissionError", "IsADirectoryError"), (path, answer)
     others = get(app, "/others").json()
-    assert others and set(others.values()) == {"PermissionError"}, others
+    assert others and set(others.values()) <= {"PermissionError", "FileNotFoundError"}, others
     assert len(get(app, "/proc").json()) <= 4  # init of the sandbox, the enclave, its storage
