@@ -274,7 +274,10 @@ static void new_connection(struct gateway *gateway, struct route *route, int fd)
     gateway->connections = connection;
     gateway->counts.open++;
     gateway->counts.accepted++;
-    start_connection(gateway, connection, route);
+    if (gateway->options.connections != 0 && gateway->counts.open > gateway->options.connections)
+        drop_connection(connection);
+    else
+        start_connection(gateway, connection, route);
 }
 
 /* --- listeners --- */

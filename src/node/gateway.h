@@ -27,6 +27,7 @@ struct gateway_options {
     /* "ADDRESS:PORT" of the listeners shared by all apps, found by SNI; none: ports only. */
     const char *const *shared;
     size_t shared_count;
+    unsigned connections; /* of all apps together, 0: not limited */
     unsigned connections_per_app;
     int64_t idle_ms;    /* a connection without a byte for so long is closed */
     int64_t connect_ms; /* how long a client waits for an app that is starting */

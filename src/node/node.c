@@ -134,12 +134,14 @@ static int open_gateway(struct node *node, struct err *err)
     node->addresses[node->address_count++] = node->config.app_address;
     if (strcmp(node->config.app_address, "127.0.0.1") == 0)
         node->addresses[node->address_count++] = "::1";
+    unsigned connections = (unsigned)node->config.limits.connections;
     const struct gateway_options options = {
         .addresses = node->addresses,
         .address_count = node->address_count,
         .shared = shared,
         .shared_count = local ? 0 : 1,
-        .connections_per_app = (unsigned)node->config.limits.connections,
+        .connections = connections,
+        .connections_per_app = connections - connections / 4, /* one app leaves room for others */
         .idle_ms = GATEWAY_IDLE_MS,
         .connect_ms = GATEWAY_CONNECT_MS,
     };

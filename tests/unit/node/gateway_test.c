@@ -255,6 +255,25 @@ static void limit_test(void **state)
         fd_close(clients[i]);
 }
 
+static void total_limit_test(void **state)
+{
+    struct fixture *fixture = *state;
+    struct gateway_options options = by_port;
+    options.connections = 1;
+    start(fixture, &options);
+    add_route(fixture);
+    int first = client_of(fixture->port);
+    int app = app_accept(fixture);
+    int second = client_of(fixture->port);
+    expect_end(second);
+    fd_close(second);
+    char text[5] = {0};
+    write_all(first, "ping", 4);
+    read_exactly(app, text, 4);
+    fd_close(first);
+    fd_close(app);
+}
+
 static void remove_test(void **state)
 {
     struct fixture *fixture = *state;
@@ -448,9 +467,9 @@ int main(void)
 {
 #define TEST(name) cmocka_unit_test_setup_teardown(name##_test, set_up, tear_down)
     const struct CMUnitTest tests[] = {
-        TEST(both_ways),      TEST(slow_reader), TEST(limit),    TEST(remove),
-        TEST(taken),          TEST(absent_app),  TEST(late_app), TEST(swapped_socket),
-        TEST(foreign_socket), TEST(by_name),
+        TEST(both_ways),      TEST(slow_reader),    TEST(limit),      TEST(total_limit),
+        TEST(remove),         TEST(taken),          TEST(absent_app), TEST(late_app),
+        TEST(swapped_socket), TEST(foreign_socket), TEST(by_name),
     };
     return cmocka_run_group_tests_name("gateway", tests, NULL, NULL);
 }
