@@ -18,7 +18,8 @@
 #include <time.h>
 
 enum {
-    PATIENCE_US = 1000,    /* how long a leader may stay with one work before it is looked after */
+    PATIENCE_US = 1000,    /* how often a contender looks after the leader */
+    PATIENCE_ROUNDS = 10,  /* so often in vain before it asks a leader that computes for the lock */
     EAGER_US = 100 * 1000, /* so long after a takeover a contender does not wait for that */
 };
 
@@ -29,6 +30,7 @@ struct worker {
     struct worker *next_idle;
     pthread_cond_t called;
     enum role role;
+    bool saw_free; /* as contender: the leader had given the lock back */
     unsigned number;
     pthread_t id;
 };
@@ -116,16 +118,17 @@ static struct work *take_locked(struct workers *workers)
 static bool watch_locked(struct workers *workers, struct worker *self)
 {
     uint64_t seen = workers->served;
+    int rounds = 0;
     while (workers->first != NULL && workers->leader_inside) {
+        self->saw_free = workers->ops->is_free(workers->context);
+        if (self->saw_free || rounds >= PATIENCE_ROUNDS)
+            return true;
         if (workers->eager_until_us != 0 && clock_monotonic_us() < workers->eager_until_us)
             return true;
         workers->eager_until_us = 0;
-        if (workers->ops->is_free(workers->context))
-            return true;
         struct timespec until = deadline_after_us(PATIENCE_US);
         (void)pthread_cond_timedwait(&self->called, &workers->lock, &until);
-        if (workers->served == seen && workers->first != NULL && workers->leader_inside)
-            return true;
+        rounds = workers->served == seen ? rounds + 1 : 0;
         seen = workers->served;
     }
     return false;
@@ -161,7 +164,8 @@ static void crown_locked(struct workers *workers, struct worker *self)
             return;
         if (workers->leader_inside) {
             workers->takeover++;
-            workers->eager_until_us = clock_monotonic_us() + EAGER_US;
+            if (self->saw_free)
+                workers->eager_until_us = clock_monotonic_us() + EAGER_US;
         }
         workers->leader = self;
     }
