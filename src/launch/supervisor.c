@@ -52,6 +52,7 @@ struct supervisor {
     int ready_fd;           /* to launch_start; -1 once it knows */
     int lock_fd;
     int signal_fd;
+    bool heard_nonsense;
     bool stop_asked;
     bool has_ended;
     int exit_status;                  /* of the sandbox, as waitpid gives it */
@@ -137,14 +138,18 @@ static void handle_event(struct supervisor *self, struct slice line)
     struct err err = ERR_INIT;
     struct enclave_event event;
     if (enclave_event_decode(line, &event, &err) < 0) {
-        log_err(LOG_WARNING, &err);
+        if (!self->heard_nonsense)
+            log_err(LOG_WARNING, &err); /* once: the app can write here too, without end */
+        self->heard_nonsense = true;
         return;
     }
     if (event.call[0] != '\0')
         memcpy(self->status.call, event.call, sizeof(event.call));
     if (event.state == LAUNCH_FAILED)
         memcpy(self->failure, event.reason, sizeof(event.reason));
-    if (event.state == LAUNCH_INITIALIZING || event.state == LAUNCH_RUNNING)
+    /* Forwards only, so that no line after the second costs a write to the disk. */
+    if ((event.state == LAUNCH_INITIALIZING || event.state == LAUNCH_RUNNING) &&
+        event.state > self->status.state)
         set_state(self, event.state);
 }
 

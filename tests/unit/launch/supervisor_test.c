@@ -165,8 +165,10 @@ static struct launch_status wait_for(const struct app *app, enum launch_state wa
         (void)poll(&ready, 1, 1000);
         uint8_t piece[4096];
         ssize_t len = read(fd, piece, sizeof(piece));
-        if (len == 0)
-            break;
+        if (len == 0) { /* it ended, perhaps before it took our connection: the file tells */
+            assert_int_equal(launch_status_read(app->run, &status, &err), 0);
+            return status;
+        }
         if (len > 0)
             assert_int_equal(buf_bytes(&lines, slice_of(piece, (size_t)len), &err), 0);
     }
@@ -499,6 +501,26 @@ static void test_killed_supervisor(void **state)
     assert_int_equal(wait_for(app, LAUNCH_RUNNING).state, LAUNCH_RUNNING);
 }
 
+/* What the app says on the enclave's pipe costs the host nothing that grows. */
+static void test_talkative_app(void **state)
+{
+    struct app *app = *state;
+    struct err err = ERR_INIT;
+    if (!can_launch)
+        skip();
+    start(app, "say(state='initializing'); say(state='running')\n"
+               "for i in range(2000): os.write(3, b'nonsense\\n'); say(state='initializing')\n"
+               "print('said'); say(state='failed', reason='last words'); sys.exit(1)\n");
+    struct launch_status status = wait_for(app, LAUNCH_STOPPED);
+    assert_int_equal(status.state, LAUNCH_FAILED);
+    assert_string_equal(status.reason, "last words");
+    wait_until_gone(app);
+    AUTO_BUF struct buf text = BUF_INIT(16 << 10);
+    AUTO_FREE char *path = path_join(app->run, "supervisor.log", &err);
+    if (file_exists(path))
+        assert_int_equal(file_read(path, &text, &err), 0);
+}
+
 /* The log has a size, and so has the folder that the app shares with the node. */
 static void test_app_cannot_fill_the_disk(void **state)
 {
@@ -591,6 +613,7 @@ int main(int argc, char **argv)
         cmocka_unit_test_setup_teardown(test_stubborn_app, make_app, remove_app),
         cmocka_unit_test_setup_teardown(test_killed_supervisor, make_app, remove_app),
         cmocka_unit_test_setup_teardown(test_app_cannot_fill_the_disk, make_app, remove_app),
+        cmocka_unit_test_setup_teardown(test_talkative_app, make_app, remove_app),
         cmocka_unit_test_setup_teardown(test_connect_app, make_app, remove_app),
         cmocka_unit_test_setup_teardown(test_bad_starts, make_app, remove_app),
     };
