@@ -22,12 +22,18 @@
 #include <signal.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/mount.h>
 #include <sys/prctl.h>
 #include <sys/resource.h>
 #include <sys/syscall.h>
 #include <unistd.h>
 
-enum { LISTENER_STACK_SIZE = 512 * 1024, LINE_SIZE = 256, CAPABILITIES_MAX = 64 };
+enum {
+    LISTENER_STACK_SIZE = 512 * 1024,
+    LINE_SIZE = 256,
+    CAPABILITIES_MAX = 64,
+    PROC_PATH_SIZE = 32,
+};
 
 struct listener {
     struct confine_options options;
@@ -36,6 +42,39 @@ struct listener {
 };
 
 static struct listener listener = {.fd = -1};
+
+/* --- neighbours --- */
+
+static int cover(const char *pid, struct err *err)
+{
+    char path[PROC_PATH_SIZE];
+    (void)snprintf(path, sizeof(path), "/proc/%.16s", pid);
+    if (mount("none", path, "tmpfs", MS_RDONLY | MS_NOSUID | MS_NODEV | MS_NOEXEC,
+              "size=4k,nr_inodes=1,mode=0555") == 0 ||
+        errno == ENOENT)
+        return 0; /* it has ended meanwhile */
+    return FAIL_ERRNO(err, ERR_IO, "cannot cover '%s'", path);
+}
+
+int confine_hide_neighbours(struct err *err)
+{
+    int result = 0;
+    char own[16];
+    (void)snprintf(own, sizeof(own), "%d", (int)getpid());
+    DIR *folder = opendir("/proc");
+    if (folder == NULL)
+        return FAIL_ERRNO(err, ERR_IO, "cannot list '/proc'");
+    for (struct dirent *entry = readdir(folder); entry != NULL && result == 0;
+         entry = readdir(folder)) {
+        bool is_process = entry->d_name[0] >= '0' && entry->d_name[0] <= '9';
+        if (is_process && strcmp(entry->d_name, own) != 0)
+            result = cover(entry->d_name, err);
+    }
+    (void)closedir(folder);
+    return result;
+}
+
+/* --- the steps of confine_self --- */
 
 static int check_single_thread(struct err *err)
 {

@@ -126,6 +126,8 @@ int boot_confine(struct enclave *enclave, struct err *err)
         .status_fd = ENCLAVE_STATUS_FD,
         .on_forbidden = serve_print_traceback,
     };
+    if (confine_hide_neighbours(err) < 0)
+        return -1;
     return confine_self(&options, err);
 }
 
