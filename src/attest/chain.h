@@ -7,6 +7,7 @@
 #pragma once
 
 #include "attest/certificate.h"
+#include "attest/collateral.h"
 #include "attest/verification.h"
 
 enum { CERTIFICATES_MAX = 16, CHAIN_MAX = 4, NAMES_MAX = 3 };
@@ -46,6 +47,10 @@ struct chain_rules {
     bool leaf_is_ca;              /* the chain of a CRL's issuer */
     bool leaf_without_extensions; /* the leaf has neither basic constraints nor key usage (AMD) */
 };
+
+/* Reads the bundle that came with the evidence and records collateral.form; `hint` says how to get
+ * one. False: there is none, or it cannot be read. */
+bool collateral_judge(struct verification *v, const char *hint, struct collateral *ret) MUST_USE;
 
 /* Judges the chain up to the trust anchor and records it. Failures give the verdict's status word
  * (bad-signature, expired, not-yet-valid). True where the chain has its form: only then is it known

@@ -174,3 +174,20 @@ bool chain_judge(struct verification *v, const struct chain_rules *rules, const 
     (void)judge_validity(v, rules, chain);
     return true;
 }
+
+bool collateral_judge(struct verification *v, const char *hint, struct collateral *ret)
+{
+    struct slice text = slice_from(v->input->collateral);
+    struct err err = ERR_INIT;
+    if (text.len == 0) {
+        check_fail(v, "collateral.form", "no collateral", "a collateral bundle", hint);
+        note_trouble(v, TROUBLE_NO_COLLATERAL);
+        return false;
+    }
+    bool readable = collateral_parse(v->arena, text, ret, &err) == 0;
+    if (!readable)
+        note_trouble(v, TROUBLE_NO_COLLATERAL);
+    return check_that(v, readable, "collateral.form",
+                      readable ? say(v, "%zu bytes", text.len) : say(v, "%s", err.message),
+                      "a collateral bundle", hint);
+}

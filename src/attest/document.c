@@ -37,11 +37,6 @@ static struct slice since(const struct parser *in, size_t start)
     return slice_of(in->text.data + start, in->pos - start);
 }
 
-static bool is_hex(int c)
-{
-    return (c >= '0' && c <= '9') || (c >= 'a' && c <= 'f') || (c >= 'A' && c <= 'F');
-}
-
 static int parse_escape(struct parser *in, struct err *err)
 {
     in->pos++; /* the backslash */
@@ -52,7 +47,7 @@ static int parse_escape(struct parser *in, struct err *err)
     if (c != 'u')
         return 0;
     for (int i = 0; i < 4; i++) {
-        if (!is_hex(peek(in)))
+        if (hex_digit_value((char)peek(in)) < 0) /* -1, the end, is none */
             return syntax(in, "a hexadecimal digit", err);
         in->pos++;
     }
@@ -301,16 +296,11 @@ int doc_get_array(const struct doc_node *object, const char *name, size_t max_co
     return 0;
 }
 
-static uint32_t hex_digit(uint8_t c)
-{
-    return (uint32_t)(c <= '9' ? c - '0' : (c | 0x20) - 'a' + 10);
-}
-
 static uint32_t hex_value(struct slice digits)
 {
     uint32_t value = 0;
     for (size_t i = 0; i < digits.len; i++)
-        value = value << 4 | hex_digit(digits.data[i]);
+        value = value << 4 | (uint32_t)hex_digit_value((char)digits.data[i]);
     return value;
 }
 
@@ -445,11 +435,11 @@ int doc_get_hex(const struct doc_node *object, const char *name, uint8_t *ret, s
         return FAIL(err, ERR_INVALID, "'%s' has %zu hexadecimal digits, not %zu", name, digits.len,
                     2 * size);
     for (size_t i = 0; i < size; i++) {
-        uint8_t high = digits.data[2 * i];
-        uint8_t low = digits.data[2 * i + 1];
-        if (!is_hex(high) || !is_hex(low))
+        int high = hex_digit_value((char)digits.data[2 * i]);
+        int low = hex_digit_value((char)digits.data[2 * i + 1]);
+        if (high < 0 || low < 0)
             return FAIL(err, ERR_INVALID, "'%s' is not hexadecimal", name);
-        ret[i] = (uint8_t)(hex_digit(high) << 4 | hex_digit(low));
+        ret[i] = (uint8_t)(high << 4 | low);
     }
     return 0;
 }

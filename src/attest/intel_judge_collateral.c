@@ -40,24 +40,6 @@ static const struct chain_rules crl_chain_rules = {
     .leaf_is_ca = true,
 };
 
-static bool judge_present(struct intel_case *c)
-{
-    struct verification *v = c->v;
-    struct slice text = slice_from(v->input->collateral);
-    struct err err = ERR_INIT;
-    if (text.len == 0) {
-        check_fail(v, "collateral.form", "no collateral", "a collateral bundle", advice_fetch);
-        note_trouble(v, TROUBLE_NO_COLLATERAL);
-        return false;
-    }
-    bool readable = collateral_parse(v->arena, text, &c->collateral, &err) == 0;
-    if (!readable)
-        note_trouble(v, TROUBLE_NO_COLLATERAL);
-    return check_that(v, readable, "collateral.form",
-                      readable ? say(v, "%zu bytes", text.len) : say(v, "%s", err.message),
-                      "a collateral bundle", advice_fetch);
-}
-
 /* A signed JSON document: its members in the bundle, and the names of its checks. */
 struct document {
     const char *chain_form;
@@ -235,7 +217,7 @@ static void judge_crls(struct intel_case *c)
 
 void intel_judge_collateral(struct intel_case *c)
 {
-    if (!judge_present(c))
+    if (!collateral_judge(c->v, advice_fetch, &c->collateral))
         return;
     judge_tcb_info(c);
     judge_qe_identity(c);

@@ -4,6 +4,7 @@
  * one vendor has are judged by that vendor's verifier, with the helpers at the end.
  */
 #include "attest/policy_apply.h"
+#include "base/text.h"
 
 static const char advice_evidence[] =
     "this evidence comes from something else than you expect: do not send it any secret";
@@ -184,24 +185,13 @@ bool policy_requires_crl(const struct mse_policy *policy, bool by_default)
     return policy->crl == MSE_CRL_REQUIRED || (policy->crl == MSE_CRL_DEFAULT && by_default);
 }
 
-static int hex_digit(char digit)
-{
-    if (digit >= '0' && digit <= '9')
-        return digit - '0';
-    if (digit >= 'a' && digit <= 'f')
-        return digit - 'a' + 10;
-    if (digit >= 'A' && digit <= 'F')
-        return digit - 'A' + 10;
-    return -1;
-}
-
 bool policy_hex_equal(const char *text, struct slice bytes)
 {
     if (strlen(text) != 2 * bytes.len)
         return false;
     for (size_t i = 0; i < bytes.len; i++) {
-        if (hex_digit(text[2 * i]) != bytes.data[i] >> 4 ||
-            hex_digit(text[2 * i + 1]) != (bytes.data[i] & 15))
+        if (hex_digit_value(text[2 * i]) != bytes.data[i] >> 4 ||
+            hex_digit_value(text[2 * i + 1]) != (bytes.data[i] & 15))
             return false;
     }
     return true;

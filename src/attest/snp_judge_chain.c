@@ -41,24 +41,6 @@ static struct certificate *read_certificate(struct snp_case *c, const char *name
     return certificate;
 }
 
-static bool read_bundle(struct snp_case *c)
-{
-    struct verification *v = c->v;
-    struct slice text = slice_from(v->input->collateral);
-    struct err err = ERR_INIT;
-    if (text.len == 0) {
-        check_fail(v, "collateral.form", "no collateral", "a collateral bundle", advice_fetch);
-        note_trouble(v, TROUBLE_NO_COLLATERAL);
-        return false;
-    }
-    bool readable = collateral_parse(v->arena, text, &c->collateral, &err) == 0;
-    if (!readable)
-        note_trouble(v, TROUBLE_NO_COLLATERAL);
-    return check_that(v, readable, "collateral.form",
-                      readable ? say(v, "%zu bytes", text.len) : say(v, "%s", err.message),
-                      "a collateral bundle", advice_fetch);
-}
-
 /* By the report's CPUID fields; version 2 has none, there the leaf's product name says it. */
 static void find_family(struct snp_case *c)
 {
@@ -85,7 +67,7 @@ static void find_family(struct snp_case *c)
 
 bool snp_judge_collateral(struct snp_case *c)
 {
-    if (!read_bundle(c))
+    if (!collateral_judge(c->v, advice_fetch, &c->collateral))
         return false;
     c->leaf_certificate = c->vlek
                               ? read_certificate(c, "collateral.vlek", c->collateral.vlek, true)

@@ -177,6 +177,15 @@ static int unix_address(const char *path, struct sockaddr_un *ret, struct err *e
     return 0;
 }
 
+/* A stream socket, and the address for it to bind or connect to. */
+static int unix_socket(const char *path, struct sockaddr_un *ret, int *ret_fd, struct err *err)
+{
+    if (unix_address(path, ret, err) < 0)
+        return -1;
+    *ret_fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
+    return *ret_fd < 0 ? FAIL_ERRNO(err, ERR_IO, "cannot make a socket") : 0;
+}
+
 /* Gives a socket's file its mode. Others may write to the folder: what lies at the path is opened
  * without following a link and looked at before it is changed through that descriptor. */
 static int set_socket_mode(const char *path, mode_t mode, struct err *err)
@@ -201,11 +210,9 @@ static int set_socket_mode(const char *path, mode_t mode, struct err *err)
 int unix_listen(const char *path, mode_t mode, int *ret, struct err *err)
 {
     struct sockaddr_un address;
-    if (unix_address(path, &address, err) < 0)
+    AUTO_CLOSE int fd = -1;
+    if (unix_socket(path, &address, &fd, err) < 0)
         return -1;
-    AUTO_CLOSE int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
-    if (fd < 0)
-        return FAIL_ERRNO(err, ERR_IO, "cannot make a socket");
     /* On Linux the file takes its mode from the socket, less the umask: never more than asked. */
     if (fchmod(fd, mode) < 0)
         return FAIL_ERRNO(err, ERR_IO, "cannot set the mode of socket '%s'", path);
@@ -240,11 +247,9 @@ static enum err_kind connect_error_kind(int errnum)
 int unix_connect(const char *path, int *ret, struct err *err)
 {
     struct sockaddr_un address;
-    if (unix_address(path, &address, err) < 0)
+    AUTO_CLOSE int fd = -1;
+    if (unix_socket(path, &address, &fd, err) < 0)
         return -1;
-    AUTO_CLOSE int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
-    if (fd < 0)
-        return FAIL_ERRNO(err, ERR_IO, "cannot make a socket");
     if (connect(fd, (const struct sockaddr *)&address, sizeof(address)) < 0)
         return FAIL_ERRNO(err, connect_error_kind(errno), "cannot connect to socket '%s'", path);
     *ret = fd_steal(&fd);

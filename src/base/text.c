@@ -10,7 +10,7 @@
 
 static const char hex_digits[] = "0123456789abcdef";
 
-static int hex_value(char digit)
+int hex_digit_value(char digit)
 {
     if (digit >= '0' && digit <= '9')
         return digit - '0';
@@ -58,7 +58,7 @@ int hex_append(struct buf *out, struct slice bytes, struct err *err)
 static size_t first_non_digit(struct slice digits)
 {
     size_t i = 0;
-    while (i < digits.len && hex_value((char)digits.data[i]) >= 0)
+    while (i < digits.len && hex_digit_value((char)digits.data[i]) >= 0)
         i++;
     return i;
 }
@@ -77,8 +77,8 @@ static int check_hex(struct slice digits, const char *what, struct err *err)
 static void hex_to_bytes(struct slice digits, uint8_t *ret)
 {
     for (size_t i = 0; i < digits.len / 2; i++) {
-        int high = hex_value((char)digits.data[2 * i]);
-        int low = hex_value((char)digits.data[2 * i + 1]);
+        int high = hex_digit_value((char)digits.data[2 * i]);
+        int low = hex_digit_value((char)digits.data[2 * i + 1]);
         ret[i] = (uint8_t)((unsigned)high << 4 | (unsigned)low);
     }
 }

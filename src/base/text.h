@@ -8,6 +8,8 @@
 
 #include <stdbool.h>
 
+/* The value of a hexadecimal digit of either case; -1 for anything else. */
+int hex_digit_value(char digit);
 /* Lower-case hexadecimal; `text` has room for 2 * bytes.len + 1. */
 void hex_encode(struct slice bytes, char *text);
 /* The same, allocated; the caller frees. */
