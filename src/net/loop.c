@@ -365,6 +365,8 @@ int loop_run(struct loop *loop, struct err *err)
         if (loop->round_end != NULL)
             loop->round_end(loop->round_end_data);
         run_tasks(loop);
+        if (loop->round_end != NULL)
+            loop->round_end(loop->round_end_data); /* tasks may have brought more to announce */
     }
     atomic_store(&loop->stop, false);
     current_loop = outer;

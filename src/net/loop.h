@@ -91,5 +91,5 @@ bool loop_is_current(const struct loop *loop);
 void loop_hold_wakeups(void);
 void loop_release_wakeups(void);
 
-/* Called at the end of every round's callbacks and timers, before its tasks. NULL: none. */
+/* Called twice a round: after its callbacks and timers, and after its tasks. NULL: none. */
 void loop_set_round_end(struct loop *loop, void (*hook)(void *data), void *data);
