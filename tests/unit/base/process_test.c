@@ -177,6 +177,15 @@ static void test_descriptors_change_places(void **state)
     }
 }
 
+/* Without 32 and 33: these are glibc's own, which nobody but it can set, and whoever started the
+ * tests may have left them ignored. */
+static uint64_t signal_mask(const char *status, const char *key)
+{
+    const char *line = strstr(status, key);
+    assert_non_null(line);
+    return strtoull(line + strlen(key), NULL, 16) & ~(UINT64_C(3) << 31);
+}
+
 static void test_signals_are_reset(void **state)
 {
     struct sigaction ignore = {.sa_handler = SIG_IGN};
@@ -189,7 +198,8 @@ static void test_signals_are_reset(void **state)
     assert_int_equal(sigprocmask(SIG_BLOCK, &blocked, &old_mask), 0);
     AUTO_BUF struct buf out = BUF_INIT(1000);
     run_shell(NULL, "grep -E '^Sig(Ign|Blk)' /proc/self/status", &out);
-    assert_string_equal(buf_text(&out), "SigBlk:\t0000000000000000\nSigIgn:\t0000000000000000\n");
+    assert_int_equal(signal_mask(buf_text(&out), "SigBlk:"), 0);
+    assert_int_equal(signal_mask(buf_text(&out), "SigIgn:"), 0);
     sigset_t now;
     assert_int_equal(sigprocmask(SIG_SETMASK, &old_mask, &now), 0);
     assert_int_equal(sigismember(&now, SIGUSR1), 1); /* and here they stayed */
