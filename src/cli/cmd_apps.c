@@ -145,9 +145,7 @@ const struct command command_status = {
 static int write_out(void *context, struct slice bytes, struct err *err)
 {
     (void)context;
-    if (fwrite(bytes.data, 1, bytes.len, stdout) != bytes.len || fflush(stdout) != 0)
-        return FAIL_ERRNO(err, ERR_IO, "cannot write to standard output");
-    return 0;
+    return ui_write_log(stdout, bytes, err);
 }
 
 static int logs(const struct options *options, struct err *err)

@@ -119,14 +119,15 @@ static int load_policy(const char *path, struct mse_policy **ret, struct err *er
     return 0;
 }
 
-/* Without a policy of the owner's: hardware, or the simulation of the very node that was asked,
- * which every verdict then says. */
+/* Without a policy of the owner's: hardware, or, from a node on this machine alone, the simulation
+ * of that very node, which every verdict then says. A remote operator must not be able to choose
+ * the simulation: there a policy has to name it. */
 static int open_channel(struct deployment *d, struct mse_verdict **verdict, struct err *err)
 {
     struct mse_policy *own = NULL;
     struct mse_policy fallback = {
         .tees = MSE_TEE_BIT(MSE_TEE_SGX) | MSE_TEE_BIT(MSE_TEE_TDX) | MSE_TEE_BIT(MSE_TEE_SNP) |
-                MSE_TEE_BIT(MSE_TEE_SIMULATION),
+                (node_is_local(d->node) ? MSE_TEE_BIT(MSE_TEE_SIMULATION) : 0),
         .simulation_root = d->project.facts.simulation_root,
     };
     const char *policy = d->project.config.policy;
@@ -319,9 +320,7 @@ static int find_replaced(struct deployment *d, struct err *err)
 static int print_log_line(void *context, struct slice bytes, struct err *err)
 {
     (void)context;
-    (void)err;
-    (void)fwrite(bytes.data, 1, bytes.len, stderr);
-    return 0;
+    return ui_write_log(stderr, bytes, err);
 }
 
 /* The app is of no use: show why, and free what the node holds for it. */

@@ -118,6 +118,11 @@ const char *node_address(const struct node *node)
     return node->address;
 }
 
+bool node_is_local(const struct node *node)
+{
+    return node->is_socket;
+}
+
 /* --- requests --- */
 
 static int connect_node(struct node *node, struct http_client **ret, struct err *err)

@@ -7,6 +7,7 @@
 
 #include "base/clock.h"
 
+#include <errno.h>
 #include <inttypes.h>
 #include <pthread.h>
 #include <signal.h>
@@ -222,6 +223,18 @@ void ui_print(enum ui_style style, const char *fmt, ...)
     if (ui.out_colour && style != UI_PLAIN)
         (void)fputs("\033[0m", stdout);
     va_end(args);
+}
+
+int ui_write_log(FILE *to, struct slice bytes, struct err *err)
+{
+    bool careful = isatty(fileno(to)) != 0;
+    for (size_t i = 0; i < bytes.len; i++) {
+        uint8_t c = bytes.data[i];
+        bool control = (c < 0x20 && c != '\n' && c != '\t') || c == 0x7f;
+        if (putc(careful && control ? '?' : c, to) == EOF)
+            return FAIL_ERRNO(err, ERR_IO, "cannot write the log");
+    }
+    return fflush(to) == 0 ? 0 : FAIL_ERRNO(err, ERR_IO, "cannot write the log");
 }
 
 int ui_print_json(json_t *document, struct err *err)

@@ -7,11 +7,13 @@
 #pragma once
 
 #include "base/err.h"
+#include "base/slice.h"
 
 #include <jansson.h>
 #include <signal.h>
 #include <stdbool.h>
 #include <stdint.h>
+#include <stdio.h>
 
 void ui_init(bool json);
 bool ui_json(void);
@@ -37,6 +39,9 @@ void ui_error(const struct err *err);
 /* Bold, green, red, dim on a terminal that wants colour; plain text elsewhere. */
 enum ui_style { UI_PLAIN, UI_BOLD, UI_GREEN, UI_RED, UI_YELLOW, UI_DIM };
 void ui_print(enum ui_style style, const char *fmt, ...) PRINTF_LIKE(2, 3);
+/* Writes what the node sent as an app's log: on a terminal control characters become '?', so that
+ * neither app nor operator can drive it; into files and pipes as it is. */
+int ui_write_log(FILE *to, struct slice bytes, struct err *err) MUST_USE;
 /* Prints the document, indented, to standard output and drops the reference. */
 int ui_print_json(json_t *document, struct err *err) MUST_USE;
 

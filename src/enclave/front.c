@@ -21,6 +21,7 @@ struct job {
     struct http_exchange *exchange;
     const struct front_route *route;
     struct buf body;
+    atomic_int *bodies; /* the front's count; NULL for a request without body */
     uint8_t channel_binding[TLS_CHANNEL_BINDING_SIZE];
     struct job *next;
 };
@@ -38,6 +39,7 @@ struct front {
     _Atomic(const struct app *) app; /* NULL until front_open */
     struct app app_storage;
     _Atomic(const char *) waiting_text;
+    atomic_int bodies; /* of reserved requests, at most FRONT_BODIES_MAX */
     pthread_t thread;
     pthread_mutex_t lock;
     pthread_cond_t wake;
@@ -49,6 +51,8 @@ struct front {
 
 static void job_free(struct job *job)
 {
+    if (job->bodies != NULL)
+        atomic_fetch_sub(job->bodies, 1);
     buf_done(&job->body);
     free(job);
 }
@@ -253,12 +257,21 @@ static void start_reserved(struct front *front, struct http_exchange *exchange, 
         refuse(exchange, ERR_NOT_FOUND, "the enclave has no such path under /.well-known/mse/");
         return;
     }
+    bool has_body = request->has_body;
+    if (has_body && atomic_fetch_add(&front->bodies, 1) >= FRONT_BODIES_MAX) {
+        atomic_fetch_sub(&front->bodies, 1);
+        refuse(exchange, ERR_BUSY, "too many requests to the enclave itself are being received");
+        return;
+    }
     struct err err = ERR_INIT;
     struct job *job = mem_alloc(sizeof(*job), &err);
     if (job == NULL) {
+        if (has_body)
+            atomic_fetch_sub(&front->bodies, 1);
         respond_error(exchange, &err);
         return;
     }
+    job->bodies = has_body ? &front->bodies : NULL;
     job->exchange = exchange;
     job->route = route;
     job->body = BUF_INIT(FRONT_BODY_MAX);

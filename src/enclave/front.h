@@ -12,7 +12,11 @@
 #include "net/http.h"
 #include "net/tls.h"
 
-enum { FRONT_BODY_MAX = 4 * 1024 * 1024, FRONT_QUEUE_MAX = 32 };
+enum {
+    FRONT_BODY_MAX = 1280 * 1024, /* a provisioning message with the largest secrets */
+    FRONT_BODIES_MAX = 16,        /* bodies being collected or waiting, together */
+    FRONT_QUEUE_MAX = 32,
+};
 
 /* A reserved request, whole. */
 struct front_request {

@@ -172,7 +172,7 @@ static const struct config_key keys[] = {
      CONFIG_INTEGER,
      .fallback = "1024",
      .min = 1,
-     .max = 1000000,
+     .max = 65536,
      AT(server.queue),
      .doc = "How many requests wait for a thread; one more is answered 503."},
     {{"server.header_bytes", "server.header_bytes"},

@@ -90,8 +90,8 @@ static const struct field fields[] = {
            "another limit of the server"),
     NUMBER("server", "idle_timeout_ms", OPTIONAL, server.idle_timeout_ms, 1, 86400000,
            "another limit of the server"),
-    NUMBER("server", "queue", OPTIONAL, server.queue, 1, 1000000, "another limit of the server"),
-    NUMBER("server", "threads", OPTIONAL, server.threads, 1, 1024, "another limit of the server"),
+    NUMBER("server", "queue", OPTIONAL, server.queue, 1, 65536, "another limit of the server"),
+    NUMBER("server", "threads", OPTIONAL, server.threads, 1, 256, "another limit of the server"),
     NUMBER("server", "write_timeout_ms", OPTIONAL, server.write_timeout_ms, 1, 86400000,
            "another limit of the server"),
 };
