@@ -37,7 +37,8 @@ static int wait_until(struct node *node, const char *id, const char *state, int6
             app = (struct node_app){0};
             return 0;
         }
-        if (strcmp(app.state, "on_error") == 0 && strcmp(state, "stopped") != 0)
+        bool is_news = restarts_before < 0 || app.restarts > restarts_before;
+        if (is_news && strcmp(app.state, "on_error") == 0 && strcmp(state, "stopped") != 0)
             return fail_on_error(&app, err);
         ui_step_note("%s", app.state);
         if (*ui_interrupted())
