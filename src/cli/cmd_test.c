@@ -6,6 +6,7 @@
 #include "cli/command.h"
 #include "cli/context_store.h"
 #include "cli/owner.h"
+#include "cli/project.h"
 #include "cli/tests_run.h"
 #include "cli/ui.h"
 
@@ -29,12 +30,9 @@ enum { START_TIMEOUT_MS = 20000, POLL_MS = 20, ARGV_MAX = 96, REQUIREMENTS_MAX =
 
 static int read_config(const struct options *options, struct app_config *config, struct err *err)
 {
-    const char *path = options_value(options, "path");
-    struct stat status;
-    AUTO_FREE char *file = path != NULL && stat(path, &status) == 0 && S_ISDIR(status.st_mode)
-                               ? path_join(path, "mse.toml", err)
-                               : str_copy(path == NULL ? "mse.toml" : path, err);
-    if (file == NULL || app_config_read(file, config, err) < 0)
+    AUTO_FREE char *file = NULL;
+    if (project_config_path(options_value(options, "path"), &file, err) < 0 ||
+        app_config_read(file, config, err) < 0)
         return -1;
     return app_config_check(config, clock_unix(), err);
 }

@@ -116,7 +116,7 @@ static int read_requirements(struct project *project, struct err *err)
     return file_exists(path) ? file_read(path, &project->requirements, err) : 0;
 }
 
-static int config_path(const char *path, char **ret, struct err *err)
+int project_config_path(const char *path, char **ret, struct err *err)
 {
     struct stat status;
     if (path == NULL)
@@ -140,7 +140,8 @@ static int config_path(const char *path, char **ret, struct err *err)
 int project_read(struct project *project, const char *path, struct err *err)
 {
     AUTO_FREE char *file = NULL;
-    if (config_path(path, &file, err) < 0 || app_config_read(file, &project->config, err) < 0 ||
+    if (project_config_path(path, &file, err) < 0 ||
+        app_config_read(file, &project->config, err) < 0 ||
         app_config_check(&project->config, clock_unix(), err) < 0 ||
         read_secrets(project, err) < 0 || read_certificate(project, err) < 0)
         return -1;

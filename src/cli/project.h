@@ -44,6 +44,9 @@ void project_init(struct project *project);
 void project_done(struct project *project);
 #define AUTO_PROJECT __attribute__((cleanup(project_done)))
 
+/* Where mse.toml is: `path` is the file or the folder it is in; NULL: ./mse.toml. NOT_FOUND says
+ * how to make one. The caller frees *ret. */
+int project_config_path(const char *path, char **ret, struct err *err) MUST_USE;
 /* mse.toml at `path` (a file, or the folder it is in; NULL: ./mse.toml), with all checks that need
  * no node: code folder, secrets, certificate against key and domain. */
 int project_read(struct project *project, const char *path, struct err *err) MUST_USE;

@@ -4,6 +4,7 @@
  * reserved requests on a control thread. Trusted; every byte of a request is the adversary's.
  */
 #include "enclave/front.h"
+#include "enclave/json_text.h"
 
 #include "base/mem.h"
 #include "net/server.h"
@@ -121,26 +122,15 @@ static void respond_json(struct http_exchange *exchange, int status, struct slic
     http_release(exchange);
 }
 
-/* The messages of our own errors hold no quotes of request bytes beyond printable text. */
-static void append_json_text(struct buf *out, const char *text)
-{
-    struct err ignored = ERR_INIT;
-    for (const char *c = text; *c != '\0'; c++) {
-        if (*c == '"' || *c == '\\')
-            (void)!buf_u8(out, '\\', &ignored);
-        (void)!buf_u8(out, (uint8_t)*c, &ignored);
-    }
-}
-
 static void respond_error(struct http_exchange *exchange, const struct err *error)
 {
     AUTO_BUF struct buf body = BUF_INIT(4096);
     struct err ignored = ERR_INIT;
     (void)!buf_printf(&body, &ignored, "{\"error\":{\"kind\":\"%s\",\"message\":\"",
                       err_kind_name(error->kind));
-    append_json_text(&body, error->message);
+    json_text_append(&body, error->message);
     (void)!buf_str(&body, "\",\"hint\":\"", &ignored);
-    append_json_text(&body, error->hint);
+    json_text_append(&body, error->hint);
     (void)!buf_str(&body, "\"}}\n", &ignored);
     respond_json(exchange, err_http_status(error->kind), buf_slice(&body));
 }

@@ -4,11 +4,12 @@
  * a secret in them.
  */
 #include "enclave/enclave.h"
+#include "enclave/json_text.h"
 
 #include "base/fd.h"
 #include "base/log.h"
 
-static void append_json_text(struct buf *out, const char *text)
+void json_text_append(struct buf *out, const char *text)
 {
     struct err ignored = ERR_INIT;
     for (const char *c = text; *c != '\0'; c++) {
@@ -33,7 +34,7 @@ void report_state(const char *state, const char *reason)
     (void)!buf_printf(&line, &err, "{\"state\":\"%s\"", state);
     if (reason != NULL) {
         (void)!buf_str(&line, ",\"reason\":\"", &err);
-        append_json_text(&line, reason);
+        json_text_append(&line, reason);
         (void)!buf_str(&line, "\"", &err);
     }
     (void)!buf_str(&line, "}\n", &err);
