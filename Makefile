@@ -22,6 +22,9 @@ test: build ## install what is needed, build, run every test (also under ASan an
 test-fast: build ## the unit tests and fuzz corpora only
 	@tools/run-tests --build $(BUILD) --fast
 
+conformance: build ## hold the server against h2spec and its like (fetched from the network where not installed)
+	@tools/conformance --build $(BUILD)
+
 lint: deps ## rules of the tree, clang-tidy, cppcheck, shellcheck
 	@tools/lint $(BUILD)
 
@@ -46,4 +49,4 @@ install: build ## put the programs, man pages, completions and the systemd unit 
 clean: ## remove everything that was built
 	@rm -rf build build-asan
 
-.PHONY: help demo test test-fast lint build deps bench bench-serve install clean
+.PHONY: help demo test test-fast conformance lint build deps bench bench-serve install clean
