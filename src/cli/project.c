@@ -288,19 +288,6 @@ static int fill_tls(struct project *project, struct err *err)
     return 0;
 }
 
-static void fill_server(const struct app_config_server *from, struct manifest_server *to)
-{
-    to->threads = (uint64_t)from->threads;
-    to->connections = (uint64_t)from->connections;
-    to->header_bytes = (uint64_t)from->header_bytes;
-    to->body_bytes = (uint64_t)from->body_bytes;
-    to->header_timeout_ms = (uint64_t)from->header_timeout_s * 1000;
-    to->body_timeout_ms = (uint64_t)from->body_timeout_s * 1000;
-    to->idle_timeout_ms = (uint64_t)from->idle_timeout_s * 1000;
-    to->write_timeout_ms = (uint64_t)from->write_timeout_s * 1000;
-    to->queue = (uint64_t)from->queue;
-}
-
 /* Everything but the commitment, which has the same length whatever it is. */
 static int fill_manifest(struct project *project, struct err *err)
 {
@@ -328,7 +315,7 @@ static int fill_manifest(struct project *project, struct err *err)
     memcpy(manifest->runtime_digest, facts->runtime_digest, SHA256_SIZE);
     memcpy(manifest->owner_key, project->owner.public_key, sizeof(manifest->owner_key));
     memset(manifest->code_commitment, 0xff, SHA256_SIZE);
-    fill_server(&config->server, &manifest->server);
+    app_config_server_settings(&config->server, &manifest->server);
     return 0;
 }
 

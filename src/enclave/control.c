@@ -10,7 +10,10 @@
 #include "base/text.h"
 
 #include <signal.h>
+#include <sys/resource.h>
 #include <unistd.h>
+
+enum { DESCRIPTORS_KEPT = 512 };
 
 /* --- GET attestation?nonce=HEX --- */
 
@@ -103,15 +106,37 @@ static const struct front_route routes[] = {
     {"POST", "provision", answer_provision},
 };
 
+/* A connection takes a descriptor, and so do the app's files. */
+static void bound_by_descriptors(struct http_limits *limits)
+{
+    struct rlimit descriptors;
+    if (getrlimit(RLIMIT_NOFILE, &descriptors) < 0)
+        return;
+    descriptors.rlim_cur = descriptors.rlim_max;
+    (void)setrlimit(RLIMIT_NOFILE, &descriptors); /* to what is allowed anyway */
+    rlim_t room = descriptors.rlim_max > 2 * DESCRIPTORS_KEPT
+                      ? descriptors.rlim_max - DESCRIPTORS_KEPT
+                      : descriptors.rlim_max / 2;
+    if (limits->connections <= room)
+        return;
+    log_warning("%u connections are wanted, the limit of descriptors allows %llu",
+                limits->connections, (unsigned long long)room);
+    limits->connections = (unsigned)room;
+}
+
 static void set_limits(const struct manifest_server *from, struct http_limits *limits)
 {
     limits->connections = (unsigned)from->connections;
     limits->header_bytes = (size_t)from->header_bytes;
+    limits->header_count = (unsigned)from->header_count;
+    limits->target_bytes = (size_t)from->target_bytes;
     limits->body_bytes = (int64_t)from->body_bytes;
     limits->header_timeout_ms = (unsigned)from->header_timeout_ms;
     limits->body_timeout_ms = (unsigned)from->body_timeout_ms;
     limits->idle_timeout_ms = (unsigned)from->idle_timeout_ms;
     limits->write_timeout_ms = (unsigned)from->write_timeout_ms;
+    http_limits_complete(limits);
+    bound_by_descriptors(limits);
 }
 
 int boot_listen(struct enclave *enclave, struct err *err)

@@ -12,14 +12,17 @@
 #pragma once
 
 #include "model/config_schema.h"
+#include "model/manifest.h"
 
 enum app_config_layout { APP_CONFIG_CODE, APP_CONFIG_CLOUD };
 
-/* Limits of the server inside the enclave; part of the manifest. */
+/* Limits of the server inside the enclave; part of the manifest. 0: the server's own default. */
 struct app_config_server {
     int64_t threads;
     int64_t connections;
     int64_t header_bytes;
+    int64_t header_count;
+    int64_t target_bytes;
     int64_t body_bytes;
     int64_t header_timeout_s;
     int64_t body_timeout_s;
@@ -72,6 +75,9 @@ void app_config_done(struct app_config *config);
  * expiration date is not before `now` (unix seconds). That certificate, key and domain belong
  * together is for the caller, who has the cryptography: report it through APP_CONFIG_FAIL. */
 int app_config_check(const struct app_config *config, int64_t now, struct err *err) MUST_USE;
+
+/* What [server] says, as the manifest has it. */
+void app_config_server_settings(const struct app_config_server *from, struct manifest_server *ret);
 
 enum { APP_SECRETS_MAX = 1024 * 1024 };
 /* One JSON object without duplicate keys? Says line and column of what is wrong, never what stands

@@ -32,9 +32,11 @@ struct manifest_server {
     uint64_t body_timeout_ms;   /* silence while a body is sent */
     uint64_t connections;       /* open at once */
     uint64_t header_bytes;      /* largest request head */
+    uint64_t header_count;      /* most fields of a request head */
     uint64_t header_timeout_ms; /* to send a head */
     uint64_t idle_timeout_ms;   /* of a connection between requests */
     uint64_t queue;             /* requests that wait for a thread */
+    uint64_t target_bytes;      /* longest request line */
     uint64_t threads;           /* that call the app */
     uint64_t write_timeout_ms;  /* without the client taking a byte */
 };
@@ -69,7 +71,7 @@ int manifest_encode(const struct manifest *manifest, struct buf *out, struct err
  * those that manifest_encode gives. Errors: INVALID, TOO_LARGE, UNSUPPORTED (another format). */
 int manifest_decode(struct slice bytes, struct manifest *ret, struct err *err) MUST_USE;
 
-enum { MANIFEST_VALUE_SIZE = 300, MANIFEST_DIFFERENCES_MAX = 32 };
+enum { MANIFEST_VALUE_SIZE = 300, MANIFEST_DIFFERENCES_MAX = 40 };
 
 struct manifest_difference {
     char field[40];              /* "tls.host_name" */

@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """The documents name only what is there, and the man pages are whole in man's own eyes."""
 import os
+import re
 import shutil
 import subprocess
 from pathlib import Path
@@ -98,3 +99,21 @@ def test_a_man_page_renders_without_a_warning(page):
 
 def test_there_are_man_pages():
     assert {"mse.toml.5", "msed.toml.5"} <= {path.name for path in man_pages()}
+
+
+NUMBER = re.compile(r'NUMBER\("server", "(\w+)", OPTIONAL, [\w.]+, (\d+),\s*(\w+),')
+ROW = re.compile(r"^\| `server\.(\w+)` \| ([\d,^]+) to ([\d,^]+) \|", re.MULTILINE)
+SIZE_LIMIT = 1 << 50
+
+
+def number(text):
+    base, _, power = text.replace(",", "").partition("^")
+    return int(base) ** int(power or 1)
+
+
+def test_the_manifests_ranges_are_the_codes():
+    code = {name: (int(low), SIZE_LIMIT if high == "SIZE_LIMIT" else int(high)) for name, low, high
+            in NUMBER.findall((ROOT / "src/model/manifest.c").read_text(encoding="utf-8"))}
+    page = {name: (number(low), number(high)) for name, low, high
+            in ROW.findall((ROOT / "docs/manifest.md").read_text(encoding="utf-8"))}
+    assert len(code) == 11 and page == code

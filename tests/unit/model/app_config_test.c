@@ -4,6 +4,7 @@
  */
 #include "model/app_config.h"
 
+#include "manifest_sample.h"
 #include "testing.h"
 
 #include <unistd.h>
@@ -92,7 +93,7 @@ static void defaults_hold(void **state)
     assert_null(config.secrets);
     assert_null(config.ssl_domain_name);
     assert_int_equal(config.tests_requirements.count, 0);
-    assert_int_equal(config.server.threads, 16);
+    assert_int_equal(config.server.threads, 8);
     assert_int_equal(config.server.connections, 16384);
     assert_int_equal(config.server.header_bytes, 32 << 10);
     assert_true(config.server.body_bytes == INT64_C(2) << 30);
@@ -100,7 +101,42 @@ static void defaults_hold(void **state)
     assert_int_equal(config.server.body_timeout_s, 30);
     assert_int_equal(config.server.idle_timeout_s, 75);
     assert_int_equal(config.server.write_timeout_s, 30);
-    assert_int_equal(config.server.queue, 1024);
+    assert_int_equal(config.server.header_count, 100);
+    assert_int_equal(config.server.target_bytes, 8 << 10);
+    assert_int_equal(config.server.queue, 0); /* depends on what the app speaks */
+}
+
+static int encode_with(const struct app_config_server *server)
+{
+    struct manifest manifest = manifest_sample();
+    AUTO_BUF struct buf out = BUF_INIT(MANIFEST_MAX);
+    app_config_server_settings(server, &manifest.server);
+    err = ERR_INIT;
+    return manifest_encode(&manifest, &out, &err);
+}
+
+/* Whatever mse.toml takes, the manifest takes, and their upper ends are the same. */
+static void limits_of_the_server_are_the_manifests(void **state)
+{
+    int checked = 0;
+    for (size_t i = 0; i < app_config_schema.count; i++) {
+        const struct config_key *key = &app_config_schema.keys[i];
+        if (strncmp(key->names[0], "server.", 7) != 0 || key->max == 0)
+            continue;
+        struct app_config config = {0};
+        int64_t *value = (int64_t *)((char *)&config + key->offset);
+        *value = key->min;
+        if (encode_with(&config.server) < 0)
+            fail_msg("%s at its least: %s", key->names[0], err.message);
+        *value = key->max;
+        if (encode_with(&config.server) < 0)
+            fail_msg("%s at its most: %s", key->names[0], err.message);
+        *value = key->max + 1;
+        if (encode_with(&config.server) == 0)
+            fail_msg("%s: the manifest takes more than mse.toml", key->names[0]);
+        checked++;
+    }
+    assert_int_equal(checked, 11);
 }
 
 #define GOOD_CODE "[code]\nlocation = 'c'\npython_application = 'app:app'\n"
@@ -172,6 +208,8 @@ static const struct {
      "m.toml:6: server.threads: expected a value between 1 and 256, found 0", ""},
     {"name = 'a'\n" GOOD_CODE "[server]\nthreads = '4'\n",
      "m.toml:6: server.threads: expected an integer, found a string", ""},
+    {"name = 'a'\n" GOOD_CODE "[server]\nbody_bytes = 0\n",
+     "m.toml:6: server.body_bytes: expected a value between 1 and 1125899906842624, found 0", ""},
     {"name = 'a'\n" GOOD_CODE "[server]\nbody_bytes = '3Q'\n",
      "m.toml:6: server.body_bytes: the size: '3Q' is no size like 512M, 10G or 4096", ""},
     {"name = 'a'\n" GOOD_CODE "[server]\nidle_timeout = 1.5\n",
@@ -368,6 +406,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(both_layouts_say_the_same),
         cmocka_unit_test(defaults_hold),
+        cmocka_unit_test(limits_of_the_server_are_the_manifests),
         cmocka_unit_test(errors_name_file_line_and_key),
         cmocka_unit_test(a_missing_file_says_what_to_do),
         cmocka_unit_test(a_good_project_passes),
