@@ -81,7 +81,7 @@ static void link_connection(struct connection *connection)
 }
 
 void connection_accept(struct io_thread *io, const struct listener *listener, int fd,
-                       struct slice address, int port)
+                       struct slice address, int port, bool surplus)
 {
     struct connection *connection = mem_alloc(sizeof(*connection), NULL);
     if (connection == NULL) {
@@ -92,7 +92,8 @@ void connection_accept(struct io_thread *io, const struct listener *listener, in
     connection->listener = listener;
     connection->watch = (struct loop_watch){.ready = on_ready, .data = connection, .fd = fd};
     connection->timer = (struct loop_timer){.fire = on_timer, .data = connection};
-    connection->since_us = loop_now_us(io->loop);
+    connection->since_us = connection->accepted_us = loop_now_us(io->loop);
+    connection->surplus = surplus;
     connection->port = port;
     if (address.len < sizeof(connection->address))
         memcpy(connection->address, address.data, address.len);
@@ -103,6 +104,7 @@ void connection_accept(struct io_thread *io, const struct listener *listener, in
         learn_peer(connection);
     }
     link_connection(connection);
+    idle_enter(connection);
     if (loop_watch_add(io->loop, &connection->watch, EPOLLIN, NULL) < 0 ||
         (!listener->proxy && begin(connection) < 0))
         connection_close(connection);
@@ -142,6 +144,7 @@ void connection_close(struct connection *connection)
     connection->references++; /* ours: the callbacks below may let go of the others */
     loop_watch_remove(io->loop, &connection->watch);
     loop_timer_cancel(io->loop, &connection->timer);
+    idle_leave(connection);
     unlink_connection(connection);
     if (connection->protocol != NULL)
         connection->protocol->close(connection);
@@ -181,6 +184,7 @@ void connection_finish(struct connection *connection)
     /* Closing now could reset the connection, and the client would lose the answer (RFC 9112
      * section 9.6). */
     connection->phase = PHASE_LINGER;
+    idle_leave(connection);
     connection->protocol->close(connection);
     connection->write_blocked = false;
     connection->since_us = loop_now_us(connection->io->loop);
@@ -190,7 +194,14 @@ void connection_finish(struct connection *connection)
 
 /* --- time --- */
 
-static int64_t deadline_us(const struct connection *connection)
+/* One that is over the limit gets the time of one head, whatever it does. */
+static int64_t surplus_deadline_us(const struct connection *connection)
+{
+    int64_t patience_ms = connection->io->server->limits.header_timeout_ms;
+    return connection->surplus ? connection->accepted_us + patience_ms * 1000 : INT64_MAX;
+}
+
+static int64_t phase_deadline_us(const struct connection *connection)
 {
     const struct http_limits *limits = &connection->io->server->limits;
     switch (connection->phase) {
@@ -204,6 +215,13 @@ static int64_t deadline_us(const struct connection *connection)
     default:
         return INT64_MAX;
     }
+}
+
+static int64_t deadline_us(const struct connection *connection)
+{
+    int64_t phase_us = phase_deadline_us(connection);
+    int64_t surplus_us = surplus_deadline_us(connection);
+    return phase_us < surplus_us ? phase_us : surplus_us;
 }
 
 static void arm(struct connection *connection)
@@ -233,7 +251,8 @@ static void on_timer(struct loop_timer *timer)
         return;
     }
     count(&connection->io->stats.timeouts, 1);
-    if (connection->phase == PHASE_HTTP)
+    bool over = surplus_deadline_us(connection) <= loop_now_us(connection->io->loop);
+    if (connection->phase == PHASE_HTTP && !over)
         connection->protocol->late(connection);
     else
         connection_close(connection);

@@ -31,6 +31,7 @@ enum {
     KEEP_BUFFER = 32 * 1024,       /* larger buffers are not kept for the next request */
     KEEP_TOTAL = 16 * 1024 * 1024, /* but for so many bytes of an I/O thread's spare exchanges */
     ADDRESS_SIZE = 46,
+    SURPLUS_MAX = 64, /* connections over the limit that are let in to hear 503 */
 };
 
 struct connection;
@@ -158,6 +159,11 @@ struct connection {
     const struct listener *listener;
     struct connection *next; /* all of the I/O thread */
     struct connection *previous;
+    struct connection *idle_next; /* those without a request, see connection_make_room */
+    struct connection *idle_previous;
+    bool idle;    /* in that list */
+    bool surplus; /* over the limit: its first request is answered 503 */
+    int64_t accepted_us;
     struct loop_watch watch;
     struct loop_timer timer;
     SSL *ssl;
@@ -216,6 +222,8 @@ struct io_thread {
     bool started;
     struct accepting *accepting;
     struct connection *connections;
+    struct connection *idle_first; /* idle for longest */
+    struct connection *idle_last;
     struct connection *graveyard;
     struct loop_task bury;
     struct loop_task control; /* stop, abort, quit: see server.c */
@@ -261,8 +269,9 @@ void server_note_exchange_gone(struct io_thread *io);
 
 /* --- connection.c --- */
 
+/* `surplus`: over the limit, to be told so. */
 void connection_accept(struct io_thread *io, const struct listener *listener, int fd,
-                       struct slice address, int port);
+                       struct slice address, int port, bool surplus);
 /* Offers the bytes that are kept to the protocol again. */
 void connection_process(struct connection *connection);
 /* Writes; returns bytes taken, 0: the socket is full (the protocol's flush will be called), -1: the
@@ -276,6 +285,14 @@ void connection_finish(struct connection *connection);
 /* At once. The memory goes with the last exchange, not before the end of the round. */
 void connection_close(struct connection *connection);
 void connection_unreference(struct connection *connection);
+
+/* --- idle.c --- */
+
+/* The connection has no request under way any more; it has one, or is being closed. */
+void idle_enter(struct connection *connection);
+void idle_leave(struct connection *connection);
+/* Closes the connection of this thread that has been idle longest. false: none is idle. */
+bool connection_make_room(struct io_thread *io);
 
 /* --- exchange.c --- */
 

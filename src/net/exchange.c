@@ -102,6 +102,7 @@ void exchange_link(struct http_exchange *exchange)
     connection->last = exchange;
     connection->linked_count++;
     connection->unsafe_count += !exchange->safe;
+    idle_leave(connection);
 }
 
 void exchange_unlink(struct http_exchange *exchange)
@@ -120,6 +121,8 @@ void exchange_unlink(struct http_exchange *exchange)
     exchange->linked = false;
     connection->linked_count--;
     connection->unsafe_count -= !exchange->safe;
+    if (connection->linked_count == 0)
+        idle_enter(connection);
 }
 
 static void drop_memory(struct http_exchange *exchange)

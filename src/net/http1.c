@@ -200,6 +200,10 @@ static size_t take_request(struct connection *connection, const uint8_t *data, s
         refuse(connection, exchange, refusal.status, refusal.text);
         return len;
     }
+    if (connection->surplus) {
+        refuse(connection, exchange, 503, "too many connections");
+        return len;
+    }
     describe(connection, exchange);
     exchange->keep_alive = exchange->keep_alive && !connection->stopping;
     if (!exchange->keep_alive)

@@ -206,7 +206,9 @@ static int begin_request(struct connection *connection, struct http_exchange *ex
     exchange->body_state = end_stream ? BODY_COMPLETE : BODY_OPEN;
     set_owing(exchange, !end_stream);
     describe(connection, exchange);
-    if (exchange->too_large)
+    if (connection->surplus)
+        (void)exchange_refuse(exchange, 503, "too many connections");
+    else if (exchange->too_large)
         (void)exchange_refuse(exchange, 431, "the header fields are too large");
     else if (request->target.len > limits->target_bytes)
         (void)exchange_refuse(exchange, 414, "the request target is too long");

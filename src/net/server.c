@@ -158,13 +158,13 @@ int http_server_port(const struct http_server *server, size_t listener)
 
 /* --- accepting --- */
 
-static void refuse_connection(struct io_thread *io, const struct listener *listener, int fd)
+static void refuse_connection(const struct listener *listener, int fd)
 {
+    /* Those that were let in to hear it are too many already: who speaks TLS hears nothing. */
     static const char text[] = "HTTP/1.1 503 Service Unavailable\r\n"
                                "Content-Type: text/plain; charset=utf-8\r\n"
                                "Content-Length: 21\r\nRetry-After: 1\r\nConnection: close\r\n\r\n"
                                "too many connections\n";
-    count(&io->stats.refused, 1);
     if (listener->tls == NULL)
         (void)send(fd, text, sizeof(text) - 1, MSG_NOSIGNAL | MSG_DONTWAIT);
     fd_close(fd);
@@ -203,14 +203,17 @@ static bool accept_one(struct accepting *accepting)
         }
         return !full && (errno == ECONNABORTED || errno == EINTR);
     }
-    if (atomic_load(&server->connections) >= server->limits.connections) {
-        refuse_connection(io, accepting->listener, fd);
+    bool surplus = atomic_load(&server->connections) >= server->limits.connections &&
+                   !connection_make_room(io);
+    count(&io->stats.refused, surplus);
+    if (surplus && atomic_load(&server->connections) >= server->limits.connections + SURPLUS_MAX) {
+        refuse_connection(accepting->listener, fd);
         return true;
     }
     char text[ADDRESS_SIZE];
     int port = 0;
     const char *shown = address_text(&address, text, &port);
-    connection_accept(io, accepting->listener, fd, slice_str(shown), port);
+    connection_accept(io, accepting->listener, fd, slice_str(shown), port, surplus);
     return true;
 }
 

@@ -12,7 +12,8 @@
 /* Everything that a client can make us hold or wait for. 0 means the default. */
 struct http_limits {
     unsigned io_threads;        /* 1 */
-    unsigned connections;       /* 16384, over all threads; one more is answered 503 and closed */
+    unsigned connections;       /* 16384, over all threads; one more closes the longest idle one of
+                                   its thread, or is answered 503 where none is idle */
     unsigned pipelining;        /* 16 requests of one connection under way (safe methods only) */
     unsigned header_count;      /* 100 */
     size_t header_bytes;        /* 32 KiB for request line and headers together: 431 */
@@ -71,7 +72,8 @@ enum { HTTP_LATENCY_BUCKETS = 28 };
 struct http_server_stats {
     uint64_t connections; /* ever accepted */
     uint64_t open;        /* now */
-    uint64_t refused;     /* over the limit */
+    uint64_t refused;     /* over the limit, none being idle */
+    uint64_t evicted;     /* idle ones closed to make room */
     uint64_t handshakes;
     uint64_t handshake_failures;
     uint64_t resumed; /* handshakes with a session ticket */

@@ -13,7 +13,6 @@ struct wire {
     const char *has_not; /* must not */
 };
 
-#define HOST "Host: a\r\n"
 #define GET(path) "GET " path " HTTP/1.1\r\n" HOST "\r\n"
 
 static const struct wire good[] = {

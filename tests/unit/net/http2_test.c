@@ -12,14 +12,6 @@
 static struct tls_server *tls;
 static struct tls_client *trust;
 
-static int trust_all(void *context, struct slice der, struct err *failure)
-{
-    (void)context;
-    (void)der;
-    (void)failure;
-    return 0;
-}
-
 static int setup_tls(void **state)
 {
     (void)state;

@@ -14,6 +14,7 @@
 #include "base/clock.h"
 #include "base/fd.h"
 #include "base/file.h"
+#include "crypto/x509.h"
 #include "net/server.h"
 
 #include <stdatomic.h>
@@ -222,7 +223,44 @@ static int stop_server(void **state)
     return 0;
 }
 
+static struct http_server_stats stats_now(void)
+{
+    struct http_server_stats stats;
+    http_server_stats(server, &stats);
+    return stats;
+}
+
+/* --- TLS --- */
+
+static struct tls_server *make_tls(void)
+{
+    static const char *const names[] = {"127.0.0.1"};
+    struct certificate_spec spec = {.common_name = "a",
+                                    .dns_names = names,
+                                    .dns_name_count = 1,
+                                    .not_before = clock_unix() - 60,
+                                    .not_after = clock_unix() + 3600};
+    AUTO_PKEY EVP_PKEY *key = NULL;
+    AUTO_X509 X509 *certificate = NULL;
+    assert_int_equal(p256_key_new(&key, &err), 0);
+    assert_int_equal(certificate_new(key, &spec, NULL, NULL, &certificate, &err), 0);
+    struct tls_server_config config = {.key = key, .certificate = certificate};
+    struct tls_server *tls;
+    assert_int_equal(tls_server_new(&config, &tls, &err), 0);
+    return tls;
+}
+
+static int trust_all(void *context, struct slice der, struct err *failure)
+{
+    (void)context;
+    (void)der;
+    (void)failure;
+    return 0;
+}
+
 /* --- the client --- */
+
+#define HOST "Host: a\r\n"
 
 enum { PATIENCE_MS = 10000 };
 

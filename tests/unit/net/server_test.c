@@ -5,21 +5,11 @@
  */
 #include "server_fixture.h"
 
-#include "crypto/x509.h"
 #include "net/client.h"
 #include "net/loop.h"
 #include "net/proxy.h"
 
 #include <pthread.h>
-
-#define HOST "Host: a\r\n"
-
-static struct http_server_stats stats_now(void)
-{
-    struct http_server_stats stats;
-    http_server_stats(server, &stats);
-    return stats;
-}
 
 /* --- time --- */
 
@@ -102,29 +92,6 @@ static void a_client_that_shut_down_its_side_gets_its_answer_or_the_end(void **s
 }
 
 /* --- limits --- */
-
-static void connections_over_the_limit_are_told_to_come_back(void **state)
-{
-    (void)state;
-    struct http_limits limits = {.connections = 2};
-    start_server(&limits);
-    int fds[3];
-    for (int i = 0; i < 2; i++) {
-        AUTO_BUF struct buf answer = BUF_INIT(65536);
-        fds[i] = connect_client();
-        send_text(fds[i], "GET / HTTP/1.1\r\n" HOST "\r\n");
-        receive_until(fds[i], &answer, "body=");
-    }
-    AUTO_BUF struct buf refused = BUF_INIT(65536);
-    fds[2] = connect_client();
-    receive_all(fds[2], &refused);
-    assert_string_equal(statuses(&refused), "503");
-    assert_non_null(strstr(buf_text(&refused), "Retry-After: 1\r\n"));
-    assert_non_null(strstr(buf_text(&refused), "too many connections\n"));
-    assert_int_equal(stats_now().refused, 1);
-    for (int i = 0; i < 3; i++)
-        fd_close(fds[i]);
-}
 
 static void a_body_that_nobody_reads_stops_the_reading(void **state)
 {
@@ -413,32 +380,6 @@ static void the_proxy_header_tells_the_client(void **state)
     fd_close(fd);
 }
 
-static struct tls_server *make_tls(void)
-{
-    static const char *const names[] = {"127.0.0.1"};
-    struct certificate_spec spec = {.common_name = "a",
-                                    .dns_names = names,
-                                    .dns_name_count = 1,
-                                    .not_before = clock_unix() - 60,
-                                    .not_after = clock_unix() + 3600};
-    AUTO_PKEY EVP_PKEY *key = NULL;
-    AUTO_X509 X509 *certificate = NULL;
-    assert_int_equal(p256_key_new(&key, &err), 0);
-    assert_int_equal(certificate_new(key, &spec, NULL, NULL, &certificate, &err), 0);
-    struct tls_server_config config = {.key = key, .certificate = certificate};
-    struct tls_server *tls;
-    assert_int_equal(tls_server_new(&config, &tls, &err), 0);
-    return tls;
-}
-
-static int trust_all(void *context, struct slice der, struct err *failure)
-{
-    (void)context;
-    (void)der;
-    (void)failure;
-    return 0;
-}
-
 static void big_bodies_pass_through_tls(void **state)
 {
     (void)state;
@@ -643,7 +584,6 @@ int main(void)
         cmocka_unit_test_teardown(a_client_that_does_not_read_is_let_go, stop_server),
         cmocka_unit_test_teardown(a_client_that_shut_down_its_side_gets_its_answer_or_the_end,
                                   stop_server),
-        cmocka_unit_test_teardown(connections_over_the_limit_are_told_to_come_back, stop_server),
         cmocka_unit_test_teardown(a_body_that_nobody_reads_stops_the_reading, stop_server),
         cmocka_unit_test_teardown(big_bodies_pass_whole_through_bounded_queues, stop_server),
         cmocka_unit_test_teardown(a_writer_is_woken_when_its_client_goes, stop_server),
