@@ -106,6 +106,7 @@ static int use(struct enclave *enclave, EVP_PKEY *key, X509 *certificate, struct
         .certificate = certificate,
         .chain = chain,
         .allow_tls12 = enclave->manifest.tls_mode == MANIFEST_TLS_OWNER,
+        .http2 = enclave->manifest.server.http_version != 1,
     };
     if (public_key_der(key, &public_key, err) < 0)
         return -1;

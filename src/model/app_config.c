@@ -239,6 +239,12 @@ static const struct config_key keys[] = {
      .max = 86400,
      AT(server.write_timeout_s),
      .doc = "How long a client may take no byte of a response."},
+    {{"server.http2", "server.http2"},
+     {0},
+     CONFIG_BOOLEAN,
+     .fallback = "true",
+     AT(server.http2),
+     .doc = "Whether HTTP/2 is offered beside HTTP/1.1, by ALPN. Clients choose."},
 };
 
 const struct config_schema app_config_schema = {keys, ARRAY_LEN(keys)};
@@ -252,6 +258,7 @@ void app_config_server_settings(const struct app_config_server *from, struct man
         .header_bytes = (uint64_t)from->header_bytes,
         .header_count = (uint64_t)from->header_count,
         .header_timeout_ms = (uint64_t)from->header_timeout_s * 1000,
+        .http_version = from->http2 ? 2 : 1,
         .idle_timeout_ms = (uint64_t)from->idle_timeout_s * 1000,
         .queue = (uint64_t)from->queue,
         .target_bytes = (uint64_t)from->target_bytes,

@@ -29,6 +29,7 @@ struct app_config_server {
     int64_t idle_timeout_s;
     int64_t write_timeout_s;
     int64_t queue;
+    bool http2;
 };
 
 /* Texts are owned; NULL where the file says nothing and there is no default. Paths are joined to

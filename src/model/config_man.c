@@ -20,6 +20,7 @@ static const char *type_text(enum config_type type)
         [CONFIG_CPUS] = "number",
         [CONFIG_PORTS] = "first-last",
         [CONFIG_CHOICE] = "word",
+        [CONFIG_BOOLEAN] = "boolean",
         [CONFIG_TABLES] = "sections",
     };
     return texts[type];

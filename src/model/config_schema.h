@@ -18,11 +18,12 @@ enum config_type {
     CONFIG_INTEGER,  /* int64_t between min and max */
     CONFIG_SIZE,     /* int64_t, bytes; an integer or "512M", "10G" */
     CONFIG_DURATION, /* int64_t, seconds; an integer or "90s", "15m", "2h", "30d" */
-    CONFIG_TIME,   /* int64_t, unix seconds; a date and time with its offset, or one as a string */
-    CONFIG_CPUS,   /* int64_t, thousandths of a processor; 2 or 0.5 */
-    CONFIG_PORTS,  /* struct config_ports; "20000-29999" */
-    CONFIG_CHOICE, /* int, place in `choices` */
-    CONFIG_TABLES, /* not stored here: one table per name, read with a table of keys of its own */
+    CONFIG_TIME,    /* int64_t, unix seconds; a date and time with its offset, or one as a string */
+    CONFIG_CPUS,    /* int64_t, thousandths of a processor; 2 or 0.5 */
+    CONFIG_PORTS,   /* struct config_ports; "20000-29999" */
+    CONFIG_CHOICE,  /* int, place in `choices` */
+    CONFIG_BOOLEAN, /* bool */
+    CONFIG_TABLES,  /* not stored here: one table per name, read with a table of keys of its own */
 };
 
 enum { CONFIG_LAYOUTS = 2, CONFIG_PATH_MAX = 4096, CONFIG_STRINGS_MAX = 256 };

@@ -94,6 +94,9 @@ static int read_text(const struct config_key *key, const char *text, const char 
         return store_ports(text, field, err);
     case CONFIG_CHOICE:
         return store_choice(key, text, field, err);
+    case CONFIG_BOOLEAN: /* a default: in the file it is no text */
+        *(bool *)field = strcmp(text, "true") == 0;
+        return 0;
     default:
         return FAIL(err, ERR_INTERNAL, "a text for a key of type %d", (int)key->type);
     }
@@ -167,6 +170,8 @@ int config_read_value(const struct config_key *key, const struct toml_value *val
         return read_strings(value, field, err);
     if (key->type == CONFIG_CPUS)
         return read_cpus(key, value, field, err);
+    if (key->type == CONFIG_BOOLEAN)
+        return toml_boolean(value, field, err);
     struct err reason = ERR_INIT;
     int64_t seconds;
     int result;

@@ -90,6 +90,8 @@ static const struct field fields[] = {
            "another limit of the server"),
     NUMBER("server", "header_timeout_ms", OPTIONAL, server.header_timeout_ms, 1, 86400000,
            "another limit of the server"),
+    NUMBER("server", "http_version", OPTIONAL, server.http_version, 1, 2,
+           "another version of HTTP is offered"),
     NUMBER("server", "idle_timeout_ms", OPTIONAL, server.idle_timeout_ms, 1, 86400000,
            "another limit of the server"),
     NUMBER("server", "queue", OPTIONAL, server.queue, 1, 65536, "another limit of the server"),

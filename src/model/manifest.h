@@ -34,6 +34,7 @@ struct manifest_server {
     uint64_t header_bytes;      /* largest request head */
     uint64_t header_count;      /* most fields of a request head */
     uint64_t header_timeout_ms; /* to send a head */
+    uint64_t http_version;      /* the newest that is offered: 1 or 2 */
     uint64_t idle_timeout_ms;   /* of a connection between requests */
     uint64_t queue;             /* requests that wait for a thread */
     uint64_t target_bytes;      /* longest request line */

@@ -4,6 +4,7 @@ import json
 import os
 import re
 import signal
+import socket
 import ssl
 import subprocess
 import time
@@ -74,6 +75,38 @@ def test_reached_by_requests_curl_and_ssl(hello):
     context = ssl.create_default_context(cafile=hello["certificate"])
     with urllib.request.urlopen(hello["url"], context=context, timeout=10) as response:
         assert response.read() == b"hello\n"
+
+
+def alpn(app, *offered):
+    """What the app's own TLS chooses of the protocols that are offered."""
+    host, port = app["url"].removeprefix("https://").split(":")
+    context = ssl.create_default_context(cafile=app["certificate"])
+    context.set_alpn_protocols(offered)
+    with socket.create_connection((host, int(port)), timeout=10) as plain, \
+            context.wrap_socket(plain, server_hostname=host) as connection:
+        return connection.selected_alpn_protocol()
+
+
+def curl_version(app, *options):
+    """The version of HTTP and the body of an answer, as curl sees them."""
+    done = subprocess.run(["curl", "-sS", "--cacert", app["certificate"], *options, "--write-out",
+                           " %{http_version}", app["url"] + "/"],
+                          capture_output=True, text=True, check=True)
+    return done.stdout
+
+
+def test_http2_where_the_client_offers_it(hello):
+    assert alpn(hello, "h2", "http/1.1") == "h2"
+    assert alpn(hello, "http/1.1") == "http/1.1"
+    assert curl_version(hello, "--http2") == "hello\n 2"
+    assert curl_version(hello, "--http1.1") == "hello\n 1.1"
+
+
+def test_http2_can_be_turned_off(owner):
+    project = owner.project("noh2", {"app.py": HELLO}, toml="[server]\nhttp2 = false\n")
+    app = owner.deploy(project)
+    assert alpn(app, "h2", "http/1.1") == "http/1.1"
+    assert curl_version(app, "--http2") == "hello\n 1.1"
 
 
 def test_what_the_app_sees(hello):

@@ -22,7 +22,8 @@ static const char code_layout[] = "name = 'hello'\nresource = 'big'\n"
                                   "[ssl]\ndomain_name = 'app.example.com'\n"
                                   "certificate = 'cert.pem'\nprivate_key = 'key.pem'\n"
                                   "[server]\nthreads = 4\nbody_bytes = '100M'\nqueue = 9\n"
-                                  "header_bytes = 2048\nidle_timeout = '2m'\nwrite_timeout = 7\n";
+                                  "header_bytes = 2048\nidle_timeout = '2m'\nwrite_timeout = 7\n"
+                                  "http2 = false\n";
 
 static const char cloud_layout[] = "name = 'hello'\n"
                                    "python_application = 'pkg.app:create.app'\n"
@@ -38,7 +39,8 @@ static const char cloud_layout[] = "name = 'hello'\n"
                                    "[cloud.ssl]\ndomain_name = 'app.example.com'\n"
                                    "certificate = 'cert.pem'\nprivate_key = 'key.pem'\n"
                                    "[server]\nthreads = 4\nbody_bytes = '100M'\nqueue = 9\n"
-                                   "header_bytes = 2048\nidle_timeout = '2m'\nwrite_timeout = 7\n";
+                                   "header_bytes = 2048\nidle_timeout = '2m'\nwrite_timeout = 7\n"
+                                   "http2 = false\n";
 
 static void both_layouts_say_the_same(void **state)
 {
@@ -74,6 +76,7 @@ static void both_layouts_say_the_same(void **state)
         assert_int_equal(config.server.header_bytes, 2048);
         assert_int_equal(config.server.idle_timeout_s, 120);
         assert_int_equal(config.server.write_timeout_s, 7);
+        assert_false(config.server.http2);
     }
 }
 
@@ -103,6 +106,7 @@ static void defaults_hold(void **state)
     assert_int_equal(config.server.write_timeout_s, 30);
     assert_int_equal(config.server.header_count, 100);
     assert_int_equal(config.server.target_bytes, 8 << 10);
+    assert_true(config.server.http2);
     assert_int_equal(config.server.queue, 0); /* depends on what the app speaks */
 }
 
@@ -210,6 +214,8 @@ static const struct {
      "m.toml:6: server.threads: expected an integer, found a string", ""},
     {"name = 'a'\n" GOOD_CODE "[server]\nbody_bytes = 0\n",
      "m.toml:6: server.body_bytes: expected a value between 1 and 1125899906842624, found 0", ""},
+    {"name = 'a'\n" GOOD_CODE "[server]\nhttp2 = 'yes'\n",
+     "m.toml:6: server.http2: expected a boolean, found a string", ""},
     {"name = 'a'\n" GOOD_CODE "[server]\nbody_bytes = '3Q'\n",
      "m.toml:6: server.body_bytes: the size: '3Q' is no size like 512M, 10G or 4096", ""},
     {"name = 'a'\n" GOOD_CODE "[server]\nidle_timeout = 1.5\n",

@@ -77,11 +77,12 @@ static void test_owner_mode_and_server(void **state)
     manifest.tls_mode = MANIFEST_TLS_OWNER;
     manifest.tls_not_after = 0;
     memset(manifest.tls_certificate_digest, 0x66, MANIFEST_DIGEST_SIZE);
+    manifest.server.http_version = 1;
     manifest.server.threads = 4;
     memset(manifest.healthcheck_endpoint, 0, sizeof(manifest.healthcheck_endpoint));
     AUTO_BUF struct buf out = BUF_INIT(MANIFEST_MAX);
     encode(&manifest, &out);
-    assert_non_null(strstr(buf_text(&out), "\"server\":{\"threads\":4}"));
+    assert_non_null(strstr(buf_text(&out), "\"server\":{\"http_version\":1,\"threads\":4}"));
     assert_non_null(strstr(buf_text(&out), "\"certificate_digest\":\"6666"));
     assert_null(strstr(buf_text(&out), "not_after"));
     assert_null(strstr(buf_text(&out), "healthcheck"));
