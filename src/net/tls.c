@@ -42,8 +42,9 @@ struct ticket_key {
 struct server_state {
     pthread_mutex_t lock;
     struct ticket_key keys[2]; /* [0] issues, both are accepted */
-    uint8_t *ocsp;
+    uint8_t *ocsp;             /* under the lock, as the keys */
     size_t ocsp_len;
+    int64_t ocsp_until;
     bool http2;
 };
 
@@ -201,13 +202,16 @@ static int on_alpn(SSL *ssl, const unsigned char **out, unsigned char *out_len,
 static int on_status_request(SSL *ssl, void *arg)
 {
     (void)arg;
-    const struct server_state *state = SSL_CTX_get_ex_data(SSL_get_SSL_CTX(ssl), state_index);
-    if (state->ocsp == NULL)
-        return SSL_TLSEXT_ERR_NOACK;
-    unsigned char *copy = OPENSSL_memdup(state->ocsp, state->ocsp_len); /* OpenSSL frees it */
+    struct server_state *state = SSL_CTX_get_ex_data(SSL_get_SSL_CTX(ssl), state_index);
+    unsigned char *copy = NULL; /* OpenSSL frees it */
+    (void)pthread_mutex_lock(&state->lock);
+    long len = (long)state->ocsp_len;
+    if (len > 0 && clock_unix() < state->ocsp_until)
+        copy = OPENSSL_memdup(state->ocsp, state->ocsp_len);
+    (void)pthread_mutex_unlock(&state->lock);
     if (copy == NULL)
         return SSL_TLSEXT_ERR_NOACK;
-    (void)SSL_set_tlsext_status_ocsp_resp(ssl, copy, (long)state->ocsp_len);
+    (void)SSL_set_tlsext_status_ocsp_resp(ssl, copy, len);
     return SSL_TLSEXT_ERR_OK;
 }
 
@@ -221,12 +225,6 @@ static int attach_state(SSL_CTX *context, const struct tls_server_config *config
     if (SSL_CTX_set_ex_data(context, state_index, state) != 1) {
         free_state(NULL, state, NULL, 0, 0, NULL);
         return FAIL_OPENSSL(err, "cannot configure a TLS context");
-    }
-    if (config->ocsp.len > 0) {
-        state->ocsp = mem_copy(config->ocsp.data, config->ocsp.len, err);
-        state->ocsp_len = config->ocsp.len;
-        if (state->ocsp == NULL)
-            return -1;
     }
     return 0;
 }
@@ -349,6 +347,28 @@ int tls_server_replace(struct tls_server *server, const struct tls_server_config
     server->context = context;
     (void)pthread_mutex_unlock(&server->lock);
     SSL_CTX_free(old);
+    return 0;
+}
+
+int tls_server_staple(struct tls_server *server, struct slice response, int64_t until,
+                      struct err *err)
+{
+    uint8_t *copy = NULL;
+    if (response.len > 0) {
+        copy = mem_copy(response.data, response.len, err);
+        if (copy == NULL)
+            return -1;
+    }
+    (void)pthread_mutex_lock(&server->lock);
+    struct server_state *state = SSL_CTX_get_ex_data(server->context, state_index);
+    (void)pthread_mutex_lock(&state->lock);
+    uint8_t *old = state->ocsp;
+    state->ocsp = copy;
+    state->ocsp_len = response.len;
+    state->ocsp_until = until;
+    (void)pthread_mutex_unlock(&state->lock);
+    (void)pthread_mutex_unlock(&server->lock);
+    free(old);
     return 0;
 }
 

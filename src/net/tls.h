@@ -25,7 +25,6 @@ struct tls_server_config {
     struct slice chain; /* PEM of the certificates above it; empty: none. Read at once. */
     bool allow_tls12;   /* TLS 1.2 with ECDHE and AEAD besides 1.3 */
     bool http2;         /* offer "h2" before "http/1.1" by ALPN */
-    struct slice ocsp;  /* DER response stapled to the certificate; empty: none. Copied. */
 };
 
 /* Session tickets: one for each handshake, under keys made here and replaced every hour.
@@ -39,6 +38,12 @@ DEFINE_CLEANUP(tls_server_cleanup, struct tls_server *, tls_server_free)
  * old identity is resumed; those that are open keep theirs. On failure all stays as it was. */
 int tls_server_replace(struct tls_server *server, const struct tls_server_config *config,
                        struct err *err) MUST_USE;
+/* [any thread] The OCSP response (DER, copied) that goes with the certificate to clients that ask
+ * for one, until `until` (unix seconds): then none does, a stale one being worse than none. Empty:
+ * none from now on. tls_server_replace forgets it. What it says is the caller's business
+ * (crypto/ocsp.h). Errors: MEMORY. */
+int tls_server_staple(struct tls_server *server, struct slice response, int64_t until,
+                      struct err *err) MUST_USE;
 /* [any thread] A connection's state, not yet tied to a descriptor. The caller frees it. */
 int tls_server_session(struct tls_server *server, SSL **ret, struct err *err) MUST_USE;
 

@@ -22,8 +22,20 @@ struct identity {
 
 static struct identity first;
 static struct identity second;
+static struct identity ed25519;
 
-static void make_identity(struct identity *ret, const char *name)
+/* The monotonic clock, as net/tls.c sees it, runs ahead by this (linked with --wrap). */
+static int64_t ahead_ms;
+
+int64_t __real_clock_monotonic_ms(void);
+int64_t __wrap_clock_monotonic_ms(void);
+
+int64_t __wrap_clock_monotonic_ms(void)
+{
+    return __real_clock_monotonic_ms() + ahead_ms;
+}
+
+static void make_identity(struct identity *ret, const char *name, const char *type)
 {
     const char *names[] = {name, "127.0.0.1"};
     struct certificate_spec spec = {.common_name = name,
@@ -31,7 +43,11 @@ static void make_identity(struct identity *ret, const char *name)
                                     .dns_name_count = 2,
                                     .not_before = clock_unix() - 60,
                                     .not_after = clock_unix() + 3600};
-    assert_int_equal(p256_key_new(&ret->key, &err), 0);
+    if (strcmp(type, "ED25519") == 0)
+        ret->key = EVP_PKEY_Q_keygen(NULL, NULL, type);
+    else
+        assert_int_equal(p256_key_new(&ret->key, &err), 0);
+    assert_non_null(ret->key);
     assert_int_equal(certificate_new(ret->key, &spec, NULL, NULL, &ret->certificate, &err), 0);
     ret->pem = BUF_INIT(65536);
     assert_int_equal(certificate_to_pem(ret->certificate, &ret->pem, &err), 0);
@@ -47,8 +63,9 @@ static void free_identity(struct identity *identity)
 static int setup(void **state)
 {
     (void)state;
-    make_identity(&first, "first.example");
-    make_identity(&second, "second.example");
+    make_identity(&first, "first.example", "P-256");
+    make_identity(&second, "second.example", "P-256");
+    make_identity(&ed25519, "first.example", "ED25519");
     return 0;
 }
 
@@ -57,6 +74,7 @@ static int teardown(void **state)
     (void)state;
     free_identity(&first);
     free_identity(&second);
+    free_identity(&ed25519);
     return 0;
 }
 
@@ -93,6 +111,9 @@ static bool shake(struct pair *pair, struct tls_client *client, struct tls_serve
 
 static void end_pair(struct pair *pair)
 {
+    /* As if both had said goodbye: OpenSSL does not resume the session of a cut connection. */
+    SSL_set_shutdown(pair->client, SSL_SENT_SHUTDOWN | SSL_RECEIVED_SHUTDOWN);
+    SSL_set_shutdown(pair->server, SSL_SENT_SHUTDOWN | SSL_RECEIVED_SHUTDOWN);
     SSL_free(pair->client);
     SSL_free(pair->server);
 }
@@ -253,23 +274,124 @@ static void tls12_only_where_it_is_allowed(void **state)
     }
 }
 
+static void both_kinds_of_owners_keys_serve(void **state)
+{
+    (void)state;
+    const struct {
+        const struct identity *identity;
+        int type;
+    } cases[] = {{&first, EVP_PKEY_EC}, {&ed25519, EVP_PKEY_ED25519}};
+    for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
+        AUTO_TLS_SERVER struct tls_server *server = server_of(cases[i].identity, false);
+        struct tls_client_config config = {.ca_pem = buf_slice(&cases[i].identity->pem)};
+        AUTO_TLS_CLIENT struct tls_client *client = client_of(&config);
+        struct pair pair;
+        EVP_PKEY *signer = NULL;
+        assert_true(shake(&pair, client, server, "first.example"));
+        assert_int_equal(SSL_version(pair.client), TLS1_3_VERSION);
+        assert_int_equal(SSL_get_peer_tmp_key(pair.client, &signer), 1);
+        assert_int_equal(EVP_PKEY_base_id(signer), EVP_PKEY_X25519);
+        EVP_PKEY_free(signer);
+        X509 *shown = SSL_get0_peer_certificate(pair.client);
+        assert_int_equal(EVP_PKEY_base_id(X509_get0_pubkey(shown)), cases[i].type);
+        end_pair(&pair);
+    }
+}
+
+/* A pair whose ends have not met yet. */
+static void begin_pair(struct pair *pair, struct tls_client *client, struct tls_server *server)
+{
+    *pair = (struct pair){0};
+    assert_int_equal(
+        tls_client_session(client, "first.example", &pair->failure, &pair->client, &err), 0);
+    assert_int_equal(tls_server_session(server, &pair->server, &err), 0);
+    BIO *ends[2];
+    assert_int_equal(BIO_new_bio_pair(&ends[0], 65536, &ends[1], 65536), 1);
+    SSL_set_bio(pair->client, ends[0], ends[0]);
+    SSL_set_bio(pair->server, ends[1], ends[1]);
+}
+
+/* --- stapling --- */
+
+/* What a client that asks for a status (RFC 6066 section 8) is told. */
+static void expect_staple(struct tls_client *client, struct tls_server *server,
+                          const char *expected)
+{
+    struct pair pair;
+    begin_pair(&pair, client, server);
+    assert_int_equal(SSL_set_tlsext_status_type(pair.client, TLSEXT_STATUSTYPE_ocsp), 1);
+    pump(&pair);
+    assert_int_equal(SSL_is_init_finished(pair.client), 1);
+    const uint8_t *staple = NULL;
+    long len = SSL_get_tlsext_status_ocsp_resp(pair.client, &staple);
+    if (expected == NULL)
+        assert_int_equal(len, -1);
+    else
+        assert_true(slice_is_str(slice_of(staple, (size_t)len), expected));
+    end_pair(&pair);
+}
+
+static void a_response_is_stapled_while_it_holds(void **state)
+{
+    (void)state;
+    AUTO_TLS_SERVER struct tls_server *server = server_of(&first, false);
+    struct tls_client_config config = {.ca_pem = buf_slice(&first.pem)};
+    AUTO_TLS_CLIENT struct tls_client *client = client_of(&config);
+    expect_staple(client, server, NULL);
+    int64_t later = clock_unix() + 3600;
+    assert_int_equal(tls_server_staple(server, slice_str("one"), later, &err), 0);
+    expect_staple(client, server, "one");
+    assert_int_equal(tls_server_staple(server, slice_str("other"), later, &err), 0);
+    expect_staple(client, server, "other");
+    struct pair pair;
+    assert_true(shake(&pair, client, server, "first.example")); /* and who does not ask */
+    const uint8_t *staple = NULL;
+    assert_int_equal(SSL_get_tlsext_status_ocsp_resp(pair.client, &staple), -1);
+    end_pair(&pair);
+    assert_int_equal(tls_server_staple(server, slice_str("stale"), clock_unix(), &err), 0);
+    expect_staple(client, server, NULL);
+    assert_int_equal(tls_server_staple(server, slice_str("again"), later, &err), 0);
+    assert_int_equal(tls_server_staple(server, slice_of(NULL, 0), later, &err), 0);
+    expect_staple(client, server, NULL);
+}
+
+static void a_staple_goes_with_its_certificate(void **state)
+{
+    (void)state;
+    AUTO_TLS_SERVER struct tls_server *server = server_of(&first, false);
+    struct tls_client_config config = {.ca_pem = buf_slice(&first.pem)};
+    AUTO_TLS_CLIENT struct tls_client *client = client_of(&config);
+    assert_int_equal(tls_server_staple(server, slice_str("one"), INT64_MAX, &err), 0);
+    struct tls_server_config same = {.key = first.key, .certificate = first.certificate};
+    assert_int_equal(tls_server_replace(server, &same, &err), 0);
+    expect_staple(client, server, NULL);
+}
+
+/* --- resumption --- */
+
 /* A second handshake with the ticket of a first one. */
 static bool resumes(struct tls_client *client, struct tls_server *server, SSL_SESSION *ticket)
 {
-    struct pair pair = {0};
-    assert_int_equal(tls_client_session(client, "first.example", &pair.failure, &pair.client, &err),
-                     0);
+    struct pair pair;
+    begin_pair(&pair, client, server);
     assert_int_equal(SSL_set_session(pair.client, ticket), 1);
-    assert_int_equal(tls_server_session(server, &pair.server, &err), 0);
-    BIO *ends[2];
-    assert_int_equal(BIO_new_bio_pair(&ends[0], 65536, &ends[1], 65536), 1);
-    SSL_set_bio(pair.client, ends[0], ends[0]);
-    SSL_set_bio(pair.server, ends[1], ends[1]);
     pump(&pair);
     assert_int_equal(SSL_is_init_finished(pair.server), 1);
     bool resumed = SSL_session_reused(pair.server) == 1;
     end_pair(&pair);
     return resumed;
+}
+
+static SSL_SESSION *get_ticket(struct tls_client *client, struct tls_server *server)
+{
+    struct pair pair;
+    assert_true(shake(&pair, client, server, "first.example"));
+    char byte;
+    (void)SSL_read(pair.client, &byte, 1); /* takes the ticket */
+    SSL_SESSION *ticket = SSL_get1_session(pair.client);
+    assert_int_equal(SSL_SESSION_has_ticket(ticket), 1);
+    end_pair(&pair);
+    return ticket;
 }
 
 static void tickets_resume_until_the_certificate_is_replaced(void **state)
@@ -281,17 +403,57 @@ static void tickets_resume_until_the_certificate_is_replaced(void **state)
     assert_int_equal(buf_bytes(&trusted, buf_slice(&second.pem), &err), 0);
     struct tls_client_config config = {.ca_pem = buf_slice(&trusted)};
     AUTO_TLS_CLIENT struct tls_client *client = client_of(&config);
-    struct pair pair;
-    assert_true(shake(&pair, client, server, "first.example"));
-    char byte;
-    (void)SSL_read(pair.client, &byte, 1); /* takes the ticket */
-    SSL_SESSION *ticket = SSL_get1_session(pair.client);
-    assert_int_equal(SSL_SESSION_has_ticket(ticket), 1);
-    assert_int_equal(SSL_SESSION_get_max_early_data(ticket), 0);
+    SSL_SESSION *ticket = get_ticket(client, server);
     assert_true(resumes(client, server, ticket));
     struct tls_server_config same = {.key = first.key, .certificate = first.certificate};
     assert_int_equal(tls_server_replace(server, &same, &err), 0);
     assert_false(resumes(client, server, ticket));
+    SSL_SESSION_free(ticket);
+}
+
+/* A key issues for an hour and is accepted for another. */
+static void ticket_keys_are_replaced_every_hour(void **state)
+{
+    (void)state;
+    enum { HOUR_MS = 3600 * 1000 };
+    AUTO_TLS_SERVER struct tls_server *server = server_of(&first, false);
+    struct tls_client_config config = {.ca_pem = buf_slice(&first.pem)};
+    AUTO_TLS_CLIENT struct tls_client *client = client_of(&config);
+    SSL_SESSION *ticket = get_ticket(client, server);
+    ahead_ms = HOUR_MS + 2000;
+    assert_true(resumes(client, server, ticket));
+    SSL_SESSION *next = get_ticket(client, server);
+    ahead_ms = 2 * HOUR_MS + 4000;
+    assert_false(resumes(client, server, ticket));
+    assert_true(resumes(client, server, next));
+    ahead_ms = 0;
+    SSL_SESSION_free(ticket);
+    SSL_SESSION_free(next);
+}
+
+/* RFC 8446 section 2.3: what can be replayed is not wanted, however much a client insists. */
+static void early_data_is_neither_offered_nor_taken(void **state)
+{
+    (void)state;
+    AUTO_TLS_SERVER struct tls_server *server = server_of(&first, false);
+    struct tls_client_config config = {.ca_pem = buf_slice(&first.pem)};
+    AUTO_TLS_CLIENT struct tls_client *client = client_of(&config);
+    SSL_SESSION *ticket = get_ticket(client, server);
+    assert_int_equal(SSL_SESSION_get_max_early_data(ticket), 0);
+    assert_int_equal(SSL_SESSION_set_max_early_data(ticket, 1000), 1);
+    struct pair pair;
+    begin_pair(&pair, client, server);
+    assert_int_equal(SSL_set_session(pair.client, ticket), 1);
+    size_t written = 0;
+    assert_int_equal(SSL_write_early_data(pair.client, "early", 5, &written), 1);
+    assert_int_equal(written, 5);
+    pump(&pair);
+    assert_int_equal(SSL_is_init_finished(pair.server), 1);
+    assert_int_equal(SSL_get_early_data_status(pair.client), SSL_EARLY_DATA_REJECTED);
+    assert_int_equal(SSL_write(pair.client, "late", 4), 4);
+    char got[16];
+    assert_int_equal(SSL_read(pair.server, got, sizeof(got)), 4);
+    assert_memory_equal(got, "late", 4);
     SSL_SESSION_free(ticket);
     end_pair(&pair);
 }
@@ -336,7 +498,12 @@ int main(void)
         cmocka_unit_test(a_foreign_certificate_is_rejected_by_name_of_the_reason),
         cmocka_unit_test(a_verify_callback_decides_and_nothing_is_sent_after_a_refusal),
         cmocka_unit_test(tls12_only_where_it_is_allowed),
+        cmocka_unit_test(both_kinds_of_owners_keys_serve),
+        cmocka_unit_test(a_response_is_stapled_while_it_holds),
+        cmocka_unit_test(a_staple_goes_with_its_certificate),
         cmocka_unit_test(tickets_resume_until_the_certificate_is_replaced),
+        cmocka_unit_test(ticket_keys_are_replaced_every_hour),
+        cmocka_unit_test(early_data_is_neither_offered_nor_taken),
         cmocka_unit_test(a_replaced_certificate_is_shown_to_new_connections),
         cmocka_unit_test(a_broken_chain_is_an_error),
     };
