@@ -10,6 +10,7 @@
 #include "base/text.h"
 #include "crypto/x509.h"
 #include "model/attestation_document.h"
+#include "model/json.h"
 #include "net/client.h"
 
 #include <stdio.h>
@@ -324,4 +325,13 @@ int attested_request(struct attested *attested, const char *method, const char *
         return FAIL_CONTEXT(err, "%s %s", method, path);
     *ret_status = response.status;
     return buf_bytes(out, buf_slice(&response.body), err);
+}
+
+int attested_refused(const char *what, int status, const struct buf *answer, struct err *err)
+{
+    AUTO_JSON json_t *root = json_loadb(buf_text(answer), answer->len, 0, NULL);
+    const char *message =
+        json_string_value(json_object_get(json_object_get(root, "error"), "message"));
+    return FAIL(err, ERR_REJECTED, "%s: the enclave answered %d: %s", what, status,
+                message == NULL ? "" : message);
 }

@@ -30,7 +30,7 @@ int attested_open(const char *url, const struct attested_expectation *expectatio
 int attested_open_on_demand(const char *url, const struct attested_expectation *expectation,
                             int timeout_s, struct attested **ret, struct mse_verdict **ret_verdict,
                             struct err *err) MUST_USE;
-/* For deploy --no-verify alone: judges nothing. */
+/* Judges nothing: for deploy --no-verify, and for what is public and checked by who gets it. */
 int attested_open_unverified(const char *url, const struct attested_expectation *expectation,
                              int timeout_s, struct attested **ret, struct err *err) MUST_USE;
 void attested_close(struct attested *attested);
@@ -47,6 +47,10 @@ const char *attested_manifest(const struct attested *attested);
 /* One request on the verified connection; at most out->max bytes of answer. */
 int attested_request(struct attested *attested, const char *method, const char *path,
                      struct slice body, int *ret_status, struct buf *out, struct err *err) MUST_USE;
+
+/* ERR_REJECTED: what the enclave said with a status other than 200. */
+int attested_refused(const char *what, int status, const struct buf *answer,
+                     struct err *err) MUST_USE;
 
 /* The failed checks of a verdict, one after another, for an error message. */
 int attested_rejected(const struct mse_verdict *verdict, struct err *err) MUST_USE;

@@ -7,6 +7,7 @@
 #include "cli/command.h"
 #include "cli/context_store.h"
 #include "cli/project.h"
+#include "cli/staple.h"
 #include "cli/ui.h"
 #include "cli/wait.h"
 
@@ -167,16 +168,6 @@ static int step_verify(struct deployment *d, struct err *err)
     return status;
 }
 
-/* The enclave's words for a refusal. */
-static int refused(const char *what, int status, const struct buf *answer, struct err *err)
-{
-    AUTO_JSON json_t *root = json_loadb(buf_text(answer), answer->len, 0, NULL);
-    const char *message =
-        json_string_value(json_object_get(json_object_get(root, "error"), "message"));
-    return FAIL(err, ERR_REJECTED, "%s: the enclave answered %d: %s", what, status,
-                message == NULL ? "" : message);
-}
-
 static int step_provision(struct deployment *d, struct err *err)
 {
     struct provision_target target;
@@ -191,7 +182,7 @@ static int step_provision(struct deployment *d, struct err *err)
                          &status, &answer, err) < 0)
         return -1;
     if (status != 200)
-        return refused("provisioning", status, &answer, err);
+        return attested_refused("provisioning", status, &answer, err);
     ui_step_end("code key%s%s sent over the verified session",
                 d->project.secrets.has_secrets ? ", secrets" : "",
                 d->project.secrets.tls_private_key.len > 0 ? ", TLS key" : "");
@@ -237,6 +228,18 @@ static int save_context(struct deployment *d, struct err *err)
     return context_store_save(&context, err);
 }
 
+/* The app serves without it as well. */
+static bool staple(struct deployment *d)
+{
+    struct err err = ERR_INIT;
+    if (d->project.ocsp.len == 0)
+        return false;
+    if (staple_send(d->channel, buf_slice(&d->project.ocsp), &err) == 0)
+        return true;
+    ui_warning("the app runs without its OCSP response: %s. Try 'mse staple'.", err.message);
+    return false;
+}
+
 static int step_open(struct deployment *d, struct err *err)
 {
     if (save_certificate(d, err) < 0 || save_context(d, err) < 0)
@@ -244,7 +247,7 @@ static int step_open(struct deployment *d, struct err *err)
     AUTO_NODE_APP struct node_app now = {0};
     if (wait_for_state(d->node, d->app.id, "running", seconds_left(d), &now, err) < 0)
         return -1;
-    ui_step_end("decrypted, checked, sealed, imported");
+    ui_step_end("decrypted, checked, sealed, imported%s", staple(d) ? ", OCSP stapled" : "");
     return 0;
 }
 

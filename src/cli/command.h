@@ -37,6 +37,7 @@ extern const struct command command_node_status;
 extern const struct command command_node_stop;
 extern const struct command command_restart;
 extern const struct command command_scaffold;
+extern const struct command command_staple;
 extern const struct command command_status;
 extern const struct command command_stop;
 extern const struct command command_test;

@@ -9,7 +9,7 @@
 #include "base/fd.h"
 #include "base/file.h"
 #include "base/text.h"
-#include "crypto/x509.h"
+#include "crypto/ocsp.h"
 #include "model/environment.h"
 #include "model/package_format.h"
 #include "package/package.h"
@@ -30,6 +30,7 @@ void project_init(struct project *project)
     *project = (struct project){
         .requirements = {.max = PACKAGE_REQUIREMENTS_MAX},
         .certificate = {.max = PACKAGE_CERTIFICATE_MAX},
+        .ocsp = {.max = OCSP_RESPONSE_MAX},
         .manifest_bytes = {.max = MANIFEST_MAX},
         .package_fd = -1,
     };
@@ -42,6 +43,7 @@ void project_done(struct project *project)
     provisioned_done(&project->secrets);
     buf_done(&project->requirements);
     buf_done(&project->certificate);
+    buf_done(&project->ocsp);
     buf_done(&project->manifest_bytes);
     fd_close(project->package_fd);
     project->package_fd = -1;
@@ -89,6 +91,20 @@ static int check_certificate(struct project *project, X509 *certificate, EVP_PKE
     return 0;
 }
 
+static int read_ocsp(struct project *project, X509 *certificate, struct err *err)
+{
+    const struct app_config *config = &project->config;
+    struct err reason = ERR_INIT;
+    struct ocsp_validity validity;
+    if (config->ssl_ocsp_response == NULL)
+        return 0;
+    if (file_read(config->ssl_ocsp_response, &project->ocsp, &reason) < 0 ||
+        ocsp_check(buf_slice(&project->ocsp), certificate, buf_slice(&project->certificate),
+                   clock_unix(), &validity, &reason) < 0)
+        return APP_CONFIG_FAIL(config, ssl_ocsp_response, err, "%s", reason.message);
+    return 0;
+}
+
 static int read_certificate(struct project *project, struct err *err)
 {
     const struct app_config *config = &project->config;
@@ -103,7 +119,8 @@ static int read_certificate(struct project *project, struct err *err)
     if (file_read(config->ssl_private_key, &key_pem, err) < 0 ||
         private_key_from_pem(buf_slice(&key_pem), &key, err) < 0)
         return FAIL_CONTEXT(err, "private key '%s'", config->ssl_private_key);
-    if (check_certificate(project, certificate, key, err) < 0)
+    if (check_certificate(project, certificate, key, err) < 0 ||
+        read_ocsp(project, certificate, err) < 0)
         return -1;
     return secret_copy(&project->secrets.tls_private_key, buf_slice(&key_pem), err);
 }

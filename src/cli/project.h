@@ -31,6 +31,7 @@ struct project {
     struct provisioned secrets; /* code key, salt, secrets.json, the owner's TLS key */
     struct buf requirements;    /* requirements.txt, empty where there is none */
     struct buf certificate;     /* PEM, empty with RA-TLS */
+    struct buf ocsp;            /* DER, checked against it; empty where there is none */
     struct manifest manifest;
     struct buf manifest_bytes;
     uint8_t fingerprint[SHA256_SIZE];

@@ -1,11 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0
 /*
- * The enclave's own paths, /.well-known/mse/{attestation,provision,status}, and the wait for
+ * The enclave's own paths, /.well-known/mse/{attestation,ocsp,provision,status}, and the wait for
  * provisioning. Requests come from anybody: only the owner's signature for this session makes a
  * difference.
  */
 #include "enclave/enclave.h"
 
+#include "base/clock.h"
 #include "base/log.h"
 #include "base/text.h"
 
@@ -98,10 +99,25 @@ static int answer_provision(void *context, const struct front_request *request, 
     return buf_str(out, "{\"provisioned\":true}\n", err);
 }
 
+/* --- POST ocsp --- */
+
+/* From anybody: it is the certificate authority's signature that counts. */
+static int answer_ocsp(void *context, const struct front_request *request, struct buf *out,
+                       struct err *err)
+{
+    struct ocsp_validity validity;
+    char until[RFC3339_SIZE];
+    if (identity_staple(context, request->body, &validity, err) < 0)
+        return -1;
+    rfc3339_format(validity.next_update, until);
+    return buf_printf(out, err, "{\"stapled_until\":\"%s\"}\n", until);
+}
+
 /* --- boot steps --- */
 
 static const struct front_route routes[] = {
     {"GET", "attestation", answer_attestation},
+    {"POST", "ocsp", answer_ocsp},
     {"GET", "status", answer_status},
     {"POST", "provision", answer_provision},
 };

@@ -5,7 +5,7 @@
  */
 #pragma once
 
-#include "crypto/x509.h"
+#include "crypto/ocsp.h"
 #include "enclave/front.h"
 #include "model/manifest.h"
 #include "net/server.h"
@@ -26,8 +26,10 @@
 #define ENCLAVE_MODULE "/mse-app"
 #define ENCLAVE_SECRETS_FOLDER "/root/.cache/mse"
 #define ENCLAVE_SECRETS "/root/.cache/mse/secrets.json"
+#define ENCLAVE_OCSP "/root/.cache/mse/ocsp.der"
 
 enum {
+    PEM_MAX = 64 << 10, /* of a TLS identity */
     ENCLAVE_STATUS_FD = 3,
     ENCLAVE_STOP_MS = 10000,               /* patience with requests under way */
     ENCLAVE_WAITING_CERTIFICATE_S = 86400, /* life of the certificate before provisioning, where
@@ -45,6 +47,8 @@ struct enclave {
     EVP_PKEY *key;
     X509 *certificate;
     struct buf public_key; /* DER SubjectPublicKeyInfo of the key that serves now */
+    struct buf chain;      /* PEM of the owner's certificate and those above it, once it serves */
+    struct ocsp_validity stapled; /* zero: nothing is */
     struct tls_server *tls;
     pthread_mutex_t identity_lock;
 
@@ -79,6 +83,11 @@ int boot_confine(struct enclave *enclave, struct err *err) MUST_USE;
 int boot_identity(struct enclave *enclave, struct err *err) MUST_USE;
 /* Serves with the owner's certificate from now on. */
 int identity_use_owner_certificate(struct enclave *enclave, struct err *err) MUST_USE;
+/* Shows this OCSP response with the owner's certificate from now on, and after a restart. Errors:
+ * INVALID (names what does not fit), CONFLICT (no owner's certificate serves; older than what is
+ * shown). [control thread] */
+int identity_staple(struct enclave *enclave, struct slice response, struct ocsp_validity *ret,
+                    struct err *err) MUST_USE;
 /* The attestation document over a nonce. [any thread] */
 int identity_attest(struct enclave *enclave, const uint8_t nonce[static 32], struct buf *out,
                     struct err *err) MUST_USE;

@@ -14,7 +14,7 @@
 
 #include <stdio.h>
 
-enum { PEM_MAX = 64 << 10, CLOCK_SKEW_S = 300 };
+enum { CLOCK_SKEW_S = 300 };
 
 /* --- making it --- */
 
@@ -142,12 +142,78 @@ int boot_identity(struct enclave *enclave, struct err *err)
     return 0;
 }
 
+/* --- OCSP stapling --- */
+
+/* Under the lock. */
+static int staple_locked(struct enclave *enclave, struct slice response, struct ocsp_validity *ret,
+                         struct err *err)
+{
+    int64_t now = clock_unix();
+    if (enclave->chain.len == 0)
+        return FAIL(err, ERR_CONFLICT, "no certificate of an owner's is served here (yet)");
+    if (ocsp_check(response, enclave->certificate, buf_slice(&enclave->chain), now, ret, err) < 0)
+        return -1;
+    if (ret->this_update < enclave->stapled.this_update && enclave->stapled.next_update > now)
+        return FAIL(err, ERR_CONFLICT, "a newer OCSP response is shown already");
+    if (tls_server_staple(enclave->tls, response, ret->next_update, err) < 0)
+        return -1;
+    enclave->stapled = *ret;
+    return 0;
+}
+
+static int staple(struct enclave *enclave, struct slice response, struct ocsp_validity *ret,
+                  struct err *err)
+{
+    (void)pthread_mutex_lock(&enclave->identity_lock);
+    int status = staple_locked(enclave, response, ret, err);
+    (void)pthread_mutex_unlock(&enclave->identity_lock);
+    return status;
+}
+
+int identity_staple(struct enclave *enclave, struct slice response, struct ocsp_validity *ret,
+                    struct err *err)
+{
+    if (staple(enclave, response, ret, err) < 0)
+        return -1;
+    if (folder_create_all(ENCLAVE_SECRETS_FOLDER, 0700, err) < 0 ||
+        file_write_atomic(ENCLAVE_OCSP, response, 0600, err) < 0)
+        return FAIL_CONTEXT(err, "it is shown, but cannot be kept for a restart");
+    return 0;
+}
+
+/* What was kept may have been changed by the app, or have ended: it is checked like any other. */
+static void staple_kept(struct enclave *enclave)
+{
+    AUTO_BUF struct buf response = BUF_INIT(OCSP_RESPONSE_MAX);
+    struct err err = ERR_INIT;
+    struct ocsp_validity validity;
+    if (!file_exists(ENCLAVE_OCSP))
+        return;
+    if (file_read(ENCLAVE_OCSP, &response, &err) < 0 ||
+        staple(enclave, buf_slice(&response), &validity, &err) < 0)
+        log_warning("the OCSP response of before is not shown: %s", err.message);
+}
+
+/* --- the owner's certificate --- */
+
+/* The node may have changed the file since it was checked at the start. */
+static int read_owner_certificate(struct enclave *enclave, struct buf *pem, struct err *err)
+{
+    uint8_t digest[SHA256_SIZE];
+    if (file_read(ENCLAVE_PACKAGE "/certificate.pem", pem, err) < 0 ||
+        sha256(buf_slice(pem), digest, err) < 0)
+        return -1;
+    if (!crypto_equal(digest, enclave->manifest.tls_certificate_digest, sizeof(digest)))
+        return FAIL(err, ERR_INVALID, "it is not the one of the manifest");
+    return 0;
+}
+
 int identity_use_owner_certificate(struct enclave *enclave, struct err *err)
 {
     AUTO_BUF struct buf pem = BUF_INIT(PEM_MAX);
     AUTO_PKEY EVP_PKEY *key = NULL;
     AUTO_X509 X509 *certificate = NULL;
-    if (file_read(ENCLAVE_PACKAGE "/certificate.pem", &pem, err) < 0 ||
+    if (read_owner_certificate(enclave, &pem, err) < 0 ||
         certificate_from_pem(buf_slice(&pem), &certificate, err) < 0 ||
         private_key_from_pem(secret_slice(&enclave->provisioned.tls_private_key), &key, err) < 0)
         return FAIL_CONTEXT(err, "the owner's certificate");
@@ -157,7 +223,12 @@ int identity_use_owner_certificate(struct enclave *enclave, struct err *err)
         return FAIL_CONTEXT(err, "the owner's certificate");
     key = NULL;
     certificate = NULL;
-    return 0;
+    (void)pthread_mutex_lock(&enclave->identity_lock);
+    int status = buf_bytes(&enclave->chain, buf_slice(&pem), err);
+    (void)pthread_mutex_unlock(&enclave->identity_lock);
+    if (status == 0)
+        staple_kept(enclave);
+    return status;
 }
 
 /* --- attestation on demand --- */

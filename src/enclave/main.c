@@ -70,6 +70,7 @@ int main(void)
         .state_folder = -1,
         .manifest_bytes = {.max = MANIFEST_MAX},
         .public_key = {.max = 4096},
+        .chain = {.max = PEM_MAX},
         .identity_lock = PTHREAD_MUTEX_INITIALIZER,
         .provision_lock = PTHREAD_MUTEX_INITIALIZER,
         .state_name = "starting",

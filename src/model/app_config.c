@@ -150,6 +150,13 @@ static const struct config_key keys[] = {
      AT(ssl_private_key),
      .doc = "A file with the private key of that certificate, in PEM. It is sent to the verified "
             "enclave only, and must lie outside the code folder."},
+    {{"ssl.ocsp_response", "cloud.ssl.ocsp_response"},
+     {0},
+     CONFIG_PATH,
+     AT(ssl_ocsp_response),
+     .doc = "A file with the answer of the certificate authority's OCSP responder about that "
+            "certificate, in DER, which the app then shows with it. It must belong to the "
+            "certificate and hold still; mse staple renews it."},
     {{"server.threads", "server.threads"},
      {0},
      CONFIG_INTEGER,

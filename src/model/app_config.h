@@ -55,9 +55,10 @@ struct app_config {
     char *tests;   /* folder */
     char *tests_cmd;
     struct config_strings tests_requirements;
-    char *ssl_domain_name; /* the three are given together or not at all */
-    char *ssl_certificate; /* file: PEM chain */
-    char *ssl_private_key; /* file */
+    char *ssl_domain_name;   /* the three are given together or not at all */
+    char *ssl_certificate;   /* file: PEM chain */
+    char *ssl_private_key;   /* file */
+    char *ssl_ocsp_response; /* file: DER; may be absent */
     struct app_config_server server;
 };
 

@@ -14,7 +14,7 @@ def alone(tmp_path):
     return Owner(tmp_path, tmp_path / "state")
 
 
-COMMANDS = ["scaffold", "init", "deploy", "verify", "list", "status", "logs", "stop", "restart",
+COMMANDS = ["scaffold", "init", "deploy", "verify", "list", "status", "logs", "stop", "restart", "staple",
             "test", "localtest", "context", "node start", "node stop", "node status"]
 
 
