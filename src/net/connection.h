@@ -10,11 +10,11 @@
  */
 #pragma once
 
+#include "net/chunked.h"
 #include "net/loop.h"
 #include "net/output.h"
 #include "net/server.h"
 
-#include <llhttp.h>
 #include <pthread.h>
 
 enum {
@@ -143,7 +143,7 @@ struct http1_scan {
 };
 
 struct http1 {
-    llhttp_t parser;
+    struct chunked chunked;
     enum http1_state state;
     struct http1_scan scan;
     bool in_head;                    /* some of a head is there, and not all */

@@ -1,9 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 /*
- * HTTP/1.1 on a connection of the server (RFC 9112): heads and chunked bodies are taken apart by
- * llhttp in strict mode; what it leaves open (bare LF, folded lines, Host, conflicts between
- * Content-Length and Transfer-Encoding, sizes) is judged here first. Responses go out in the order
- * of their requests. Section numbers are RFC 9112's where nothing else is said.
+ * HTTP/1.1 on a connection of the server (RFC 9112): which bytes are head (http1_head.c), which are
+ * body, and which request is answered when. Responses go out in the order of their requests.
+ * Section numbers are RFC 9112's where nothing else is said.
  */
 #include "net/connection.h"
 #include "net/http1_head.h"
@@ -15,23 +14,6 @@
 enum { CHUNK_OVERHEAD_BASE = 16 * 1024, CHUNK_OVERHEAD_FACTOR = 16 };
 
 /* --- in: bodies --- */
-
-static int on_body(llhttp_t *parser, const char *at, size_t len)
-{
-    struct http_exchange *exchange = parser->data;
-    return exchange_body(exchange, slice_of(at, len), NULL) < 0 ? HPE_USER : HPE_OK;
-}
-
-static int on_message_complete(llhttp_t *parser)
-{
-    (void)parser;
-    return HPE_PAUSED;
-}
-
-static const llhttp_settings_t body_settings = {
-    .on_body = on_body,
-    .on_message_complete = on_message_complete,
-};
 
 /* Stops taking input for good: the answer to what went wrong is the last. */
 static void stop_input(struct connection *connection)
@@ -111,24 +93,30 @@ static size_t take_chunked(struct connection *connection, const uint8_t *data, s
     struct http1 *http1 = &connection->http1;
     struct http_exchange *exchange = http1->receiving;
     assert(exchange != NULL);
-    size_t take = len < BODY_HIGH ? len : BODY_HIGH;
+    struct slice rest = slice_of(data, len < BODY_HIGH ? len : BODY_HIGH);
     int64_t before = exchange->body_received;
-    enum llhttp_errno result = llhttp_execute(&http1->parser, (const char *)data, take);
-    bool complete = result == HPE_PAUSED;
-    if (complete)
-        take = (size_t)((const uint8_t *)llhttp_get_error_pos(&http1->parser) - data);
+    struct slice bytes;
+    enum chunked_event event = chunked_next(&http1->chunked, &rest, &bytes);
+    while (event == CHUNKED_BYTES) {
+        if (exchange_body(exchange, bytes, NULL) < 0) {
+            connection_close(connection);
+            return len;
+        }
+        event = chunked_next(&http1->chunked, &rest, &bytes);
+    }
+    size_t take = (size_t)(rest.data - data);
     int64_t got = exchange->body_received - before;
     http1->drained += http1->draining ? take : 0;
     http1->overhead += take - (size_t)got;
     uint64_t allowed =
         CHUNK_OVERHEAD_BASE + CHUNK_OVERHEAD_FACTOR * (uint64_t)exchange->body_received;
-    if (result != HPE_OK && !complete)
+    if (event == CHUNKED_WRONG)
         fail_body(connection, ERR_INVALID, 400, "malformed chunked body"); /* section 7.1 */
     else if (over_limit(connection, exchange))
         fail_body(connection, ERR_TOO_LARGE, 413, "the body is too large");
     else if (http1->overhead > allowed)
         fail_body(connection, ERR_INVALID, 400, "too much chunk extension or trailer");
-    else if (complete)
+    else if (event == CHUNKED_END)
         end_body(connection);
     else if (http1->drained > DRAIN_MAX)
         loop_post(connection->io->loop, &exchange->task);
@@ -180,8 +168,7 @@ static size_t begin_body(struct connection *connection, struct http_exchange *ex
         return len == 0 ? 0 : take_length(connection, data, len);
     }
     http1->state = HTTP1_CHUNKED;
-    http1->parser.settings = (void *)(uintptr_t)&body_settings;
-    http1->parser.data = exchange;
+    http1->chunked = (struct chunked){0};
     return len == 0 ? 0 : take_chunked(connection, data, len);
 }
 
@@ -195,8 +182,8 @@ static size_t take_request(struct connection *connection, const uint8_t *data, s
         return len;
     }
     struct http1_refusal refusal = {0};
-    if (http1_parse_head(&connection->http1.parser, exchange, slice_of(data, head_len),
-                         &connection->io->server->limits, &refusal) < 0) {
+    if (http1_parse_head(exchange, slice_of(data, head_len), &connection->io->server->limits,
+                         &refusal) < 0) {
         refuse(connection, exchange, refusal.status, refusal.text);
         return len;
     }
@@ -224,12 +211,11 @@ static size_t take_head(struct connection *connection, const uint8_t *data, size
 {
     struct http1 *http1 = &connection->http1;
     size_t skipped = 0;
-    if (http1->scan.lines == 0) {
-        /* Section 2.2: an empty line before the request line is to be ignored. */
-        while (skipped < 4 && len - skipped >= 2 && memcmp(data + skipped, "\r\n", 2) == 0)
-            skipped += 2;
-        if (skipped > 0)
-            http1->scan = (struct http1_scan){0};
+    /* Section 2.2: empty lines before the request line are ignored. */
+    while (http1->scan.lines == 0 && len - skipped >= 2 && memcmp(data + skipped, "\r\n", 2) == 0) {
+        skipped += 2;
+        http1->scan = (struct http1_scan){0};
+        http1->in_head = false;
     }
     if (skipped == len)
         return skipped;

@@ -8,6 +8,8 @@
 
 #include "base/text.h"
 
+#include <llhttp.h>
+
 static int refuse(struct http1_refusal *refusal, int status, const char *text)
 {
     *refusal = (struct http1_refusal){.status = status, .text = text};
@@ -25,6 +27,8 @@ static int check_line(const struct http1_scan *scan, const uint8_t *data, size_t
     if (scan->lines > limits->header_count && line_len > 0)
         return refuse(refusal, 431, "too many header fields");
     uint8_t first = data[scan->line_start];
+    if (scan->lines == 0 && first == '\r')                              /* llhttp would skip it */
+        return refuse(refusal, 400, "bare CR before the request line"); /* section 2.2 */
     if (scan->lines > 0 && (first == ' ' || first == '\t'))
         return refuse(refusal, 400, "folded header line"); /* section 5.2 */
     return 0;
@@ -110,16 +114,51 @@ static int on_header_value(llhttp_t *parser, const char *at, size_t len)
     return 0;
 }
 
-/* reg-name, IP-literal and port of RFC 3986 are made of these. */
+static bool is_one_of(uint8_t c, const char *others)
+{
+    bool letter = (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z');
+    return letter || (c >= '0' && c <= '9') || (c != '\0' && strchr(others, c) != NULL);
+}
+
+/* RFC 3986 section 3.2.2, of its unreserved and sub-delims. Lists are refused: a comma is what
+ * several Host lines would be joined by. */
+static size_t reg_name_len(struct slice host)
+{
+    size_t len = 0;
+    while (len < host.len) {
+        bool escape = host.data[len] == '%' && host.len - len > 2 &&
+                      hex_digit_value((char)host.data[len + 1]) >= 0 &&
+                      hex_digit_value((char)host.data[len + 2]) >= 0;
+        if (!escape && !is_one_of(host.data[len], "-._~!$&'()*+;="))
+            break;
+        len += escape ? 3 : 1;
+    }
+    return len;
+}
+
+/* "[2001:db8::1]"; what stands in the brackets is not looked at closely. */
+static size_t ip_literal_len(struct slice host)
+{
+    size_t len = 1;
+    while (len < host.len && is_one_of(host.data[len], "-._~!$&'()*+;=:"))
+        len++;
+    return len > 1 && len < host.len && host.data[len] == ']' ? len + 1 : 0;
+}
+
+/* uri-host [ ":" port ], section 3.2 */
 static bool host_is_valid(struct slice host)
 {
-    if (host.len == 0 || host.len > 255 + 6)
+    enum { NAME_MAX_LEN = 255, PORT_MAX_LEN = 5 };
+    bool literal = host.len > 0 && host.data[0] == '[';
+    size_t len = literal ? ip_literal_len(host) : reg_name_len(host);
+    if (len == 0 || len > NAME_MAX_LEN)
         return false;
-    for (size_t i = 0; i < host.len; i++) {
-        uint8_t c = host.data[i];
-        bool good = (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') ||
-                    (c != '\0' && strchr("-._~!$&'()*+;=%:[]", c) != NULL);
-        if (!good)
+    if (len == host.len)
+        return true;
+    if (host.data[len] != ':' || host.len - len - 1 > PORT_MAX_LEN)
+        return false;
+    for (size_t i = len + 1; i < host.len; i++) {
+        if (host.data[i] < '0' || host.data[i] > '9')
             return false;
     }
     return true;
@@ -129,7 +168,9 @@ struct framing {
     struct http_header *host;
     const struct http_header *length;
     const struct http_header *coding;
-    const struct http_header *expect;
+    bool close;        /* a connection option */
+    bool expects;      /* 100-continue */
+    bool expects_more; /* something else */
 };
 
 static int note_once(const struct http_header **place, const struct http_header *header,
@@ -158,8 +199,15 @@ static int find_framing(struct http_exchange *exchange, struct framing *framing,
             framing->host = header;
             break;
         case 6:
-            if (slice_is_nocase(header->name, "expect"))
-                framing->expect = header;
+            if (slice_is_nocase(header->name, "expect")) {
+                bool known = slice_is_nocase(header->value, "100-continue");
+                framing->expects = true;
+                framing->expects_more |= !known;
+            }
+            break;
+        case 10:
+            if (slice_is_nocase(header->name, "connection"))
+                framing->close |= http_has_token(header->value, "close");
             break;
         case 14:
             if (slice_is_nocase(header->name, "content-length") &&
@@ -215,9 +263,9 @@ static int judge_body(struct parse *parse, const struct framing *framing)
             return refuse(parse->refusal, 413, "the body is too large");
         request->has_body = request->content_length > 0;
     }
-    if (framing->expect == NULL || exchange->http10)
+    if (!framing->expects || exchange->http10)
         return 0;
-    if (!slice_is_nocase(framing->expect->value, "100-continue")) /* RFC 9110 section 10.1.1 */
+    if (framing->expects_more) /* RFC 9110 section 10.1.1 */
         return refuse(parse->refusal, 417, "the only expectation that is met is 100-continue");
     exchange->expects_continue = request->has_body;
     return 0;
@@ -303,7 +351,8 @@ static int judge(struct parse *parse, const llhttp_t *parser)
     exchange->head_only = slice_is_str(request->method, "HEAD");
     exchange->upgrade = parser->upgrade != 0 && !exchange->http10 && !request->has_body;
     exchange->safe = (get || exchange->head_only) && !request->has_body && !exchange->upgrade;
-    exchange->keep_alive = llhttp_should_keep_alive(parser) == 1;
+    /* Section 9.3: "close" wins over "keep-alive", in HTTP/1.0 too. */
+    exchange->keep_alive = llhttp_should_keep_alive(parser) == 1 && !framing.close;
     return 0;
 }
 
@@ -314,8 +363,7 @@ static int on_headers_complete(llhttp_t *parser)
     if (judge(parse, parser) < 0)
         return -1;
     parser->upgrade = 0; /* whether there is one is the handler's decision */
-    /* A body of known length is counted by the connection: llhttp is told that there is none. */
-    return parse->exchange->request.content_length > 0 ? 1 : 0;
+    return parse->exchange->request.has_body ? 1 : 0; /* the body is the connection's business */
 }
 
 static int on_message_complete(llhttp_t *parser)
@@ -387,7 +435,7 @@ static int explain(const llhttp_t *parser, enum llhttp_errno error, struct slice
     }
 }
 
-int http1_parse_head(llhttp_t *parser, struct http_exchange *exchange, struct slice head,
+int http1_parse_head(struct http_exchange *exchange, struct slice head,
                      const struct http_limits *limits, struct http1_refusal *ret_refusal)
 {
     size_t masked = 0;
@@ -397,16 +445,14 @@ int http1_parse_head(llhttp_t *parser, struct http_exchange *exchange, struct sl
         return -1;
     struct parse parse = {.exchange = exchange, .limits = limits, .refusal = ret_refusal};
     const char *bytes = (const char *)exchange->head;
-    llhttp_init(parser, HTTP_REQUEST, &settings);
-    parser->data = &parse;
-    enum llhttp_errno error = llhttp_execute(parser, bytes, head.len);
-    parser->data = NULL;
-    bool chunked = exchange->request.content_length < 0;
-    bool good = parse.complete && ret_refusal->status == 0 &&
-                (chunked ? error == HPE_OK
-                         : error == HPE_PAUSED && llhttp_get_error_pos(parser) == bytes + head.len);
+    llhttp_t parser;
+    llhttp_init(&parser, HTTP_REQUEST, &settings);
+    parser.data = &parse;
+    enum llhttp_errno error = llhttp_execute(&parser, bytes, head.len);
+    bool good = parse.complete && ret_refusal->status == 0 && error == HPE_PAUSED &&
+                llhttp_get_error_pos(&parser) == bytes + head.len;
     if (!good)
-        return explain(parser, error, head, ret_refusal);
+        return explain(&parser, error, head, ret_refusal);
     if (masked > 0)
         memcpy(exchange->head, head.data, masked);
     return 0;

@@ -20,7 +20,6 @@ int http1_find_head(struct http1_scan *scan, const uint8_t *data, size_t len,
                     const struct http_limits *limits, size_t *ret_len,
                     struct http1_refusal *ret_refusal) MUST_USE;
 
-/* Copies the head into the exchange and fills in its request. The parser is left where a chunked
- * body begins. -1: refused. */
-int http1_parse_head(llhttp_t *parser, struct http_exchange *exchange, struct slice head,
+/* Copies the head into the exchange and fills in its request. -1: refused. */
+int http1_parse_head(struct http_exchange *exchange, struct slice head,
                      const struct http_limits *limits, struct http1_refusal *ret_refusal) MUST_USE;

@@ -55,9 +55,8 @@ static void parse(struct slice head, const struct http_limits *limits)
     exchange->header_capacity = HEADERS_INLINE;
     (void)pthread_mutex_init(&exchange->lock, NULL);
     (void)pthread_cond_init(&exchange->changed, NULL);
-    llhttp_t parser;
     struct http1_refusal refusal = {0};
-    if (http1_parse_head(&parser, exchange, head, limits, &refusal) == 0)
+    if (http1_parse_head(exchange, head, limits, &refusal) == 0)
         check(exchange, head.len, limits);
     else
         must(refusal.status >= 400 && refusal.text != NULL);

@@ -43,6 +43,7 @@ struct seen {
 
 static atomic_int requests_seen;
 static atomic_int aborts_seen;
+static atomic_int smuggled_seen; /* requests for /smuggled */
 
 static void end_exchange(struct http_exchange *exchange)
 {
@@ -140,6 +141,8 @@ static void on_request(void *context, struct http_exchange *exchange)
     http_set_data(exchange, seen);
     (void)atomic_fetch_add(&requests_seen, 1);
     struct slice path = http_request(exchange)->path;
+    if (slice_is_str(path, "/smuggled"))
+        (void)atomic_fetch_add(&smuggled_seen, 1);
     if (slice_is_str(path, "/chunked"))
         respond_in_parts(exchange, -1);
     else if (slice_is_str(path, "/eight"))
