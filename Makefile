@@ -43,10 +43,16 @@ bench: build ## measure deploy, packaging, verification, memory
 bench-serve: build ## measure the server inside beside its peers
 	@tests/bench/serve --build $(BUILD)
 
+SOAK_REQUESTS ?= 10000000
+SOAK_FLAGS ?=
+
+soak: build ## load the server inside with SOAK_REQUESTS checked requests for each way to serve
+	@MSE_BUILD=$(BUILD) tests/soak/soak --requests $(SOAK_REQUESTS) $(SOAK_FLAGS)
+
 install: build ## put the programs, man pages, completions and the systemd unit in place (PREFIX, DESTDIR)
 	@meson configure $(BUILD) -Dprefix=$(PREFIX) && DESTDIR=$(DESTDIR) meson install -C $(BUILD) --no-rebuild --quiet
 
 clean: ## remove everything that was built
 	@rm -rf build build-asan
 
-.PHONY: help demo test test-fast conformance lint build deps bench bench-serve install clean
+.PHONY: help demo test test-fast conformance lint build deps bench bench-serve soak install clean

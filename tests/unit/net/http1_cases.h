@@ -3,11 +3,11 @@
  * HTTP/1.1 on the wire: what a client sends, byte for byte, and what must come back, each with the
  * section of RFC 9112 (or RFC 9110 where it says so) that decides it. Behind each of the bad ones
  * comes a request that must not be taken for one. Used by http1_test.c, and by tests/serve through
- * `unit-net-http1 --cases`. HOST is server_fixture.h's.
+ * `unit-net-http1 --cases`.
  */
 #pragma once
 
-#include <stddef.h>
+#include "server_fixture.h"
 
 struct wire {
     const char *clause;

@@ -3,8 +3,6 @@
  * HTTP/1.1 on the wire: what a client sends, byte for byte, and what must come back, each with the
  * section of RFC 9112 (or RFC 9110 where it says so) that decides it.
  */
-#include "server_fixture.h"
-
 #include "http1_cases.h"
 
 /* Says what is wrong with what came back, if anything is. */

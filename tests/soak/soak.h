@@ -1,0 +1,209 @@
+// SPDX-License-Identifier: Apache-2.0
+/*
+ * What the files of mse-soak share: a load that knows every answer it must get. Each request
+ * carries a token in its path and in a header, and mostly gets its body made of it, so that an
+ * answer that was lost, cut or meant for somebody else shows. Connections end in every way that a
+ * client can leave in.
+ */
+#pragma once
+
+#include "base/buf.h"
+#include "net/loop.h"
+
+#include <netinet/in.h>
+#include <openssl/ssl.h>
+
+enum {
+    TOKEN_LEN = 24,
+    PIPELINE_MAX = 16,
+    LINE_MAX_SIZE = 512, /* of a response's head */
+    OUT_MAX = 8 * 1024 * 1024,
+};
+
+/* --- plan.c: what is asked for, all from the seed --- */
+
+struct rng {
+    uint64_t state;
+};
+
+void rng_seed(struct rng *rng, uint64_t seed, uint64_t stream);
+uint32_t rng_next(struct rng *rng);
+/* 0 to bound - 1; bound is at least 1. */
+uint32_t rng_below(struct rng *rng, uint32_t bound);
+bool rng_percent(struct rng *rng, uint32_t percent);
+
+enum kind {
+    KIND_TOKEN,  /* the body is the token */
+    KIND_LIST,   /* the token again and again up to `size`, in one piece */
+    KIND_PARTS,  /* the same in parts of unknown number */
+    KIND_FILE,   /* a part of a file of numbered lines */
+    KIND_ECHO,   /* what is sent comes back */
+    KIND_IGNORE, /* what is sent is not read */
+    KIND_EMPTY,  /* 204 */
+    KIND_SLEEP,  /* the token, after some milliseconds */
+    KIND_COUNT,
+};
+
+struct request {
+    enum kind kind;
+    bool head;    /* HEAD instead of GET */
+    bool chunked; /* the request's body */
+    bool expect;  /* asks for "100 Continue" and waits */
+    bool close;   /* the last: asks for the end of the connection */
+    char token[TOKEN_LEN + 1];
+    size_t size;   /* of the body that goes or comes */
+    size_t offset; /* KIND_FILE: of the first byte */
+    /* Places among the bytes that the connection sends. */
+    uint64_t begins_at;
+    uint64_t body_at;
+    uint64_t ends_at;
+};
+
+/* How a connection ends. The CUT ones leave something unanswered. */
+enum ending {
+    END_IDLE,      /* we close when all is answered */
+    END_ASKED,     /* "Connection: close" on the last request: the server closes */
+    END_HALF,      /* we shut down our side behind the last request: the server answers, closes */
+    CUT_CONNECT,   /* before the first byte */
+    CUT_HELLO,     /* TLS: in the middle of the ClientHello */
+    CUT_HANDSHAKE, /* TLS: behind the ClientHello */
+    CUT_HEAD,
+    CUT_BODY,
+    CUT_WAITING,  /* all is sent, nothing was read */
+    CUT_RESPONSE, /* in the middle of what comes back */
+    ENDING_COUNT,
+};
+
+struct plan {
+    unsigned requests;
+    unsigned depth; /* requests under way at once */
+    enum ending ending;
+    uint32_t cut_at; /* bytes, of what `ending` says */
+    bool reset;      /* leave with a reset instead of an end */
+    bool dawdle;     /* read slowly */
+    bool resume;     /* TLS: with the last session ticket */
+};
+
+struct soak;
+
+void plan_connection(struct soak *soak, struct rng *rng, struct plan *ret);
+/* Decides on a request and appends its bytes. `alone`: nothing else is under way. */
+int plan_request(struct soak *soak, struct rng *rng, bool alone, bool last, const struct plan *plan,
+                 struct request *ret, struct buf *out, struct err *err) MUST_USE;
+/* Byte number `at` of the body that must come back. */
+uint8_t request_byte(const struct request *request, size_t at);
+
+/* --- response.c: is it what was asked for? --- */
+
+enum response_state {
+    RESPONSE_LINE,
+    RESPONSE_FIELDS,
+    RESPONSE_BODY,
+    RESPONSE_CHUNK_SIZE,
+    RESPONSE_CHUNK,
+    RESPONSE_CHUNK_END,
+    RESPONSE_TRAILER,
+    RESPONSE_COMPLETE
+};
+
+struct response {
+    enum response_state state;
+    int status;
+    int64_t length; /* -1: not announced */
+    bool chunked;
+    bool close;
+    bool token_seen;
+    bool continued; /* a "100 Continue" came */
+    uint64_t left;  /* of the body or the chunk */
+    size_t body;    /* bytes so far */
+    char line[LINE_MAX_SIZE];
+    size_t line_len;
+};
+
+void response_begin(struct response *response);
+/* Takes bytes up to the end of the response; returns how many. On a wrong one *wrong says what. */
+size_t response_feed(struct response *response, const struct request *request, struct slice bytes,
+                     const char **wrong);
+
+/* --- client.c: one connection after the other --- */
+
+enum client_state { CLIENT_OFF, CLIENT_CONNECTING, CLIENT_HANDSHAKE, CLIENT_OPEN };
+
+struct client {
+    struct soak *soak;
+    struct loop_watch watch;
+    struct loop_timer timer; /* while it rests */
+    struct rng rng;
+    struct plan plan;
+    enum client_state state;
+    SSL *ssl;
+    struct buf out;
+    uint64_t sent;     /* bytes of this connection, also those that left `out` */
+    uint64_t made_len; /* bytes of this connection, sent or in `out` */
+    uint64_t received;
+    unsigned made; /* requests */
+    struct request under_way[PIPELINE_MAX];
+    unsigned first;
+    unsigned count;
+    unsigned counted; /* of those under way: counted as sent */
+    struct response response;
+    bool write_blocked;
+    bool shut;    /* our side */
+    bool leaving; /* the server may close now */
+    bool resting;
+    bool refused;
+    int64_t progress_us;
+};
+
+int client_init(struct client *client, struct soak *soak, uint64_t number);
+void client_done(struct client *client);
+/* Looks for clients that wait for too long. */
+void client_check(struct client *client);
+/* Connects, unless all is done. */
+void client_begin(struct client *client);
+
+/* --- soak.c --- */
+
+struct soak_options {
+    struct sockaddr_in address;
+    unsigned connections;
+    uint64_t requests; /* 0: until the time is over */
+    uint64_t seconds;
+    uint64_t seed;
+    uint32_t cut_percent;    /* connections that end in a CUT */
+    uint32_t per_connection; /* mean number of requests */
+    uint32_t max_size;
+    int64_t patience_ms;
+    bool tls;
+    bool until_stopped; /* the server is going to be stopped: then it may close idle connections */
+};
+
+struct soak {
+    struct soak_options options;
+    struct loop *loop;
+    SSL_CTX *tls;
+    SSL_SESSION *session;
+    struct client *clients;
+    struct loop_timer second;
+    int64_t started_us;
+    unsigned active;
+    bool finishing;   /* enough was sent */
+    bool server_gone; /* it does not accept any more (until_stopped) */
+    uint64_t tokens;
+    /* counters */
+    uint64_t sent;        /* requests whose last byte was written */
+    uint64_t verified;    /* answered, and every byte as it must be */
+    uint64_t cut;         /* sent, then we left */
+    uint64_t unread;      /* until_stopped: closed without a byte of an answer */
+    uint64_t partial;     /* requests that we left in the middle of */
+    uint64_t connections; /* made */
+    uint64_t handshakes;
+    uint64_t resumed;
+    uint64_t errors;
+    uint64_t endings[ENDING_COUNT];
+    uint64_t kinds[KIND_COUNT]; /* verified ones */
+    uint64_t body_bytes;        /* verified ones */
+};
+
+/* Counts an error and says what it was (the first few). */
+void soak_error(struct soak *soak, const struct request *request, const char *what);
