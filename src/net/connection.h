@@ -28,8 +28,8 @@ enum {
     HEAD_INLINE = 1024,
     HEADERS_INLINE = 32,
     SPARE_EXCHANGES = 256,
-    KEEP_BUFFER = 32 * 1024,       /* larger buffers are not kept for the next request */
-    KEEP_TOTAL = 16 * 1024 * 1024, /* but for so many bytes of an I/O thread's spare exchanges */
+    KEEP_BUFFER = 32 * 1024,       /* what is kept of a buffer for the next request */
+    KEEP_TOTAL = 16 * 1024 * 1024, /* and of all buffers of an I/O thread's spare exchanges */
     ADDRESS_SIZE = 46,
     SURPLUS_MAX = 64, /* connections over the limit that are let in to hear 503 */
 };
@@ -231,7 +231,7 @@ struct io_thread {
     bool quitting;            /* ends when the last exchange is back */
     struct http_exchange *spare;
     size_t spare_count;
-    size_t kept_bytes;              /* of large buffers among the spare exchanges */
+    size_t kept_bytes;              /* of the spare exchanges' buffers */
     size_t exchange_count;          /* not spare */
     bool called_handler;            /* in this round */
     struct http_server_stats stats; /* written here, read from elsewhere: relaxed atomics */

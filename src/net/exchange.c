@@ -26,6 +26,11 @@ static struct http_exchange *allocate(struct err *err)
     return exchange;
 }
 
+static size_t kept_by(const struct http_exchange *exchange)
+{
+    return exchange->in.cap + exchange->out.cap + exchange->sending.cap + exchange->fields.cap;
+}
+
 int exchange_new(struct connection *connection, struct http_exchange **ret, struct err *err)
 {
     struct io_thread *io = connection->io;
@@ -33,8 +38,7 @@ int exchange_new(struct connection *connection, struct http_exchange **ret, stru
     if (exchange != NULL) {
         io->spare = exchange->next;
         io->spare_count--;
-        if (exchange->out.cap > KEEP_BUFFER)
-            io->kept_bytes -= exchange->out.cap;
+        io->kept_bytes -= kept_by(exchange);
     } else {
         exchange = allocate(err);
         if (exchange == NULL)
@@ -145,6 +149,12 @@ void exchange_free(struct http_exchange *exchange)
     free(exchange);
 }
 
+static void keep_buffer(struct output *buffer, size_t max, size_t *room)
+{
+    output_reset(buffer, max < *room ? max : *room);
+    *room -= buffer->cap;
+}
+
 /* Large buffers are kept while they are few: a fresh megabyte costs more in page faults than in
  * TLS. */
 static void keep_buffers(struct http_exchange *exchange)
@@ -156,13 +166,11 @@ static void keep_buffers(struct http_exchange *exchange)
         exchange->sending = swap;
     }
     size_t room = KEEP_TOTAL - io->kept_bytes;
-    bool keep_large = exchange->out.cap > KEEP_BUFFER && exchange->out.cap <= room;
-    output_reset(&exchange->in, KEEP_BUFFER);
-    output_reset(&exchange->sending, KEEP_BUFFER);
-    output_reset(&exchange->fields, KEEP_BUFFER);
-    output_reset(&exchange->out, keep_large ? exchange->out.cap : KEEP_BUFFER);
-    if (keep_large)
-        io->kept_bytes += exchange->out.cap;
+    keep_buffer(&exchange->out, KEEP_TOTAL, &room);
+    keep_buffer(&exchange->in, KEEP_BUFFER, &room);
+    keep_buffer(&exchange->sending, KEEP_BUFFER, &room);
+    keep_buffer(&exchange->fields, KEEP_BUFFER, &room);
+    io->kept_bytes = KEEP_TOTAL - room;
 }
 
 /* Everything back to zero but the lock, the inline arrays and the buffers' memory. */
