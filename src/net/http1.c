@@ -53,7 +53,7 @@ static void end_body(struct connection *connection)
     connection->http1.state = HTTP1_HEAD;
     connection->http1.receiving = NULL;
     connection->since_us = loop_now_us(connection->io->loop);
-    if (!exchange->keep_alive)
+    if (!exchange->keep_alive || connection->stopping)
         connection->http1.state = HTTP1_STOP;
     exchange_body_end(exchange);
     loop_post(connection->io->loop, &exchange->task); /* its response may have waited for this */
@@ -387,7 +387,7 @@ static bool must_close(const struct http_exchange *exchange, const struct respon
     bool body_unasked =
         exchange->expects_continue && !exchange->continue_sent && exchange->body_state == BODY_OPEN;
     return !exchange->keep_alive || exchange->close_after || own->close || unbounded ||
-           body_unasked || atomic_load(&exchange->io->server->stopping);
+           body_unasked;
 }
 
 static int start(struct http_exchange *exchange, const struct response_head *head, struct err *err)
@@ -655,10 +655,17 @@ static void stop(struct connection *connection)
 {
     connection->stopping = true;
     connection->close_when_done = true;
-    if (connection->linked_count == 0)
+    if (connection->linked_count == 0) {
         connection_finish(connection);
-    else if (connection->http1.state == HTTP1_HEAD)
+        return;
+    }
+    if (connection->http1.state == HTTP1_HEAD)
         connection->http1.state = HTTP1_STOP;
+    /* Only the last may say so: those behind a "Connection: close" would get no answer. */
+    struct http_exchange *last = connection->last;
+    (void)pthread_mutex_lock(&last->lock);
+    last->close_after = true;
+    (void)pthread_mutex_unlock(&last->lock);
 }
 
 static void close_http1(struct connection *connection)

@@ -87,7 +87,8 @@ static void on_end(struct client *client)
 {
     struct soak *soak = client->soak;
     bool begun = client->response.state != RESPONSE_LINE || client->response.line_len > 0;
-    if (client->count == 0 && (client->leaving || soak->options.until_stopped)) {
+    bool answered_early = client->out.len > 0; /* a body that is not read, not all sent yet */
+    if (client->count == 0 && (client->leaving || answered_early || soak->options.until_stopped)) {
         soak->endings[client->plan.ending]++;
         disconnect(client);
     } else if (soak->options.until_stopped && !begun && !client->response.continued) {
@@ -188,6 +189,7 @@ static bool send_requests(struct client *client)
         ssize_t sent = write_some(client, client->out.data, len);
         if (sent < 0) {
             /* The server may have answered and closed already: what it said comes first. */
+            client->leaving |= client->count == 0;
             client->out.len = 0;
             client->write_blocked = false;
             return true;
