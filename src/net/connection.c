@@ -250,12 +250,13 @@ static void on_timer(struct loop_timer *timer)
         arm(connection);
         return;
     }
-    count(&connection->io->stats.timeouts, 1);
     bool over = surplus_deadline_us(connection) <= loop_now_us(connection->io->loop);
-    if (connection->phase == PHASE_HTTP && !over)
+    if (connection->phase == PHASE_HTTP && !over) {
         connection->protocol->late(connection);
-    else
-        connection_close(connection);
+        return;
+    }
+    count(&connection->io->stats.timeouts, 1);
+    connection_close(connection);
 }
 
 void connection_update(struct connection *connection)

@@ -67,7 +67,11 @@ struct http_exchange {
     bool want_body;        /* the handler's body callback may be called */
     int32_t stream_id;     /* HTTP/2 */
     bool submitted;        /* HTTP/2: the response's head was given to nghttp2 */
+    bool begun;            /* HTTP/2: its header fields are complete */
     bool too_large;        /* HTTP/2: not all of its header fields were kept */
+    bool host_conflict;    /* HTTP/2: Host says something else than :authority */
+    int64_t heard_us;      /* HTTP/2: when the client last sent of it, or could */
+    int64_t waiting_us;    /* HTTP/2: since when bytes of the response wait, 0: none do */
     size_t dropped;        /* HTTP/2: body bytes that nobody wanted */
     bool owing;            /* HTTP/2: the client has not ended the request */
     size_t owed;           /* HTTP/2: body bytes that are not given back to the windows yet */
@@ -115,7 +119,8 @@ struct protocol {
     void (*flush)(struct connection *connection);
     /* The client has ended its sending side. */
     void (*end_of_input)(struct connection *connection);
-    /* When does something here take too long (monotonic microseconds), and what then. */
+    /* When does something here take too long (monotonic microseconds), and what then (it counts
+     * what it ended as a time-out). */
     int64_t (*deadline_us)(const struct connection *connection);
     void (*late)(struct connection *connection);
     /* The server is stopping: announce it, close when idle. */
@@ -242,6 +247,7 @@ struct http_server {
     struct http_limits limits;
     const struct http_handler *handler;
     void *context;
+    bool extended_connect;
     void (*round_end)(void *context);
     struct listener *listeners;
     size_t listener_count;
@@ -320,6 +326,7 @@ struct exchange_view {
     bool close_after;
     bool upgraded;
     bool body_paused;
+    bool more; /* there is something behind what is in `sending` */
 };
 /* Moves what is in `out` to `sending` when that is empty. */
 struct exchange_view exchange_take(struct http_exchange *exchange);
@@ -327,6 +334,8 @@ struct exchange_view exchange_take(struct http_exchange *exchange);
 void exchange_sent(struct http_exchange *exchange, size_t sent);
 /* Frees or keeps for the next request; the handler has released it and nothing is linked. */
 void exchange_recycle(struct http_exchange *exchange);
+/* The connection is gone, or about to be: so are all that are linked. */
+void exchange_drop_all(struct connection *connection);
 /* It is not linked any more: recycles it where the handler has released it or never had it. */
 void exchange_let_go(struct http_exchange *exchange);
 void exchange_free(struct http_exchange *exchange);
@@ -335,6 +344,8 @@ void exchange_free(struct http_exchange *exchange);
 bool exchange_refuse(struct http_exchange *exchange, int status, const char *text);
 bool exchange_is_released(struct http_exchange *exchange);
 bool exchange_is_upgraded(struct http_exchange *exchange);
+/* Upgraded, and the handler has not ended it. */
+bool exchange_is_tunnel(struct http_exchange *exchange);
 /* Will anybody read more of the body? */
 bool exchange_wants_body(struct http_exchange *exchange);
 /* Is there some of the body that nobody has read yet? */

@@ -56,6 +56,12 @@ int exchange_new(struct connection *connection, struct http_exchange **ret, stru
     exchange->task.data = exchange;
     exchange->left = -1;
     exchange->next = NULL;
+    exchange->request.tls = connection->ssl != NULL;
+    exchange->request.client_address = connection->address;
+    exchange->request.client_port = connection->port;
+    exchange->request.peer_known = connection->peer_known;
+    exchange->request.peer_uid = connection->peer_uid;
+    exchange->request.peer_pid = connection->peer_pid;
     *ret = exchange;
     return 0;
 }
@@ -218,6 +224,16 @@ void exchange_let_go(struct http_exchange *exchange)
         exchange_recycle(exchange);
 }
 
+void exchange_drop_all(struct connection *connection)
+{
+    while (connection->first != NULL) {
+        struct http_exchange *exchange = connection->first;
+        exchange_unlink(exchange);
+        exchange_gone(exchange);
+        exchange_let_go(exchange);
+    }
+}
+
 void exchange_hand_over(struct http_exchange *exchange)
 {
     struct io_thread *io = exchange->io;
@@ -242,6 +258,14 @@ bool exchange_is_upgraded(struct http_exchange *exchange)
     bool upgraded = exchange->upgraded;
     (void)pthread_mutex_unlock(&exchange->lock);
     return upgraded;
+}
+
+bool exchange_is_tunnel(struct http_exchange *exchange)
+{
+    (void)pthread_mutex_lock(&exchange->lock);
+    bool tunnel = exchange->upgraded && exchange->stage != RESPONSE_ENDED;
+    (void)pthread_mutex_unlock(&exchange->lock);
+    return tunnel;
 }
 
 /* Under the lock. A response that is complete, or a handler that let go, wants no more of it. */
@@ -363,6 +387,7 @@ struct exchange_view exchange_take(struct http_exchange *exchange)
         .close_after = exchange->close_after,
         .upgraded = exchange->upgraded,
         .body_paused = exchange->body_paused,
+        .more = output_left(&exchange->out) > 0,
     };
     if (exchange->stage == RESPONSE_ENDED && exchange->body_paused) {
         /* What is left of the body is of no use to anybody. */
@@ -568,6 +593,11 @@ int http_body_read_wait(struct http_exchange *exchange, void *to, size_t size, s
     return result;
 }
 
+static bool is_upgrade(const struct http_exchange *exchange, int status)
+{
+    return exchange->stream_id == 0 ? status == 101 : exchange->upgrade && status / 100 == 2;
+}
+
 /* Under the lock, with a checked head. */
 static int start(struct http_exchange *exchange, const struct response_head *head, struct err *err)
 {
@@ -580,7 +610,7 @@ static int start(struct http_exchange *exchange, const struct response_head *hea
     exchange->status = head->status;
     exchange->no_body = exchange->head_only || head->status == 204 || head->status == 304;
     exchange->left = head->content_length;
-    exchange->upgraded = head->status == 101;
+    exchange->upgraded = is_upgrade(exchange, head->status);
     if (exchange->protocol->start(exchange, head, err) < 0)
         return -1;
     exchange->stage = RESPONSE_STARTED;
@@ -662,7 +692,7 @@ int http_respond_start(struct http_exchange *exchange, int status, const char *r
         return -1;
     (void)pthread_mutex_lock(&exchange->lock);
     int result = start(exchange, &head, err);
-    bool send_now = status == 101;
+    bool send_now = result == 0 && exchange->upgraded;
     (void)pthread_mutex_unlock(&exchange->lock);
     if (send_now)
         post(exchange); /* otherwise the head goes with the first bytes of the body */

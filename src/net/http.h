@@ -25,6 +25,9 @@ struct http_request {
     struct slice target; /* as received */
     struct slice path;   /* raw, before '?' (absolute-form already reduced) */
     struct slice query;  /* raw, behind '?', may be empty */
+    /* What an extended CONNECT wants to speak ("websocket", RFC 8441), else empty. Status 200 says
+     * yes, and what follows is as after a 101 (http_respond_start). */
+    struct slice protocol;
     int version_major;
     int version_minor;
     const struct http_header *headers;
@@ -84,8 +87,8 @@ int http_respond(struct http_exchange *exchange, int status, const struct http_h
                  size_t header_count, struct slice body, struct err *err) MUST_USE;
 /* In parts. content_length -1: chunked (HTTP/1.0: until close). reason NULL: the usual one. The
  * head goes out with the first bytes of the body. Status 101 (HTTP/1.1, a request with Upgrade)
- * goes out at once, and from then on http_body_read and http_respond_write carry the other
- * protocol's bytes. */
+ * and 2xx (HTTP/2, an extended CONNECT) go out at once, and from then on http_body_read and
+ * http_respond_write carry the other protocol's bytes. */
 int http_respond_start(struct http_exchange *exchange, int status, const char *reason,
                        const struct http_header *headers, size_t header_count,
                        int64_t content_length, struct err *err) MUST_USE;

@@ -136,18 +136,6 @@ static bool may_begin(const struct connection *connection, const uint8_t *data, 
     return len >= 5 && (memcmp(data, "GET /", 5) == 0 || memcmp(data, "HEAD ", 5) == 0);
 }
 
-static void describe(struct connection *connection, struct http_exchange *exchange)
-{
-    struct http_request *request = &exchange->request;
-    request->tls = connection->ssl != NULL;
-    request->client_address = connection->address;
-    request->client_port = connection->port;
-    request->peer_known = connection->peer_known;
-    request->peer_uid = connection->peer_uid;
-    request->peer_pid = connection->peer_pid;
-    exchange->started_us = loop_now_us(connection->io->loop);
-}
-
 /* What of the body came with the head, before the handler hears of it. */
 static size_t begin_body(struct connection *connection, struct http_exchange *exchange,
                          const uint8_t *data, size_t len)
@@ -191,7 +179,7 @@ static size_t take_request(struct connection *connection, const uint8_t *data, s
         refuse(connection, exchange, 503, "too many connections");
         return len;
     }
-    describe(connection, exchange);
+    exchange->started_us = loop_now_us(connection->io->loop);
     exchange->keep_alive = exchange->keep_alive && !connection->stopping;
     if (!exchange->keep_alive)
         connection->close_when_done = true;
@@ -634,6 +622,7 @@ static void late(struct connection *connection)
 {
     struct http1 *http1 = &connection->http1;
     struct http_exchange *exchange;
+    count(&connection->io->stats.timeouts, 1);
     if (connection->write_blocked ||
         (connection->peer_shut && connection->linked_count > 0 && !http1->in_head)) {
         connection_close(connection);
@@ -671,12 +660,7 @@ static void stop(struct connection *connection)
 static void close_http1(struct connection *connection)
 {
     connection->http1.receiving = NULL;
-    while (connection->first != NULL) {
-        struct http_exchange *exchange = connection->first;
-        exchange_unlink(exchange);
-        exchange_gone(exchange);
-        exchange_let_go(exchange);
-    }
+    exchange_drop_all(connection);
 }
 
 const struct protocol protocol_http1 = {

@@ -114,56 +114,6 @@ static int on_header_value(llhttp_t *parser, const char *at, size_t len)
     return 0;
 }
 
-static bool is_one_of(uint8_t c, const char *others)
-{
-    bool letter = (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z');
-    return letter || (c >= '0' && c <= '9') || (c != '\0' && strchr(others, c) != NULL);
-}
-
-/* RFC 3986 section 3.2.2, of its unreserved and sub-delims. Lists are refused: a comma is what
- * several Host lines would be joined by. */
-static size_t reg_name_len(struct slice host)
-{
-    size_t len = 0;
-    while (len < host.len) {
-        bool escape = host.data[len] == '%' && host.len - len > 2 &&
-                      hex_digit_value((char)host.data[len + 1]) >= 0 &&
-                      hex_digit_value((char)host.data[len + 2]) >= 0;
-        if (!escape && !is_one_of(host.data[len], "-._~!$&'()*+;="))
-            break;
-        len += escape ? 3 : 1;
-    }
-    return len;
-}
-
-/* "[2001:db8::1]"; what stands in the brackets is not looked at closely. */
-static size_t ip_literal_len(struct slice host)
-{
-    size_t len = 1;
-    while (len < host.len && is_one_of(host.data[len], "-._~!$&'()*+;=:"))
-        len++;
-    return len > 1 && len < host.len && host.data[len] == ']' ? len + 1 : 0;
-}
-
-/* uri-host [ ":" port ], section 3.2 */
-static bool host_is_valid(struct slice host)
-{
-    enum { NAME_MAX_LEN = 255, PORT_MAX_LEN = 5 };
-    bool literal = host.len > 0 && host.data[0] == '[';
-    size_t len = literal ? ip_literal_len(host) : reg_name_len(host);
-    if (len == 0 || len > NAME_MAX_LEN)
-        return false;
-    if (len == host.len)
-        return true;
-    if (host.data[len] != ':' || host.len - len - 1 > PORT_MAX_LEN)
-        return false;
-    for (size_t i = len + 1; i < host.len; i++) {
-        if (host.data[i] < '0' || host.data[i] > '9')
-            return false;
-    }
-    return true;
-}
-
 struct framing {
     struct http_header *host;
     const struct http_header *length;
@@ -271,17 +221,6 @@ static int judge_body(struct parse *parse, const struct framing *framing)
     return 0;
 }
 
-static void split_query(struct http_request *request, struct slice rest)
-{
-    const uint8_t *mark = rest.len == 0 ? NULL : memchr(rest.data, '?', rest.len);
-    size_t path_len = mark == NULL ? rest.len : (size_t)(mark - rest.data);
-    request->path = slice_of(rest.data, path_len);
-    if (path_len == 0)
-        request->path = slice_str("/"); /* RFC 9110 section 4.2.3 */
-    request->query = mark == NULL ? slice_of(rest.data + rest.len, 0)
-                                  : slice_of(mark + 1, rest.len - path_len - 1);
-}
-
 /* Section 3.2.2: the target's authority takes the place of Host. */
 static int reduce_absolute(struct parse *parse, struct http_header *host, size_t scheme_len)
 {
@@ -292,11 +231,11 @@ static int reduce_absolute(struct parse *parse, struct http_header *host, size_t
     while (len < rest.len && rest.data[len] != '/' && rest.data[len] != '?')
         len++;
     struct slice authority = slice_of(rest.data, len);
-    if (!host_is_valid(authority))
+    if (!http_host_is_valid(authority))
         return refuse(parse->refusal, 400, "malformed request target");
     if (host != NULL)
         host->value = authority;
-    split_query(request, slice_of(rest.data + len, rest.len - len));
+    http_split_target(request, slice_of(rest.data + len, rest.len - len));
     return 0;
 }
 
@@ -313,11 +252,11 @@ static int judge_target(struct parse *parse, struct http_header *host)
     if (slice_is_str(request->method, "CONNECT"))
         return refuse(parse->refusal, 501, "this is no proxy");
     if (target.data[0] == '/') {
-        split_query(request, target);
+        http_split_target(request, target);
         return 0;
     }
     if (slice_is_str(target, "*") && slice_is_str(request->method, "OPTIONS")) {
-        split_query(request, target);
+        http_split_target(request, target);
         return 0;
     }
     static const char *const schemes[] = {"http://", "https://"};
@@ -343,7 +282,7 @@ static int judge(struct parse *parse, const llhttp_t *parser)
         return -1;
     if (framing.host == NULL && !exchange->http10)
         return refuse(parse->refusal, 400, "no Host"); /* section 3.2 */
-    if (framing.host != NULL && !host_is_valid(framing.host->value))
+    if (framing.host != NULL && !http_host_is_valid(framing.host->value))
         return refuse(parse->refusal, 400, "malformed Host");
     if (judge_body(parse, &framing) < 0 || judge_target(parse, framing.host) < 0)
         return -1;

@@ -5,6 +5,8 @@
  */
 #include "net/output.h"
 
+#include "base/text.h"
+
 #include <stdio.h>
 #include <stdlib.h>
 #include <time.h>
@@ -122,6 +124,67 @@ bool http_has_token(struct slice value, const char *token)
         value = slice_of(value.data + skip, value.len - skip);
     }
     return false;
+}
+
+static bool is_one_of(uint8_t c, const char *others)
+{
+    bool letter = (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z');
+    return letter || (c >= '0' && c <= '9') || (c != '\0' && strchr(others, c) != NULL);
+}
+
+/* RFC 3986 section 3.2.2, of its unreserved and sub-delims. Lists are refused: a comma is what
+ * several Host lines would be joined by. */
+static size_t reg_name_len(struct slice host)
+{
+    size_t len = 0;
+    while (len < host.len) {
+        bool escape = host.data[len] == '%' && host.len - len > 2 &&
+                      hex_digit_value((char)host.data[len + 1]) >= 0 &&
+                      hex_digit_value((char)host.data[len + 2]) >= 0;
+        if (!escape && !is_one_of(host.data[len], "-._~!$&'()*+;="))
+            break;
+        len += escape ? 3 : 1;
+    }
+    return len;
+}
+
+/* "[2001:db8::1]"; what stands in the brackets is not looked at closely. */
+static size_t ip_literal_len(struct slice host)
+{
+    size_t len = 1;
+    while (len < host.len && is_one_of(host.data[len], "-._~!$&'()*+;=:"))
+        len++;
+    return len > 1 && len < host.len && host.data[len] == ']' ? len + 1 : 0;
+}
+
+/* uri-host [ ":" port ], RFC 9112 section 3.2 */
+bool http_host_is_valid(struct slice host)
+{
+    enum { NAME_MAX_LEN = 255, PORT_MAX_LEN = 5 };
+    bool literal = host.len > 0 && host.data[0] == '[';
+    size_t len = literal ? ip_literal_len(host) : reg_name_len(host);
+    if (len == 0 || len > NAME_MAX_LEN)
+        return false;
+    if (len == host.len)
+        return true;
+    if (host.data[len] != ':' || host.len - len - 1 > PORT_MAX_LEN)
+        return false;
+    for (size_t i = len + 1; i < host.len; i++) {
+        if (host.data[i] < '0' || host.data[i] > '9')
+            return false;
+    }
+    return true;
+}
+
+void http_split_target(struct http_request *request, struct slice rest)
+{
+    const uint8_t *mark = rest.len == 0 ? NULL : memchr(rest.data, '?', rest.len);
+    size_t path_len = mark == NULL ? rest.len : (size_t)(mark - rest.data);
+    request->path = slice_of(rest.data, path_len);
+    if (path_len == 0)
+        request->path = slice_str("/"); /* RFC 9110 section 4.2.3 */
+    request->query = mark == NULL ? slice_of(rest.data + rest.len, 0)
+                                  : slice_of(mark + 1, rest.len - path_len - 1);
 }
 
 size_t decimal_format(uint64_t value, char *to)

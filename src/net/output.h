@@ -63,6 +63,10 @@ bool slice_is_nocase(struct slice a, const char *text);
 bool http_is_token(struct slice text);
 /* RFC 9110 section 5.5, without leading and trailing white space */
 bool http_is_field_value(struct slice text);
+/* Host, or :authority: uri-host and port (RFC 9112 section 3.2). Lists and userinfo are none. */
+bool http_host_is_valid(struct slice host);
+/* Path and query of a target from its path on. */
+void http_split_target(struct http_request *request, struct slice rest);
 /* Decimal digits of value; returns how many (at most 20). */
 size_t decimal_format(uint64_t value, char *to);
 /* 1*DIGIT up to INT64_MAX. */

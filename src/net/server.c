@@ -433,6 +433,7 @@ int http_server_start(const struct http_server_config *config, struct http_serve
     http_limits_complete(&server->limits);
     server->handler = config->handler;
     server->context = config->context;
+    server->extended_connect = config->extended_connect;
     server->round_end = config->round_end;
     (void)pthread_mutex_init(&server->lock, NULL);
     init_condition(&server->emptied);

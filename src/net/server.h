@@ -47,6 +47,9 @@ struct http_server_config {
     struct http_limits limits;
     const struct http_handler *handler;
     void *context;
+    /* HTTP/2: offer extended CONNECT (RFC 8441). The handler must know it: it gets requests with
+     * the method CONNECT and a `protocol`. */
+    bool extended_connect;
     /* May be NULL. Runs on an I/O thread at the end of each round in which `request` or `body` was
      * called: the place to wake worker threads once for all of them. */
     void (*round_end)(void *context);

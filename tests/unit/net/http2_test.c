@@ -262,9 +262,10 @@ enum {
     SETTINGS = 4,
     PING = 6,
     GOAWAY = 7,
+    WINDOW_UPDATE = 8,
     CONTINUATION = 9
 };
-enum { END_STREAM = 1, END_HEADERS = 4, ENHANCE_YOUR_CALM = 11 };
+enum { END_STREAM = 1, END_HEADERS = 4, CANCEL = 8, ENHANCE_YOUR_CALM = 11 };
 
 /* GET https://a/hold: static table entries, and literals without indexing */
 static const char held_request[] = "\x82\x87\x01\x01"
@@ -502,6 +503,257 @@ static void a_slow_body_times_out_alone(void **state)
     wait_for(&aborts_seen, 1);
 }
 
+static void expect_reset(struct raw *raw, uint32_t stream, int code)
+{
+    AUTO_BUF struct buf payload = BUF_INIT(1 << 24);
+    if (!read_until(raw, RST_STREAM, stream, &payload))
+        fail_msg("stream %u is not reset", stream);
+    assert_int_equal(payload.data[3], code);
+}
+
+/* Whoever opens no window holds a stream, and a thread of the app, for so long and no longer. */
+static void a_stream_that_takes_nothing_is_reset(void **state)
+{
+    (void)state;
+    struct http_limits limits = {.write_timeout_ms = 50};
+    start_tls_server(&limits);
+    struct raw raw = {0};
+    AUTO_BUF struct buf payload = BUF_INIT(1 << 24);
+    greet(&raw);
+    assert_true(write_frame(&raw, SETTINGS, 0, 0, slice_of("\0\4\0\0\0\0", 6)));
+    assert_true(write_frame(&raw, HEADERS, END_HEADERS | END_STREAM, 1,
+                            slice_of(plain_request, sizeof(plain_request) - 1)));
+    assert_true(read_until(&raw, HEADERS, 1, &payload));
+    assert_true(write_frame(&raw, PING, 0, 0, slice_of("12345678", 8))); /* of no help */
+    expect_reset(&raw, 1, CANCEL);
+    assert_true(write_frame(&raw, SETTINGS, 0, 0, slice_of("\0\4\0\0\xff\xff", 6)));
+    assert_true(write_frame(&raw, HEADERS, END_HEADERS | END_STREAM, 3,
+                            slice_of(plain_request, sizeof(plain_request) - 1)));
+    assert_true(read_until(&raw, DATA, 3, &payload)); /* the connection is as good as before */
+    struct http_server_stats stats;
+    http_server_stats(server, &stats);
+    assert_int_equal(stats.timeouts, 1);
+    close_raw(&raw);
+}
+
+/* A window of one byte at a time: slow, but it moves. */
+static void a_tiny_window_is_served(void **state)
+{
+    (void)state;
+    struct http_limits limits = {.write_timeout_ms = 5000};
+    start_tls_server(&limits);
+    struct raw raw = {0};
+    AUTO_BUF struct buf payload = BUF_INIT(1 << 24);
+    greet(&raw);
+    assert_true(write_frame(&raw, SETTINGS, 0, 0, slice_of("\0\4\0\0\0\1", 6)));
+    assert_true(write_frame(&raw, HEADERS, END_HEADERS | END_STREAM, 1,
+                            slice_of(plain_request, sizeof(plain_request) - 1)));
+    char body[11] = {0};
+    for (size_t i = 0; i < sizeof(body) - 1; i++) {
+        assert_true(read_until(&raw, DATA, 1, &payload));
+        assert_int_equal(payload.len, 1);
+        body[i] = (char)payload.data[0];
+        assert_true(write_frame(&raw, WINDOW_UPDATE, 0, 1, slice_of("\0\0\0\1", 4)));
+    }
+    assert_string_equal(body, "GET / ? ho");
+    close_raw(&raw);
+    probe();
+}
+
+static void a_header_block_without_end_ends_the_connection(void **state)
+{
+    (void)state;
+    struct http_limits limits = {.header_timeout_ms = 50};
+    start_tls_server(&limits);
+    struct raw raw = {0};
+    greet(&raw);
+    assert_true(write_frame(&raw, HEADERS, END_STREAM, 1, slice_of("\x82", 1)));
+    expect_goaway(&raw, ENHANCE_YOUR_CALM);
+    close_raw(&raw);
+    assert_int_equal(atomic_load(&requests_seen), 0);
+    probe();
+}
+
+static void continuations_without_end_end_the_connection(void **state)
+{
+    (void)state;
+    start_tls_server(NULL);
+    struct raw raw = {0};
+    greet(&raw);
+    bool writing = write_frame(&raw, HEADERS, END_STREAM, 1, slice_of("\x82", 1));
+    for (int i = 0; i < 100 && writing; i++)
+        writing = write_frame(&raw, CONTINUATION, 0, 1, slice_of("\0\1x\1y", 5));
+    expect_goaway(&raw, ENHANCE_YOUR_CALM);
+    close_raw(&raw);
+    probe();
+}
+
+/* One field of 3,900 bytes in the table, then a byte for each time that it is meant again. */
+static void a_header_bomb_ends_the_connection(void **state)
+{
+    (void)state;
+    enum { VALUE = 3900, AGAIN = 10000 };
+    start_tls_server(NULL);
+    struct raw raw = {0};
+    AUTO_BUF struct buf block = BUF_INIT(1 << 16);
+    greet(&raw);
+    /* literal with incremental indexing, a new name, the value's length 127 + 3773 (RFC 7541) */
+    assert_int_equal(buf_bytes(&block, slice_of("\x82\x87\x84\x40\x01x\x7f\xbd\x1d", 9), &err), 0);
+    memset(buf_reserve(&block, VALUE, &err), 'v', VALUE);
+    block.len += VALUE;
+    memset(buf_reserve(&block, AGAIN, &err), 0xbe, AGAIN);
+    block.len += AGAIN;
+    assert_true(
+        write_frame(&raw, HEADERS, END_HEADERS | END_STREAM, 1, slice_of(block.data, block.len)));
+    expect_goaway(&raw, ENHANCE_YOUR_CALM);
+    close_raw(&raw);
+    assert_int_equal(atomic_load(&requests_seen), 0);
+    probe();
+}
+
+/* The client asks for a table of 4 GiB: what we send takes no more than 4 KiB of it. */
+static void a_huge_header_table_is_not_used(void **state)
+{
+    (void)state;
+    start_tls_server(NULL);
+    struct raw raw = {0};
+    AUTO_BUF struct buf payload = BUF_INIT(1 << 24);
+    greet(&raw);
+    assert_true(write_frame(&raw, SETTINGS, 0, 0, slice_of("\0\1\xff\xff\xff\xff", 6)));
+    assert_true(write_frame(&raw, HEADERS, END_HEADERS | END_STREAM, 1,
+                            slice_of(plain_request, sizeof(plain_request) - 1)));
+    assert_true(read_until(&raw, HEADERS, 1, &payload));
+    /* RFC 7541 section 6.3: 001 and the size, 4096 = 31 + 4065 */
+    assert_memory_equal(payload.data, "\x3f\xe1\x1f", 3);
+    close_raw(&raw);
+}
+
+/* CVE-2025-8671: a window of more than 2^31-1 is an error (6.9.1), and so the stream is reset by
+ * us. */
+static void resets_that_we_are_made_to_send_end_the_connection(void **state)
+{
+    (void)state;
+    start_tls_server(NULL);
+    struct raw raw = {0};
+    greet(&raw);
+    bool writing = true;
+    for (uint32_t stream = 1; stream < 4000 && writing; stream += 2) {
+        writing = write_frame(&raw, HEADERS, END_HEADERS | END_STREAM, stream,
+                              slice_of(held_request, sizeof(held_request) - 1)) &&
+                  write_frame(&raw, WINDOW_UPDATE, 0, stream, slice_of("\x7f\xff\xff\xff", 4));
+    }
+    expect_goaway(&raw, ENHANCE_YOUR_CALM);
+    assert_true(atomic_load(&requests_seen) <= 202);
+    close_raw(&raw);
+    wait_for(&aborts_seen, atomic_load(&requests_seen));
+    probe();
+}
+
+/* Requests that are begun and not gone on with, kept company by PINGs. */
+static void half_open_streams_time_out_whatever_else_happens(void **state)
+{
+    (void)state;
+    enum { STREAMS = 50 };
+    struct http_limits limits = {.body_timeout_ms = 200};
+    start_tls_server(&limits);
+    struct raw raw = {0};
+    AUTO_BUF struct buf payload = BUF_INIT(1 << 24);
+    greet(&raw);
+    static const char post[] = "\x83\x87\x84\x01\x01"
+                               "a";
+    for (uint32_t i = 0; i < STREAMS; i++)
+        assert_true(
+            write_frame(&raw, HEADERS, END_HEADERS, 2 * i + 1, slice_of(post, sizeof(post) - 1)));
+    wait_for(&requests_seen, STREAMS);
+    for (int i = 0; i < 900 && atomic_load(&aborts_seen) < STREAMS; i++) {
+        assert_true(write_frame(&raw, PING, 0, 0, slice_of("12345678", 8)));
+        clock_sleep_ms(5);
+    }
+    wait_for(&aborts_seen, STREAMS);
+    expect_reset(&raw, 2 * STREAMS - 1, 0);
+    assert_true(write_frame(&raw, HEADERS, END_HEADERS | END_STREAM, 2 * STREAMS + 1,
+                            slice_of(plain_request, sizeof(plain_request) - 1)));
+    assert_true(read_until(&raw, DATA, 2 * STREAMS + 1, &payload));
+    close_raw(&raw);
+}
+
+static void trailers_of_a_request_are_dropped(void **state)
+{
+    (void)state;
+    start_tls_server(NULL);
+    struct raw raw = {0};
+    AUTO_BUF struct buf payload = BUF_INIT(1 << 24);
+    greet(&raw);
+    static const char post[] = "\x83\x87\x84\x01\x01"
+                               "a";
+    assert_true(write_frame(&raw, HEADERS, END_HEADERS, 1, slice_of(post, sizeof(post) - 1)));
+    assert_true(write_frame(&raw, DATA, 0, 1, slice_of("abc", 3)));
+    assert_true(write_frame(&raw, HEADERS, END_HEADERS | END_STREAM, 1, slice_of("\0\1x\1y", 5)));
+    assert_true(read_until(&raw, DATA, 1, &payload));
+    assert_memory_equal(payload.data + payload.len - 8, "body=abc", 8);
+    close_raw(&raw);
+}
+
+static const struct {
+    const char *what;
+    const char *fields; /* behind :scheme https */
+    size_t len;
+    const char *status;
+} judged[] = {
+    {"Host is not :authority",
+     BYTES("\x82\x84\x01\x01"
+           "a\x0f\x17\x01"
+           "b"),
+     "400"},
+    {"Host is :authority",
+     BYTES("\x82\x84\x01\x01"
+           "a\x0f\x17\x01"
+           "a"),
+     "200"},
+    {"userinfo in :authority",
+     BYTES("\x82\x84\x01\x03"
+           "a@b"),
+     "400"},
+    {"a fragment in :path",
+     BYTES("\x82\x04\x04/a#b\x01\x01"
+           "a"),
+     "400"},
+    {"not UTF-8 in :path",
+     BYTES("\x82\x04\x03/\xff\xfe\x01\x01"
+           "a"),
+     "400"},
+    {"UTF-8 in :path",
+     BYTES("\x82\x04\x03/\xc3\xa9\x01\x01"
+           "a"),
+     "200"},
+    {"OPTIONS *",
+     BYTES("\x02\x07OPTIONS\x04\x01*\x01\x01"
+           "a"),
+     "200"},
+};
+
+static void targets_and_hosts_are_judged_as_in_http1(void **state)
+{
+    (void)state;
+    start_tls_server(NULL);
+    for (size_t i = 0; i < ARRAY_LEN(judged); i++) {
+        struct raw raw = {0};
+        AUTO_BUF struct buf payload = BUF_INIT(1 << 24);
+        AUTO_BUF struct buf block = BUF_INIT(1000);
+        greet(&raw);
+        assert_int_equal(buf_u8(&block, 0x87, &err), 0);
+        assert_int_equal(buf_bytes(&block, slice_of(judged[i].fields, judged[i].len), &err), 0);
+        assert_true(write_frame(&raw, HEADERS, END_HEADERS | END_STREAM, 1, buf_slice(&block)));
+        if (!read_until(&raw, HEADERS, 1, &payload))
+            fail_msg("%s: no answer", judged[i].what);
+        /* :status 200 and 400 are whole fields of the static table (RFC 7541, appendix A) */
+        int expected = strcmp(judged[i].status, "200") == 0 ? 0x88 : 0x8c;
+        if (payload.data[0] != expected)
+            fail_msg("%s: not %s", judged[i].what, judged[i].status);
+        close_raw(&raw);
+    }
+}
+
 static void a_stop_says_goaway(void **state)
 {
     (void)state;
@@ -530,6 +782,16 @@ int main(void)
         cmocka_unit_test_teardown(malformed_frames_and_messages_are_refused, stop_server),
         cmocka_unit_test_teardown(cookies_in_pieces_are_one, stop_server),
         cmocka_unit_test_teardown(a_slow_body_times_out_alone, stop_server),
+        cmocka_unit_test_teardown(a_stream_that_takes_nothing_is_reset, stop_server),
+        cmocka_unit_test_teardown(a_tiny_window_is_served, stop_server),
+        cmocka_unit_test_teardown(a_header_block_without_end_ends_the_connection, stop_server),
+        cmocka_unit_test_teardown(continuations_without_end_end_the_connection, stop_server),
+        cmocka_unit_test_teardown(a_header_bomb_ends_the_connection, stop_server),
+        cmocka_unit_test_teardown(a_huge_header_table_is_not_used, stop_server),
+        cmocka_unit_test_teardown(resets_that_we_are_made_to_send_end_the_connection, stop_server),
+        cmocka_unit_test_teardown(half_open_streams_time_out_whatever_else_happens, stop_server),
+        cmocka_unit_test_teardown(trailers_of_a_request_are_dropped, stop_server),
+        cmocka_unit_test_teardown(targets_and_hosts_are_judged_as_in_http1, stop_server),
         cmocka_unit_test_teardown(a_stop_says_goaway, stop_server),
     };
     return cmocka_run_group_tests(tests, setup_tls, teardown_tls);
