@@ -9,114 +9,39 @@
 #include <stdint.h>
 #include <cmocka.h>
 
-#include "fake_exchange.h"
-#include "serve/serve.h"
-
-#include <fcntl.h>
-
-/* What stays allocated at the end belongs to CPython, which does not free everything. */
-const char *__lsan_default_suppressions(void);
-const char *__lsan_default_suppressions(void)
-{
-    return "leak:libpython3\n";
-}
-
-static struct serve *serve;
-static char apps_folder[512];
+#include "app_under_test.h"
 
 static int start(void **state)
 {
-    (void)snprintf(apps_folder, sizeof(apps_folder), "%s/tests/unit/serve/apps",
-                   getenv("MSE_SOURCE_ROOT"));
-    struct serve_config config = {.module_path = apps_folder,
-                                  .python_application = "wsgi_cases:application",
-                                  .threads = 3,
-                                  .queue = 4};
-    struct err err = ERR_INIT;
-    serve = serve_new(&config, &err);
-    if (serve == NULL)
-        print_error("%s\n", err.message);
-    return serve == NULL ? -1 : 0;
+    app.queued = HTTP_WRITE_HIGH + 1;
+    return app_start("wsgi_cases:application", (struct serve_config){.threads = 3, .queue = 4});
 }
 
 static int stop(void **state)
 {
-    int status = serve_drain(serve, 10000, NULL);
-    serve_free(serve);
+    if (app.serve == NULL)
+        return -1;
+    int status = serve_drain(app.serve, INT32_MAX, NULL);
+    serve_free(app.serve);
     return status;
-}
-
-static void submit(struct http_exchange *fake)
-{
-    serve_handler(serve)->request(serve_handler_context(serve), fake);
-}
-
-static void finish(struct http_exchange *fake)
-{
-    submit(fake);
-    assert_true(fake_wait(fake));
-}
-
-/* Exceptions that a test provokes are printed; keep them out of its output. */
-static int mute(void)
-{
-    int saved = dup(2);
-    int null = open("/dev/null", O_WRONLY | O_CLOEXEC);
-    (void)dup2(null, 2);
-    (void)close(null);
-    return saved;
-}
-
-static void unmute(int saved)
-{
-    (void)dup2(saved, 2);
-    (void)close(saved);
-}
-
-static void finish_muted(struct http_exchange *fake)
-{
-    int saved = mute();
-    finish(fake);
-    unmute(saved);
-}
-
-static void get(struct http_exchange *fake, const char *target)
-{
-    fake_init(fake, "GET", target);
-    finish(fake);
-}
-
-static void expect_body(const char *target, const char *expected)
-{
-    struct http_exchange fake;
-    get(&fake, target);
-    assert_int_equal(fake.status, 200);
-    assert_string_equal(buf_text(&fake.out), expected);
-    fake_done(&fake);
 }
 
 /* --- environ --- */
 
 static void test_hello_goes_out_in_one_piece(void **state)
 {
-    struct http_exchange fake;
-    get(&fake, "/hello");
-    assert_int_equal(fake.status, 200);
-    assert_true(fake.at_once);
-    assert_string_equal(fake_response_header(&fake, "content-type"), "text/plain");
-    assert_string_equal(buf_text(&fake.out), "Hello");
-    fake_done(&fake);
+    expect_hello();
 }
 
 static void test_environ(void **state)
 {
     struct http_exchange fake;
-    fake_init(&fake, "PATCH",
-              "/environ/a%2Fb%C3%A9%zz?REQUEST_METHOD&SCRIPT_NAME&PATH_INFO&SERVER_NAME&SERVER_PORT"
-              "&SERVER_PROTOCOL&REMOTE_ADDR&REMOTE_PORT&HTTP_HOST&HTTP_X_TWO&HTTP_COOKIE"
-              "&CONTENT_TYPE&CONTENT_LENGTH&HTTP_CONTENT_TYPE&HTTP_X_HIDDEN&wsgi.url_scheme"
-              "&wsgi.version&wsgi.multithread&wsgi.multiprocess&wsgi.run_once"
-              "&wsgi.input_terminated&HTTP_X_LATIN");
+    begin(&fake, "PATCH",
+          "/environ/a%2Fb%C3%A9%zz?REQUEST_METHOD&SCRIPT_NAME&PATH_INFO&SERVER_NAME&SERVER_PORT"
+          "&SERVER_PROTOCOL&REMOTE_ADDR&REMOTE_PORT&HTTP_HOST&HTTP_X_TWO&HTTP_COOKIE"
+          "&CONTENT_TYPE&CONTENT_LENGTH&HTTP_CONTENT_TYPE&HTTP_X_HIDDEN&wsgi.url_scheme"
+          "&wsgi.version&wsgi.multithread&wsgi.multiprocess&wsgi.run_once"
+          "&wsgi.input_terminated&HTTP_X_LATIN");
     fake.request.tls = true;
     fake_header(&fake, "Host", "app.example:8443");
     fake_header(&fake, "x-two", "one");
@@ -147,7 +72,7 @@ static void test_environ_of_odd_hosts(void **state)
     };
     for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
         struct http_exchange fake;
-        fake_init(&fake, "GET", "/environ?SERVER_NAME&SERVER_PORT");
+        begin(&fake, "GET", "/environ?SERVER_NAME&SERVER_PORT");
         fake_header(&fake, "Host", cases[i].host);
         finish(&fake);
         assert_string_equal(buf_text(&fake.out), cases[i].expected);
@@ -160,7 +85,7 @@ static void test_invented_header_names(void **state)
     for (int round = 0; round < 60; round++) {
         struct http_exchange fake;
         static char names[30][24];
-        fake_init(&fake, "GET", "/whole_environ");
+        begin(&fake, "GET", "/whole_environ");
         for (int i = 0; i < 30; i++) {
             (void)snprintf(names[i], sizeof(names[i]), "X-Invented-%d", round * 30 + i);
             fake_header(&fake, names[i], "1");
@@ -177,8 +102,8 @@ static void test_places(void **state)
 {
     char expected[2048];
     (void)snprintf(expected, sizeof(expected),
-                   "%s\n%s\n['wsgi_cases']\n/usr/bin/python3\n1\n1\nwsgi_cases\nTrue", apps_folder,
-                   apps_folder);
+                   "%s\n%s\n['wsgi_cases']\n/usr/bin/python3\n1\n1\nwsgi_cases\nTrue", app.folder,
+                   app.folder);
     expect_body("/places", expected);
 }
 
@@ -186,7 +111,7 @@ static void test_places(void **state)
 
 static void post(struct http_exchange *fake, const char *target, const char *body, bool with_length)
 {
-    fake_init(fake, "POST", target);
+    begin(fake, "POST", target);
     fake_body(fake, slice_str(body), with_length);
 }
 
@@ -226,7 +151,7 @@ static void test_large_body_comes_back(void **state)
         body[i] = (uint8_t)(i * 7 + i / 251);
     for (int with_length = 0; with_length < 2; with_length++) {
         struct http_exchange fake;
-        fake_init(&fake, "POST", "/echo");
+        begin(&fake, "POST", "/echo");
         fake_body(&fake, slice_of(body, size), with_length);
         fake.body_step = 60000;
         finish(&fake);
@@ -293,7 +218,7 @@ static void test_responses(void **state)
     };
     for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
         struct http_exchange fake;
-        fake_init(&fake, "GET", cases[i].target);
+        begin(&fake, "GET", cases[i].target);
         finish_muted(&fake);
         assert_int_equal(fake.status, cases[i].status);
         if (cases[i].body != NULL)
@@ -315,7 +240,7 @@ static void test_head_has_no_body(void **state)
     };
     for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
         struct http_exchange fake;
-        fake_init(&fake, "HEAD", cases[i].target);
+        begin(&fake, "HEAD", cases[i].target);
         finish(&fake);
         assert_int_equal(fake.status, cases[i].status);
         assert_string_equal(buf_text(&fake.out), "");
@@ -331,15 +256,8 @@ static void test_failures_are_500(void **state)
         "/raises",       "/raises_exit",        "/twice",        "/never_started", "/returns_text",
         "/returns_none", "/closes_after_error", "/no_such_case",
     };
-    for (size_t i = 0; i < sizeof(targets) / sizeof(targets[0]); i++) {
-        struct http_exchange fake;
-        fake_init(&fake, "GET", targets[i]);
-        finish_muted(&fake);
-        assert_int_equal(fake.status, 500);
-        assert_string_equal(buf_text(&fake.out), "Internal Server Error\n");
-        assert_false(fake.aborted);
-        fake_done(&fake);
-    }
+    for (size_t i = 0; i < sizeof(targets) / sizeof(targets[0]); i++)
+        expect_500(targets[i]);
 }
 
 static void test_failures_behind_the_head_abort(void **state)
@@ -347,7 +265,7 @@ static void test_failures_behind_the_head_abort(void **state)
     static const char *const targets[] = {"/raises_late", "/exc_info_too_late", "/too_short"};
     for (size_t i = 0; i < sizeof(targets) / sizeof(targets[0]); i++) {
         struct http_exchange fake;
-        fake_init(&fake, "GET", targets[i]);
+        begin(&fake, "GET", targets[i]);
         finish_muted(&fake);
         assert_int_equal(fake.status, 200);
         assert_true(fake.aborted);
@@ -389,13 +307,13 @@ static void test_close_is_called_once(void **state)
     fake_done(&fake);
     for (size_t i = 0; i < sizeof(targets) / sizeof(targets[0]); i++) {
         expect_body("/closed_count", i == 0 ? "0" : "1");
-        fake_init(&fake, "GET", targets[i]);
+        begin(&fake, "GET", targets[i]);
         finish_muted(&fake);
         fake_done(&fake);
     }
     struct http_exchange gone;
     expect_body("/closed_count", "1");
-    fake_init(&gone, "GET", "/generator");
+    begin(&gone, "GET", "/generator");
     gone.write_error = ERR_INTERRUPTED;
     finish(&gone);
     fake_done(&gone);
@@ -434,25 +352,16 @@ static void test_slow_handler_does_not_hold_up_others(void **state)
 {
     struct http_exchange slow[2];
     for (int i = 0; i < 2; i++) {
-        fake_init(&slow[i], "GET", "/slow");
+        begin(&slow[i], "GET", "/slow");
         submit(&slow[i]);
     }
     expect_body("/hello", "Hello");
     expect_body("/release_slow", "released");
     for (int i = 0; i < 2; i++) {
-        assert_true(fake_wait(&slow[i]));
+        fake_wait(&slow[i]);
         assert_string_equal(buf_text(&slow[i].out), "True");
         fake_done(&slow[i]);
     }
-}
-
-static long live_objects(void)
-{
-    struct http_exchange fake;
-    get(&fake, "/objects");
-    long count = strtol(buf_text(&fake.out), NULL, 10);
-    fake_done(&fake);
-    return count;
 }
 
 static void leak_round(void)
@@ -482,7 +391,7 @@ static void leak_round(void)
     };
     struct http_exchange fake;
     for (size_t i = 0; i < sizeof(targets) / sizeof(targets[0]); i++) {
-        fake_init(&fake, "GET", targets[i]);
+        begin(&fake, "GET", targets[i]);
         fake_header(&fake, "Host", "example");
         fake_header(&fake, "Accept", "*/*");
         finish(&fake);
@@ -499,30 +408,16 @@ static void leak_round(void)
 
 static void test_nothing_leaks(void **state)
 {
-    enum { ROUNDS = 300, PHASES = 8 };
-    int saved = mute();
-    long growth = ROUNDS;
-    long before = live_objects();
-    /* Free lists and caches fill up in the first phases; one object lost by one of the 23 requests
-     * of a round would add 300 in every phase. */
-    for (int phase = 0; phase < PHASES && growth >= ROUNDS / 2; phase++) {
-        for (int i = 0; i < ROUNDS; i++)
-            leak_round();
-        long now = live_objects();
-        growth = now - before;
-        before = now;
-    }
-    unmute(saved);
-    assert_true(growth < ROUNDS / 2);
+    expect_no_growth(leak_round);
 }
 
 static void test_statistics(void **state)
 {
     struct serve_stats stats;
-    serve_stats(serve, &stats);
+    serve_stats(app.serve, &stats);
     assert_true(stats.served > 100);
     assert_true(stats.failed > 10);
-    assert_int_equal(serve_protocol(serve), SERVE_WSGI);
+    assert_int_equal(serve_protocol(app.serve), SERVE_WSGI);
 }
 
 int main(void)
