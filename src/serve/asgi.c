@@ -80,15 +80,12 @@ static void on_request(void *context, struct http_exchange *exchange)
     if (taken) {
         asgi->active++;
         note_locked(asgi, request, ASGI_NEW);
-        if (serve->bell == NULL)
+        if (!serve->rounds)
             signal_locked(asgi);
     }
     pthread_mutex_unlock(&asgi->lock);
-    if (taken) {
-        if (serve->bell != NULL)
-            bell_touch(serve->bell);
+    if (taken)
         return;
-    }
     http_set_data(exchange, NULL);
     free(request);
     refuse_busy(serve, exchange);
@@ -102,12 +99,10 @@ static void note_event(struct serve *serve, struct http_exchange *exchange, unsi
     struct asgi_request *request = http_data(exchange);
     if (request != NULL) {
         note_locked(asgi, request, event);
-        if (serve->bell == NULL)
+        if (!serve->rounds)
             signal_locked(asgi);
     }
     pthread_mutex_unlock(&asgi->lock);
-    if (request != NULL && serve->bell != NULL)
-        bell_touch(serve->bell);
 }
 
 static void on_body(void *context, struct http_exchange *exchange)

@@ -10,7 +10,6 @@
 
 #include "base/mem.h"
 #include "net/http.h"
-#include "serve/bell.h"
 #include "serve/serve.h"
 #include "serve/workers.h"
 
@@ -52,9 +51,7 @@ struct serve {
     struct asgi *asgi;          /* ASGI */
     uint64_t refused;           /* atomic */
     uint64_t failed;            /* atomic */
-    struct bell *bell;          /* with config.rounds; NULL: Python is woken at once */
-    uint64_t rounds;            /* atomic: ends of I/O rounds so far */
-    uint64_t rounds_seen;       /* by the bell */
+    bool rounds;                /* Python is woken at the end of a round, not at once */
     bool stopped;               /* all our threads have ended; set by drain */
 };
 

@@ -31,16 +31,6 @@ static int check_config(const struct serve_config *config, struct err *err)
     return 0;
 }
 
-/* While rounds come to their end, that is what wakes Python: the bell would be early. */
-static void on_bell(void *context)
-{
-    struct serve *serve = context;
-    uint64_t rounds = __atomic_load_n(&serve->rounds, __ATOMIC_RELAXED);
-    if (rounds == serve->rounds_seen)
-        serve->protocol->round_end(serve);
-    serve->rounds_seen = rounds;
-}
-
 /* With the GIL held. */
 static int start_app(struct serve *serve, const struct serve_config *config, struct err *err)
 {
@@ -49,11 +39,8 @@ static int start_app(struct serve *serve, const struct serve_config *config, str
         app_detect(serve->app, config->python_application, &protocol, err) < 0)
         return -1;
     serve->protocol = protocol_of(protocol);
-    if (serve->protocol->start(serve, config, err) < 0)
-        return -1;
-    if (config->rounds)
-        serve->bell = bell_new(on_bell, serve, err);
-    return config->rounds && serve->bell == NULL ? -1 : 0;
+    serve->rounds = config->rounds;
+    return serve->protocol->start(serve, config, err);
 }
 
 /* Ends the interpreter; the GIL is held, all threads of ours are gone. */
@@ -102,18 +89,14 @@ void *serve_handler_context(struct serve *serve)
 void serve_round_end(void *context)
 {
     struct serve *serve = context;
-    if (serve->bell == NULL)
-        return;
-    (void)__atomic_add_fetch(&serve->rounds, 1, __ATOMIC_RELAXED);
-    serve->protocol->round_end(serve);
+    if (serve->rounds)
+        serve->protocol->round_end(serve);
 }
 
 int serve_drain(struct serve *serve, int64_t timeout_ms, struct err *err)
 {
     if (serve->stopped)
         return 0;
-    if (serve->bell != NULL)
-        serve->protocol->round_end(serve);
     return serve->protocol->drain(serve, timeout_ms, err);
 }
 
@@ -122,7 +105,6 @@ void serve_free(struct serve *serve)
     /* With threads stuck in the app there is nothing that could be taken down safely. */
     if (serve == NULL || !serve->stopped)
         return;
-    bell_free(STEAL(serve->bell));
     PyEval_RestoreThread(serve->main_thread);
     end_interpreter(serve);
     free(serve);

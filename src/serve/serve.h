@@ -33,7 +33,8 @@ struct serve_config {
     unsigned threads;   /* Python threads of a WSGI app; 0: SERVE_DEFAULT_THREADS */
     unsigned queue;     /* WSGI: requests that may wait for a thread, 0: SERVE_DEFAULT_QUEUE; ASGI:
                            requests under way at once, 0: SERVE_DEFAULT_TASKS */
-    bool rounds;        /* the server calls serve_round_end: Python is woken once a round */
+    bool rounds; /* the server calls serve_round_end behind every round of callbacks: Python is
+                    woken once a round */
 };
 
 struct serve;

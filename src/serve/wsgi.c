@@ -286,12 +286,9 @@ static void on_request(void *context, struct http_exchange *exchange)
         refuse_busy(serve, exchange);
         return;
     }
-    if (serve->bell == NULL ? workers_submit(serve->workers, &request->work)
-                            : workers_submit_quietly(serve->workers, &request->work)) {
-        if (serve->bell != NULL)
-            bell_touch(serve->bell);
+    if (serve->rounds ? workers_submit_quietly(serve->workers, &request->work)
+                      : workers_submit(serve->workers, &request->work))
         return;
-    }
     free(request);
     refuse_busy(serve, exchange);
 }
