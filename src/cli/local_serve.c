@@ -78,6 +78,8 @@ static int run(const struct arguments *arguments, const sigset_t *signals, struc
     if (serve_drain(serve, STOP_MS, err) < 0)
         log_err(LOG_WARNING, err);
     (void)http_server_stop(server, STOP_MS);
+    if (!serve_stopped(serve))
+        _exit(0);
     http_server_free(server);
     serve_free(serve);
     return 0;

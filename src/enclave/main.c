@@ -53,6 +53,8 @@ static void stop(struct enclave *enclave)
     unsigned aborted = http_server_stop(enclave->server, 2000);
     if (aborted > 0)
         log_warning("%u requests were cut off by the stop", aborted);
+    if (!serve_stopped(enclave->serve))
+        _exit(0);
     http_server_free(enclave->server);
     serve_free(enclave->serve);
     front_free(enclave->front);

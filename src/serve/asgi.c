@@ -138,10 +138,30 @@ static void asgi_round_end(struct serve *serve)
 
 /* --- requests, on the loop's thread --- */
 
+static void live_add(struct asgi *asgi, struct asgi_request *request)
+{
+    request->live_next = asgi->live;
+    request->live_at = &asgi->live;
+    if (asgi->live != NULL)
+        asgi->live->live_at = &request->live_next;
+    asgi->live = request;
+}
+
+static void live_remove(struct asgi_request *request)
+{
+    if (request->live_at == NULL)
+        return;
+    *request->live_at = request->live_next;
+    if (request->live_next != NULL)
+        request->live_next->live_at = request->live_at;
+    request->live_at = NULL;
+}
+
 void asgi_request_end(struct asgi_request *request)
 {
     struct asgi *asgi = request->asgi;
     struct http_exchange *exchange = request->exchange;
+    live_remove(request);
     pthread_mutex_lock(&asgi->lock);
     http_set_data(exchange, NULL);
     bool queued = request->queued;
@@ -191,13 +211,16 @@ static bool begin_request(struct asgi *asgi, struct asgi_request *request)
     }
     channel->is_head = slice_is_str(head->method, "HEAD");
     request->channel = channel;
-    if (asgi_channel_run(channel, scope))
-        return true;
-    /* Where the task could not be made of the coroutine, it has answered when it was dropped. */
+    live_add(asgi, request);
+    AUTO_OBJECT PyObject *hold = Py_NewRef((PyObject *)channel);
+    bool running = asgi_channel_run(channel, scope);
+    /* Where no task could be made of the coroutine, it has answered when it was dropped. */
     if (channel->request == NULL) {
         PyErr_Clear();
         return false;
     }
+    if (running)
+        return true;
     channel->request = NULL;
     Py_DECREF((PyObject *)channel);
     refuse_failed(request);
@@ -312,16 +335,58 @@ static bool run_loop(struct asgi *asgi)
     return ran != NULL;
 }
 
+/* The loop is closed: what has come since is refused, and what goes on in spite of having been
+ * cancelled loses its exchange, which the server waits for. */
+static void drop_rest(struct asgi *asgi)
+{
+    pthread_mutex_lock(&asgi->lock);
+    asgi->refusing = true;
+    pthread_mutex_unlock(&asgi->lock);
+    unsigned events = 0;
+    struct asgi_request *request = take_event(asgi, &events);
+    while (request != NULL) {
+        if ((events & ASGI_NEW) != 0) {
+            respond_text(request->exchange, 503, "The app is stopping.\n");
+            asgi_request_end(request);
+            asgi_note_finished(asgi);
+        }
+        request = take_event(asgi, &events);
+    }
+    while (asgi->live != NULL) {
+        struct asgi_channel *channel = asgi->live->channel;
+        struct http_exchange *exchange = asgi->live->exchange;
+        AUTO_OBJECT PyObject *hold = Py_NewRef((PyObject *)channel);
+        PyErr_SetString(PyExc_RuntimeError, "the app went on after it was cancelled");
+        interpreter_report("request dropped", http_request(exchange)->method,
+                           http_request(exchange)->target);
+        http_abort(exchange);
+        channel->gone = true;
+        asgi_channel_end(channel);
+        Py_CLEAR(channel->task);
+    }
+}
+
+static bool is_starting(struct asgi *asgi)
+{
+    pthread_mutex_lock(&asgi->lock);
+    bool starting = asgi->phase == ASGI_STARTING;
+    pthread_mutex_unlock(&asgi->lock);
+    return starting;
+}
+
 static void *loop_main(void *argument)
 {
     struct asgi *asgi = argument;
     (void)pthread_setname_np(pthread_self(), "mse-asgi");
     PyGILState_STATE state = PyGILState_Ensure();
     if (!run_loop(asgi)) {
-        bool starting = asgi->phase == ASGI_STARTING;
-        interpreter_fail(starting ? &asgi->start_err : NULL, true, "cannot run the event loop");
+        interpreter_fail(is_starting(asgi) ? &asgi->start_err : NULL, true,
+                         "cannot run the event loop");
         asgi_set_phase(asgi, ASGI_FAILED);
+    } else if (!asgi->lifespan_stopping) {
+        PySys_WriteStderr("the app has stopped its event loop: nothing more is served\n");
     }
+    drop_rest(asgi);
     if (asgi->lifespan != NULL)
         Py_CLEAR(asgi->lifespan->task);
     Py_XDECREF((PyObject *)STEAL(asgi->lifespan));

@@ -28,7 +28,9 @@ struct asgi_request {
     bool over;                 /* ended while queued: freed when taken from the list */
     struct asgi *asgi;
     struct http_exchange *exchange;
-    struct asgi_channel *channel; /* owned reference; loop thread */
+    struct asgi_channel *channel;   /* owned reference; loop thread */
+    struct asgi_request *live_next; /* in asgi->live; loop thread */
+    struct asgi_request **live_at;  /* what points here; NULL: not in the list */
 };
 
 /* Strings that are compared and stored on every request. */
@@ -109,7 +111,8 @@ struct asgi {
     size_t limit;
     PyObject *loop;
     PyObject *create_future;
-    PyObject *state; /* of the lifespan; NULL: the app has none */
+    PyObject *state;           /* of the lifespan; NULL: the app has none */
+    struct asgi_request *live; /* requests that the app works on; loop thread */
     struct asgi_channel *lifespan;
     bool lifespan_stopping;
 };

@@ -297,15 +297,20 @@ static int runner_traverse(PyObject *object, visitproc visit, void *arg)
 static void runner_dealloc(PyObject *object)
 {
     struct runner *self = (struct runner *)object;
+    PyObject *type;
+    PyObject *value;
+    PyObject *trace;
+    PyErr_Fetch(&type, &value, &trace); /* of whoever drops us */
     PyObject_GC_UnTrack(object);
     Py_CLEAR(self->coroutine);
     if (self->channel != NULL) { /* never finished: the loop was closed */
-        PyErr_SetString(PyExc_RuntimeError, "the app's task was dropped");
+        PyErr_SetString(PyExc_ConnectionResetError, "the app's task was dropped");
         PyObject *result;
         (void)runner_finish(self, &result);
         Py_XDECREF(result);
     }
     PyObject_GC_Del(self);
+    PyErr_Restore(type, value, trace);
 }
 
 static PyMethodDef runner_methods[] = {

@@ -100,9 +100,13 @@ int serve_drain(struct serve *serve, int64_t timeout_ms, struct err *err)
     return serve->protocol->drain(serve, timeout_ms, err);
 }
 
+bool serve_stopped(const struct serve *serve)
+{
+    return serve->stopped;
+}
+
 void serve_free(struct serve *serve)
 {
-    /* With threads stuck in the app there is nothing that could be taken down safely. */
     if (serve == NULL || !serve->stopped)
         return;
     PyEval_RestoreThread(serve->main_thread);

@@ -65,8 +65,13 @@ void serve_round_end(void *context);
  * running). Not from an I/O thread, which has to go on writing what is in flight. */
 int serve_drain(struct serve *serve, int64_t timeout_ms, struct err *err) MUST_USE;
 
-/* Ends the interpreter (atexit functions run). Where serve_drain has left threads behind, or was
- * not called, everything stays as it is: the process is about to end. Accepts NULL. */
+/* Have all threads of the app ended? If not, serve_drain has left some behind, which hold exchanges
+ * and Python: the server cannot be freed, and the process leaves by _exit, since what exit runs
+ * would take things away from under them. */
+bool serve_stopped(const struct serve *serve);
+
+/* Ends the interpreter (atexit functions run) where serve_stopped; otherwise everything stays as it
+ * is. Accepts NULL. */
 void serve_free(struct serve *serve);
 
 struct serve_stats {

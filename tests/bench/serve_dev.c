@@ -19,6 +19,7 @@
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <unistd.h>
 
 static const struct option_spec specs[] = {
     {.name = "path", .value_name = "FOLDER", .help = "the app's folder (.)"},
@@ -167,7 +168,7 @@ static int run(const struct options *options, const sigset_t *ends, struct err *
     unsigned aborted = http_server_stop(server, timeout_ms);
     int status = serve_drain(serve, timeout_ms, err);
     print_counters(serve, server);
-    if (status == 0) {
+    if (serve_stopped(serve)) {
         http_server_free(server);
         serve_free(serve);
     }
@@ -192,5 +193,5 @@ int main(int argc, char **argv)
     fprintf(stderr, "mse-serve-dev: %s\n", err.message);
     if (err.hint[0] != '\0')
         fprintf(stderr, "%s\n", err.hint);
-    return err_exit_status(err.kind);
+    _exit(err_exit_status(err.kind)); /* threads of the app may be at work */
 }

@@ -50,6 +50,24 @@ def test_lifespan_and_stop_in_flight(serve):
     assert server.text() == "lifespan.startup\nlifespan.shutdown\n"
 
 
+def test_stop_drops_what_cannot_be_cancelled(serve):
+    server = serve("asgi_app:app", "--stop-timeout", 100)
+    with contextlib.closing(server.socket()) as connection:
+        connection.sendall(b"GET /stubborn HTTP/1.1\r\nHost: a\r\n\r\n")
+        assert server.get("/token?x").content == b"x"
+        assert server.stop(1)["open"] == 0
+        assert connection.recv(1000) == b""
+    assert "request dropped: 'GET' '/stubborn'" in server.text()
+
+
+def test_app_that_stops_its_loop_is_not_waited_for(serve):
+    server = serve("asgi_app:app")
+    assert server.get("/stop_loop").content == b"stopped"
+    while server.get("/token?x").status != 503:
+        pass
+    assert "stopped its event loop" in server.text()
+
+
 def test_slow_reader_costs_bounded_memory(serve):
     server = serve("asgi_app:app")
     server.get("/token?x")

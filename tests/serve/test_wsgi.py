@@ -225,6 +225,15 @@ def test_stop_finishes_what_is_in_flight(serve):
         assert read_until(connection, b"slept").endswith(b"slept")
 
 
+def test_stop_leaves_a_stuck_thread_behind(serve):
+    server = serve("wsgi_app:app", "--stop-timeout", 100, tls=True)
+    with contextlib.closing(server.socket()) as connection:
+        connection.sendall(b"GET /block HTTP/1.1\r\nHost: a\r\n\r\n")
+        assert server.get("/hello").content == b"Hello"
+        server.stop(1)
+    assert "aborted" in server.text()
+
+
 def test_start_needs_no_asyncio(serve):
     modules = serve("wsgi_app:app").get("/modules").content.decode().split()
     assert "asyncio" not in modules and "inspect" not in modules

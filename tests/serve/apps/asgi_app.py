@@ -18,6 +18,20 @@ async def sleep(scope, receive, send):
     await respond(send, "slept")
 
 
+async def stubborn(scope, receive, send):
+    """Takes no notice of being cancelled."""
+    while True:
+        try:
+            await asyncio.sleep(3600)
+        except asyncio.CancelledError:
+            pass
+
+
+async def stop_loop(scope, receive, send):
+    asyncio.get_running_loop().stop()
+    await respond(send, "stopped")
+
+
 async def loop(scope, receive, send):
     await respond(send, type(asyncio.get_running_loop()).__module__)
 
