@@ -1,9 +1,15 @@
 // SPDX-License-Identifier: Apache-2.0
 /*
  * One app of tests/unit/serve/apps, called through the handler for a whole test program: a process
- * can have one interpreter in its life. Included by one file per test program, behind cmocka.h.
+ * can have one interpreter in its life. Included by one file per test program.
  */
 #pragma once
+
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <cmocka.h>
 
 #include "fake_exchange.h"
 #include "serve/serve.h"
