@@ -17,6 +17,7 @@ ROOT = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__)
 BUILD = os.path.abspath(os.environ.get("MSE_BUILD", os.path.join(ROOT, "build")))
 PROGRAM = os.path.join(BUILD, "tests", "bench", "mse-serve-dev")
 APPS = os.path.join(os.path.dirname(os.path.abspath(__file__)), "apps")
+PATIENCE = 300  # seconds: what takes longer hangs, however loaded the machine is
 WANTED = ["starlette", "fastapi", "quart", "django", "uvloop", "websockets", "python-multipart"]
 
 
@@ -41,7 +42,7 @@ class Server:
         with open(self.log.name, encoding="utf-8", errors="replace") as log:
             return log.read()
 
-    def socket(self, timeout=20):
+    def socket(self, timeout=PATIENCE):
         plain = socket.create_connection(("127.0.0.1", self.port), timeout)
         if not self.tls:
             return plain
@@ -50,9 +51,9 @@ class Server:
 
     def connection(self):
         if not self.tls:
-            return http.client.HTTPConnection("127.0.0.1", self.port, timeout=20)
+            return http.client.HTTPConnection("127.0.0.1", self.port, timeout=PATIENCE)
         context = ssl.create_default_context(cafile=self.cert)
-        return http.client.HTTPSConnection("localhost", self.port, timeout=20, context=context)
+        return http.client.HTTPSConnection("localhost", self.port, timeout=PATIENCE, context=context)
 
     def request(self, method, target, body=None, headers=None, **more):
         with contextlib.closing(self.connection()) as connection:
@@ -71,7 +72,7 @@ class Server:
     def stop(self, expected=0):
         if self.counters is None:
             self.process.send_signal(signal.SIGTERM)
-            out, _ = self.process.communicate(timeout=30)
+            out, _ = self.process.communicate(timeout=PATIENCE)
             assert self.process.returncode == expected, (self.process.returncode, self.text())
             pairs = re.findall(r"(\w+) (\d+)", out.decode())
             self.counters = {name: int(value) for name, value in pairs}
@@ -112,10 +113,11 @@ def packages():
     done = os.path.join(venv, "installed")
     wanted = "\n".join(WANTED)
     if not os.path.exists(done) or open(done, encoding="utf-8").read() != wanted:
-        made = subprocess.run(["/usr/bin/python3", "-m", "venv", "--clear", venv], check=False,
+        made = subprocess.run(["/usr/bin/python3", "-m", "venv", "--clear", "--without-pip", venv], check=False,
                               capture_output=True)
         if made.returncode == 0:
-            made = subprocess.run([python, "-m", "pip", "install", "--quiet", *WANTED],
+            made = subprocess.run(["/usr/bin/python3", "-m", "pip", "--python", python, "install",
+                                   "--quiet", "--no-compile", *WANTED],
                                   check=False, capture_output=True)
         if made.returncode != 0:
             pytest.skip("the frameworks cannot be installed from the package index")

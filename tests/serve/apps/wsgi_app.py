@@ -37,12 +37,18 @@ def ignore_body(environ, start_response):
 
 
 def block(environ, start_response):
-    return respond(start_response, GATE.wait(20))
+    return respond(start_response, GATE.wait(300))
 
 
 def unblock(environ, start_response):
     GATE.set()
     return respond(start_response, "unblocked")
+
+
+def wait_for_file(environ, start_response):
+    while not os.path.exists(environ["QUERY_STRING"]):
+        time.sleep(0.01)
+    return respond(start_response, "there")
 
 
 def sleep(environ, start_response):
@@ -54,7 +60,7 @@ def stream(environ, start_response):
     """The second part is made when somebody opens the gate."""
     def parts():
         yield b"first"
-        GATE.wait(20)
+        GATE.wait(300)
         yield b"second"
     start_response("200 OK", [])
     return parts()
