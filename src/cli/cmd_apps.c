@@ -13,6 +13,7 @@
 #include "base/text.h"
 
 #include <errno.h>
+#include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -105,23 +106,82 @@ static void print_status(const struct node_app *app)
              used, quota);
 }
 
+static uint64_t counter(const json_t *counters, const char *name)
+{
+    json_int_t value = json_integer_value(json_object_get(counters, name));
+    return value > 0 ? (uint64_t)value : 0;
+}
+
+static double milliseconds(const json_t *counters, const char *name)
+{
+    return (double)counter(counters, name) / 1000.0;
+}
+
+static void print_counters(const json_t *counters, const char *reported)
+{
+    char in[UI_SIZE_TEXT];
+    char out[UI_SIZE_TEXT];
+    char memory[UI_SIZE_TEXT];
+    ui_size_text((int64_t)counter(counters, "bytes_in"), in);
+    ui_size_text((int64_t)counter(counters, "bytes_out"), out);
+    ui_size_text((int64_t)counter(counters, "memory_bytes"), memory);
+    ui_print(UI_PLAIN,
+             "  requests     %" PRIu64 " (2xx %" PRIu64 ", 3xx %" PRIu64 ", 4xx %" PRIu64
+             ", 5xx %" PRIu64 "), %" PRIu64 " exceptions, %" PRIu64 " aborted, %" PRIu64 " busy\n",
+             counter(counters, "requests"), counter(counters, "responses_2xx"),
+             counter(counters, "responses_3xx"), counter(counters, "responses_4xx"),
+             counter(counters, "responses_5xx"), counter(counters, "exceptions"),
+             counter(counters, "aborted"), counter(counters, "busy"));
+    ui_print(UI_PLAIN,
+             "  latency      p50 %.2f ms, p99 %.2f ms; in the queue p50 %.2f ms, p99 %.2f ms\n",
+             milliseconds(counters, "latency_p50_us"), milliseconds(counters, "latency_p99_us"),
+             milliseconds(counters, "queue_p50_us"), milliseconds(counters, "queue_p99_us"));
+    ui_print(UI_PLAIN,
+             "  connections  %" PRIu64 " open, %" PRIu64 " so far, %" PRIu64 " refused; %" PRIu64
+             " TLS handshakes, %" PRIu64 " resumed\n  traffic      %s in, %s out\n"
+             "  memory       %s\n  reported     %s, by the enclave itself\n",
+             counter(counters, "open"), counter(counters, "connections"),
+             counter(counters, "refused"), counter(counters, "handshakes"),
+             counter(counters, "resumed"), in, out, memory, reported);
+}
+
+static int print_stats(json_t *stats, struct err *err)
+{
+    struct json_at top;
+    const char *reported;
+    if (json_top(stats, "the node's counters", &top, err) < 0 ||
+        json_read_text_optional(&top, "reported", RFC3339_SIZE, &reported, err) < 0)
+        return -1;
+    if (reported != NULL)
+        print_counters(json_object_get(stats, "counters"), reported);
+    return 0;
+}
+
+static int get(struct node *node, const char *id, const char *what, json_t **ret, struct err *err)
+{
+    char path[PATH_SIZE];
+    (void)snprintf(path, sizeof(path), "/v1/apps/%s%s", id, what);
+    return node_request(node, "GET", path, ret, err);
+}
+
 static int status(const struct options *options, struct err *err)
 {
     AUTO_NODE struct node *node = NULL;
     AUTO_NODE_APP struct node_app app = {0};
+    AUTO_JSON json_t *stats = NULL;
+    AUTO_JSON json_t *document = NULL;
     if (node_open(options_value(options, "node"), &node, err) < 0 ||
-        node_app_find(node, options->arguments[0], &app, err) < 0)
+        node_app_find(node, options->arguments[0], &app, err) < 0 ||
+        get(node, app.id, "/stats", &stats, err) < 0)
         return -1;
     if (!ui_json()) {
         print_status(&app);
-        return 0;
+        return print_stats(stats, err);
     }
-    char path[PATH_SIZE];
-    (void)snprintf(path, sizeof(path), "/v1/apps/%s", app.id);
-    json_t *document = NULL;
-    if (node_request(node, "GET", path, &document, err) < 0)
+    if (get(node, app.id, "", &document, err) < 0 ||
+        json_put(document, "stats", json_incref(stats), err) < 0)
         return -1;
-    return ui_print_json(document, err);
+    return ui_print_json(json_incref(document), err);
 }
 
 static const struct option_spec status_options[] = {OPTION_NODE, OPTION_JSON, OPTION_HELP};
@@ -129,9 +189,11 @@ static const struct option_spec status_options[] = {OPTION_NODE, OPTION_JSON, OP
 const struct command command_status = {
     .name = "status",
     .arguments = "APP",
-    .summary = "show one app: state, reason, address, storage",
+    .summary = "show one app: state, reason, address, storage, counters",
     .text = "APP is a UUID, a unique beginning of one, or a name. The states: spawning, "
-            "initializing (waits for its secrets), running, on_error (with the reason), stopped.",
+            "initializing (waits for its secrets), running, on_error (with the reason), stopped. "
+            "The counters are what the enclave says of its server, every 5 seconds; the node "
+            "shows them to Prometheus at /metrics.",
     .example = "mse status hello",
     .options = status_options,
     .option_count = ARRAY_LEN(status_options),

@@ -31,6 +31,7 @@
 enum {
     PEM_MAX = 64 << 10, /* of a TLS identity */
     ENCLAVE_STATUS_FD = 3,
+    ENCLAVE_REPORT_S = 5,                  /* between two reports of the counters */
     ENCLAVE_STOP_MS = 10000,               /* patience with requests under way */
     ENCLAVE_WAITING_CERTIFICATE_S = 86400, /* life of the certificate before provisioning, where
                                               the owner brings the real one */
@@ -71,6 +72,8 @@ void enclave_signals(sigset_t *ret);
 
 /* JSON lines to the supervisor: {"state": ..., "reason": ...}. */
 void report_state(const char *state, const char *reason);
+/* {"stats": ...} where they have changed since the last time (model/app_stats.h). */
+void report_stats(const struct enclave *enclave);
 
 /* boot.c: the steps until the enclave can be reached. */
 int boot_manifest(struct enclave *enclave, struct err *err) MUST_USE;

@@ -60,6 +60,17 @@ static void stop(struct enclave *enclave)
     front_free(enclave->front);
 }
 
+static void serve_until_stopped(struct enclave *enclave, const sigset_t *signals)
+{
+    static const struct timespec interval = {.tv_sec = ENCLAVE_REPORT_S};
+    for (;;) {
+        int received = sigtimedwait(signals, NULL, &interval);
+        if (received > 0 && received != ENCLAVE_WAKE_SIGNAL)
+            return;
+        report_stats(enclave);
+    }
+}
+
 int main(void)
 {
     sigset_t signals;
@@ -85,9 +96,7 @@ int main(void)
         _exit(1); /* threads of a half-made enclave may be anywhere: no destructors */
     }
     report_state("running", NULL);
-    int received = ENCLAVE_WAKE_SIGNAL;
-    while (received == ENCLAVE_WAKE_SIGNAL)
-        (void)sigwait(&signals, &received);
+    serve_until_stopped(&enclave, &signals);
     log_info("stopping");
     stop(&enclave);
     return 0;

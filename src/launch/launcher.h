@@ -17,6 +17,7 @@
 #pragma once
 
 #include "base/buf.h"
+#include "model/app_stats.h"
 #include "model/launch_spec.h"
 
 #include <stdbool.h>
@@ -69,7 +70,15 @@ bool launch_alive(const char *run_folder);
 /* Connects to the supervisor: *ret_fd is a non-blocking stream of lines, first the status as it is,
  * then each change, closed by its end. Errors: NOT_FOUND, UNREACHABLE. */
 int launch_attach(const char *run_folder, int *ret_fd, struct err *err) MUST_USE;
-/* One line (without its end) of that stream, or the contents of status.json. */
+/* A line of that stream: the status, or what the enclave says of its server. */
+struct launch_line {
+    bool is_stats;
+    struct launch_status status;
+    struct app_stats stats;
+};
+/* One line without its end. */
+int launch_line_decode(struct slice line, struct launch_line *ret, struct err *err) MUST_USE;
+/* A line that is a status, or the contents of status.json. */
 int launch_status_decode(struct slice line, struct launch_status *ret, struct err *err) MUST_USE;
 /* The last status on disk; NOT_FOUND before the first start. */
 int launch_status_read(const char *run_folder, struct launch_status *ret, struct err *err) MUST_USE;

@@ -59,28 +59,51 @@ static int read_state(const struct json_at *top, enum launch_state *ret, struct 
     return FAIL(err, ERR_INVALID, "unknown state '%s'", name);
 }
 
+static int read_status(const struct json_at *top, struct launch_status *status, struct err *err)
+{
+    int64_t supervisor = 0;
+    if (read_state(top, &status->state, err) < 0 ||
+        json_read_i64(top, "since", 0, INT64_MAX, &status->since, err) < 0 ||
+        json_read_i64(top, "supervisor", 0, INT32_MAX, &supervisor, err) < 0)
+        return -1;
+    status->supervisor = (pid_t)supervisor;
+    if (json_read_text_into(top, "reason", status->reason, sizeof(status->reason), err) < 0 ||
+        json_read_text_into(top, "call", status->call, sizeof(status->call), err) < 0 ||
+        json_read_text_into(top, "detail", status->detail, sizeof(status->detail), err) < 0)
+        return -1;
+    return json_read_text_into(top, "limits", status->limits, sizeof(status->limits), err);
+}
+
+static int parse_line(struct slice line, json_t **ret_root, struct json_at *ret, struct err *err)
+{
+    if (line.len > 0 && line.data[line.len - 1] == '\n')
+        line.len--;
+    if (json_parse(line, "launch status", LAUNCH_LINE_MAX, ret_root, err) < 0)
+        return -1;
+    return json_top(*ret_root, "launch status", ret, err);
+}
+
 int launch_status_decode(struct slice line, struct launch_status *ret, struct err *err)
 {
     AUTO_JSON json_t *root = NULL;
     struct json_at top;
     struct launch_status status = {0};
-    int64_t supervisor = 0;
-    if (line.len > 0 && line.data[line.len - 1] == '\n')
-        line.len--;
-    if (json_parse(line, "launch status", LAUNCH_LINE_MAX, &root, err) < 0 ||
-        json_top(root, "launch status", &top, err) < 0 ||
-        read_state(&top, &status.state, err) < 0 ||
-        json_read_i64(&top, "since", 0, INT64_MAX, &status.since, err) < 0 ||
-        json_read_i64(&top, "supervisor", 0, INT32_MAX, &supervisor, err) < 0)
+    if (parse_line(line, &root, &top, err) < 0 || read_status(&top, &status, err) < 0)
         return -1;
-    if (json_read_text_into(&top, "reason", status.reason, sizeof(status.reason), err) < 0 ||
-        json_read_text_into(&top, "call", status.call, sizeof(status.call), err) < 0 ||
-        json_read_text_into(&top, "detail", status.detail, sizeof(status.detail), err) < 0 ||
-        json_read_text_into(&top, "limits", status.limits, sizeof(status.limits), err) < 0)
-        return -1;
-    status.supervisor = (pid_t)supervisor;
     *ret = status;
     return 0;
+}
+
+int launch_line_decode(struct slice line, struct launch_line *ret, struct err *err)
+{
+    AUTO_JSON json_t *root = NULL;
+    struct json_at top;
+    *ret = (struct launch_line){0};
+    if (parse_line(line, &root, &top, err) < 0)
+        return -1;
+    ret->is_stats = json_has(&top, "stats");
+    return ret->is_stats ? app_stats_from_line(&top, &ret->stats, err)
+                         : read_status(&top, &ret->status, err);
 }
 
 /* Shortens and makes printable: it goes to terminals, logs and answers of the API. */
@@ -119,7 +142,11 @@ int enclave_event_decode(struct slice line, struct enclave_event *ret, struct er
     if (json_parse(line, "enclave", LAUNCH_LINE_MAX, &root, err) < 0 ||
         json_top(root, "enclave", &top, err) < 0)
         return -1;
-    if (json_has(&top, "state")) {
+    if (json_has(&top, "stats")) {
+        event.has_stats = true;
+        if (app_stats_from_line(&top, &event.stats, err) < 0)
+            return -1;
+    } else if (json_has(&top, "state")) {
         if (read_enclave_state(&top, &event, err) < 0)
             return -1;
     } else {

@@ -13,6 +13,8 @@ int status_encode(const struct launch_status *status, struct buf *out, struct er
  * events is ERR_INVALID, every text is bounded and printable. */
 struct enclave_event {
     enum launch_state state; /* LAUNCH_SPAWNING: the line says nothing about the state */
+    bool has_stats;
+    struct app_stats stats;
     char reason[LAUNCH_REASON_SIZE];
     char call[32];
 };

@@ -38,6 +38,7 @@ enum {
     FD_LOG = 2,
     FD_CONTROL = 3,
     FD_COUNT = FD_CONTROL + CONTROL_FDS,
+    STATS_PAUSE_MS = 1000, /* between two that are passed on: the app can write them without end */
 };
 
 struct supervisor {
@@ -49,7 +50,10 @@ struct supervisor {
     struct control control;
     struct app_log log;
     struct buf status_line; /* what came of the enclave's next status line */
-    int ready_fd;           /* to launch_start; -1 once it knows */
+    bool has_stats;
+    struct app_stats stats; /* as the enclave reported them last */
+    int64_t stats_pushed_ms;
+    int ready_fd; /* to launch_start; -1 once it knows */
     int lock_fd;
     int signal_fd;
     bool heard_nonsense;
@@ -133,6 +137,23 @@ static void stop_device(struct supervisor *self)
 
 /* --- what the enclave says --- */
 
+static void take_stats(struct supervisor *self, const struct app_stats *stats)
+{
+    struct err err = ERR_INIT;
+    AUTO_BUF struct buf line = BUF_INIT(LAUNCH_LINE_MAX);
+    int64_t now_ms = clock_monotonic_ms();
+    self->stats = *stats;
+    bool too_soon = self->has_stats && now_ms - self->stats_pushed_ms < STATS_PAUSE_MS;
+    self->has_stats = true;
+    if (too_soon)
+        return;
+    self->stats_pushed_ms = now_ms;
+    if (app_stats_line(stats, &line, &err) < 0)
+        log_err(LOG_WARNING, &err);
+    else
+        control_push(&self->control, buf_slice(&line));
+}
+
 static void handle_event(struct supervisor *self, struct slice line)
 {
     struct err err = ERR_INIT;
@@ -143,6 +164,8 @@ static void handle_event(struct supervisor *self, struct slice line)
         self->heard_nonsense = true;
         return;
     }
+    if (event.has_stats)
+        take_stats(self, &event.stats);
     if (event.call[0] != '\0')
         memcpy(self->status.call, event.call, sizeof(event.call));
     if (event.state == LAUNCH_FAILED)
@@ -251,8 +274,9 @@ static void handle_control(struct supervisor *self, const struct pollfd *fds)
 {
     struct err err = ERR_INIT;
     struct control_request request = {0};
-    AUTO_BUF struct buf line = BUF_INIT(LAUNCH_LINE_MAX);
-    if (status_encode(&self->status, &line, &err) < 0)
+    AUTO_BUF struct buf line = BUF_INIT(LAUNCH_LINE_MAX + APP_STATS_MAX);
+    if (status_encode(&self->status, &line, &err) < 0 ||
+        (self->has_stats && app_stats_line(&self->stats, &line, &err) < 0))
         log_err(LOG_WARNING, &err);
     control_handle(&self->control, fds, buf_slice(&line), &request);
     if (request.stop)

@@ -61,6 +61,7 @@ struct http_exchange {
     struct http_exchange *next; /* in its connection, or among the spare ones */
     struct output sending;      /* taken from `out`, on its way to the socket */
     int64_t started_us;
+    int64_t begun_us;      /* atomic: when the handler began, 0: it has not */
     int64_t body_received; /* bytes of body, decoded */
     bool linked;           /* its connection answers it (false: done, or the client is gone) */
     bool handed;           /* the handler's request callback has been called */
@@ -291,6 +292,11 @@ void connection_finish(struct connection *connection);
 /* At once. The memory goes with the last exchange, not before the end of the round. */
 void connection_close(struct connection *connection);
 void connection_unreference(struct connection *connection);
+
+/* --- observe.c --- */
+
+/* The exchange's response is complete and written: counts it. */
+void observe_done(struct http_exchange *exchange);
 
 /* --- idle.c --- */
 

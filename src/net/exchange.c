@@ -354,20 +354,9 @@ void exchange_gone(struct http_exchange *exchange)
     }
 }
 
-static size_t latency_bucket(int64_t us)
-{
-    size_t bucket = us <= 0 ? 0 : (size_t)(64 - __builtin_clzll((uint64_t)us));
-    return bucket < HTTP_LATENCY_BUCKETS ? bucket : HTTP_LATENCY_BUCKETS - 1;
-}
-
 void exchange_done(struct http_exchange *exchange)
 {
-    struct http_server_stats *stats = &exchange->io->stats;
-    int class = exchange->status / 100;
-    if (class >= 0 && class < 6)
-        count(&stats->responses[class], 1);
-    int64_t us = loop_now_us(exchange->io->loop) - exchange->started_us;
-    count(&stats->latency[latency_bucket(us)], 1);
+    observe_done(exchange);
     exchange->want_body = false;
 }
 

@@ -65,6 +65,10 @@ const struct http_request *http_request(const struct http_exchange *exchange);
 void http_set_data(struct http_exchange *exchange, void *data);
 void *http_data(const struct http_exchange *exchange);
 
+/* [any thread] The handler begins with the request now; until then it has waited in its queue. To be
+ * called once, for the counters. */
+void http_begin(struct http_exchange *exchange);
+
 /* --- body [any thread] --- */
 
 /* Copies up to `size` bytes that are there. *ret_len 0 with *ret_end false: nothing yet.

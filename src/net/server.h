@@ -90,6 +90,10 @@ struct http_server_stats {
     /* From the last byte of the head to the last of the response: bucket i counts those of less
      * than 2^i microseconds that are in no earlier one. */
     uint64_t latency[HTTP_LATENCY_BUCKETS];
+    uint64_t latency_us; /* their sum */
+    /* The same from the last byte of the head to http_begin, of those that got so far. */
+    uint64_t queue[HTTP_LATENCY_BUCKETS];
+    uint64_t queue_us;
 };
 
 /* [any thread] A sum over the I/O threads; each number is exact, together they are a moment apart.

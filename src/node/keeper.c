@@ -317,6 +317,14 @@ int keeper_get(struct keeper *keeper, const char *id, struct store_app *ret, str
     return kept != NULL ? 0 : store_app_get(keeper->options.store, id, ret, err);
 }
 
+void keeper_stats(struct keeper *keeper, const char *id, struct keeper_stats *ret)
+{
+    (void)pthread_mutex_lock(&keeper->mutex);
+    const struct kept *kept = find(keeper, id);
+    *ret = kept != NULL ? kept->stats : (struct keeper_stats){0};
+    (void)pthread_mutex_unlock(&keeper->mutex);
+}
+
 /* With the mutex. */
 static int order_stop(struct keeper *keeper, struct kept *kept, struct err *err)
 {

@@ -62,5 +62,11 @@ int keeper_stop(struct keeper *keeper, const char *id, struct err *err) MUST_USE
 int keeper_restart(struct keeper *keeper, const char *id, struct err *err) MUST_USE;
 /* Bytes on disk that hold what the app stored; 0 where it has nothing. */
 int64_t keeper_storage_used(const struct keeper *keeper, const struct store_app *app);
+/* What the enclave that runs now has reported of its server last. */
+struct keeper_stats {
+    int64_t reported; /* unix seconds; 0: nothing yet, or it does not run */
+    struct app_stats counters;
+};
+void keeper_stats(struct keeper *keeper, const char *id, struct keeper_stats *ret);
 /* Path of the app's log; the caller frees. It may not exist. */
 char *keeper_log_path(const struct keeper *keeper, const char *id, struct err *err) MUST_USE;

@@ -25,6 +25,7 @@ struct kept {
 
     struct kept *next; /* mutex_guarded */
     struct store_app app;
+    struct keeper_stats stats;
     enum keeper_order order;
     unsigned users; /* the list, its thread, and whoever waits for it */
     bool finished;  /* stopped, and everything gone */

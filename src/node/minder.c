@@ -192,8 +192,17 @@ static int start_enclave(struct kept *kept, const struct store_app *app, struct 
 
 /* --- ends --- */
 
+static void set_stats(struct kept *kept, const struct keeper_stats *stats)
+{
+    (void)pthread_mutex_lock(&kept->keeper->mutex);
+    kept->stats = *stats;
+    (void)pthread_mutex_unlock(&kept->keeper->mutex);
+}
+
 static void detach(struct kept *kept)
 {
+    const struct keeper_stats none = {0};
+    set_stats(kept, &none);
     fd_close(fd_steal(&kept->control_fd));
 }
 
@@ -302,6 +311,11 @@ static void take_news(struct kept *kept)
     struct store_app app = current(kept);
     if (!any)
         return;
+    if (event.news == RUNNER_STATS) {
+        const struct keeper_stats stats = {clock_unix(), event.stats};
+        set_stats(kept, &stats);
+        return;
+    }
     if (event.news == RUNNER_ENDED) {
         enclave_ended(kept, event.reason);
         return;

@@ -6,6 +6,7 @@
 #pragma once
 
 #include "base/err.h"
+#include "model/app_stats.h"
 #include "store/store.h"
 
 struct runner_spec {
@@ -20,12 +21,14 @@ struct runner_spec {
 enum runner_news {
     RUNNER_INITIALIZING,
     RUNNER_RUNNING,
+    RUNNER_STATS, /* `stats` are what its server counts now */
     RUNNER_ENDED, /* the enclave is gone; `reason` says why */
 };
 
 struct runner_event {
     enum runner_news news;
     char reason[STORE_REASON_SIZE];
+    struct app_stats stats;
 };
 
 struct runner;

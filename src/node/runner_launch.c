@@ -190,14 +190,17 @@ static int read_line(int fd, uint8_t *line, size_t *ret_len, bool *ret_closed, s
 
 static int take_line(struct slice line, struct runner_event *ret, bool *ret_any, struct err *err)
 {
-    struct launch_status *status = mem_alloc(sizeof(*status), err);
-    if (status == NULL)
+    AUTO_FREE struct launch_line *taken = mem_alloc(sizeof(*taken), err);
+    if (taken == NULL || launch_line_decode(line, taken, err) < 0)
         return -1;
-    int result = launch_status_decode(line, status, err);
-    if (result == 0)
-        *ret_any = describe(status, ret);
-    free(status);
-    return result;
+    if (taken->is_stats) {
+        ret->news = RUNNER_STATS;
+        ret->stats = taken->stats;
+        *ret_any = true;
+    } else {
+        *ret_any = describe(&taken->status, ret);
+    }
+    return 0;
 }
 
 static int launch_runner_news(struct runner *runner, const char *folder, int fd,

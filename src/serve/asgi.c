@@ -197,6 +197,7 @@ static void refuse_failed(struct asgi_request *request)
 /* False: it has ended already, and is freed. */
 static bool begin_request(struct asgi *asgi, struct asgi_request *request)
 {
+    http_begin(request->exchange);
     const struct http_request *head = http_request(request->exchange);
     bool websocket = asgi_websocket_wanted(head);
     struct asgi_channel *channel =

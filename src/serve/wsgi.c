@@ -195,6 +195,7 @@ static PyObject *make_input(struct serve_request *request)
 
 static void run_request(struct serve *serve, struct serve_request *request)
 {
+    http_begin(request->exchange);
     struct start_response *response = start_response_new(request);
     PyObject *input = make_input(request);
     PyObject *env = NULL;

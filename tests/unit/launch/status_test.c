@@ -55,6 +55,30 @@ static void test_events(void **state)
     assert_string_equal(event.call, "fork");
 }
 
+static void test_stats(void **state)
+{
+    struct err err = ERR_INIT;
+    struct enclave_event event;
+    struct launch_line back;
+    struct app_stats stats = {.requests = 7, .latency = {1, 2, 3}, .latency_us = 9};
+    AUTO_BUF struct buf line = BUF_INIT(LAUNCH_LINE_MAX);
+    assert_int_equal(app_stats_line(&stats, &line, &err), 0);
+    assert_int_equal(line.data[line.len - 1], '\n');
+    assert_int_equal(decode(buf_text(&line), &event), 0);
+    assert_true(event.has_stats);
+    assert_int_equal(event.state, LAUNCH_SPAWNING);
+    assert_memory_equal(&event.stats, &stats, sizeof(stats));
+    assert_int_equal(launch_line_decode(buf_slice(&line), &back, &err), 0);
+    assert_true(back.is_stats);
+    assert_memory_equal(&back.stats, &stats, sizeof(stats));
+    buf_clear(&line);
+    const struct launch_status status = {.state = LAUNCH_RUNNING, .since = 1};
+    assert_int_equal(status_encode(&status, &line, &err), 0);
+    assert_int_equal(launch_line_decode(buf_slice(&line), &back, &err), 0);
+    assert_false(back.is_stats);
+    assert_int_equal(back.status.state, LAUNCH_RUNNING);
+}
+
 static void test_bad_events(void **state)
 {
     struct enclave_event event;
@@ -64,6 +88,9 @@ static void test_bad_events(void **state)
     assert_int_equal(decode("{\"state\":\"spawning\"}", &event), -1);
     assert_int_equal(decode("{\"state\":1}", &event), -1);
     assert_int_equal(decode("{\"event\":\"party\"}", &event), -1);
+    assert_int_equal(decode("{\"stats\":{}}", &event), -1);
+    assert_int_equal(decode("{\"stats\":7}", &event), -1);
+    assert_int_equal(decode("{\"stats\":{\"requests\":1},\"state\":\"failed\"}", &event), -1);
     assert_int_equal(
         decode("{\"event\":\"forbidden\",\"call\":\"01234567890123456789012345678901\"}", &event),
         -1);
@@ -74,6 +101,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_round_trip),
         cmocka_unit_test(test_events),
+        cmocka_unit_test(test_stats),
         cmocka_unit_test(test_bad_events),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -57,6 +57,7 @@ static void tell(struct http_exchange *exchange)
 {
     const struct http_request *request = http_request(exchange);
     struct seen *seen = http_data(exchange);
+    http_begin(exchange);
     AUTO_BUF struct buf text = BUF_INIT(4 * 1024 * 1024);
     struct err failure = ERR_INIT;
     const struct http_header *host = http_request_header(request, "host");

@@ -571,9 +571,13 @@ static void requests_are_counted(void **state)
     assert_int_equal(stats.responses[5], 1);
     assert_int_equal(stats.bytes_out, answer.len);
     uint64_t measured = 0;
-    for (size_t i = 0; i < HTTP_LATENCY_BUCKETS; i++)
+    uint64_t queued = 0;
+    for (size_t i = 0; i < HTTP_LATENCY_BUCKETS; i++) {
         measured += stats.latency[i];
+        queued += stats.queue[i];
+    }
     assert_int_equal(measured, 5);
+    assert_int_equal(queued, 1); /* the only one of them that a handler began with */
     fd_close(fd);
 }
 

@@ -311,6 +311,48 @@ static void log_test(void **state)
     assert_string_equal(buf_text(&all.text), "one\ntwo\nthree\n");
 }
 
+static void counters_test(void **state)
+{
+    struct api_fixture *fixture = *state;
+    AUTO_BUF struct buf package = BUF_INIT(1 << 20);
+    make_package(fixture, id_a, "hello", &package);
+    AUTO_ANSWER struct answer made = {0};
+    upload(fixture, "/v1/apps?project=shop", &package, &made);
+    char target[160];
+    (void)snprintf(target, sizeof(target), "/v1/apps/%s/stats", id_a);
+    AUTO_ANSWER struct answer none = {0};
+    get(fixture, "GET", target, &none);
+    assert_int_equal(none.status, 200);
+    expect_schema(none.json, "Stats");
+    assert_true(json_is_null(json_object_get(none.json, "counters")));
+    AUTO_ANSWER struct answer empty = {0};
+    get(fixture, "GET", "/metrics", &empty);
+    assert_int_equal(empty.status, 200);
+    assert_null(strstr(buf_text(&empty.text), "{"));
+    struct store_app app = {0};
+    for (int i = 0; i < 20000 && app.state != STORE_RUNNING; i++) {
+        OK(keeper_get(fixture->node.keeper, id_a, &app, &failure));
+        clock_sleep_ms(1);
+    }
+    say(&fixture->below->runner, "s");
+    (void)wait_stats(fixture->node.keeper, id_a, true);
+    AUTO_ANSWER struct answer some = {0};
+    get(fixture, "GET", target, &some);
+    expect_schema(some.json, "Stats");
+    const json_t *counters = json_object_get(some.json, "counters");
+    expect_schema(counters, "Counters");
+    assert_int_equal(json_integer_value(json_object_get(counters, "requests")), 7);
+    assert_int_equal(json_integer_value(json_object_get(counters, "latency_p50_us")), 768);
+    AUTO_ANSWER struct answer metrics = {0};
+    get(fixture, "GET", "/metrics", &metrics);
+    char line[160];
+    (void)snprintf(line, sizeof(line),
+                   "mse_app_requests_total{id=\"%s\",name=\"hello\",project=\"shop\"} 7\n", id_a);
+    assert_non_null(strstr(buf_text(&metrics.text), line));
+    expect_error(fixture, "GET", "/v1/apps/22222222-2222-4222-8222-222222222222/stats", 404,
+                 "not_found");
+}
+
 static void *stop_app(void *argument)
 {
     struct api_fixture *fixture = argument;
@@ -359,8 +401,8 @@ int main(void)
 {
 #define TEST(name) cmocka_unit_test_setup_teardown(name##_test, api_set_up, api_tear_down)
     const struct CMUnitTest tests[] = {
-        TEST(about), TEST(errors), TEST(deploy),        TEST(bad_package),
-        TEST(log),   TEST(follow), TEST(socket_in_use),
+        TEST(about), TEST(errors),   TEST(deploy), TEST(bad_package),
+        TEST(log),   TEST(counters), TEST(follow), TEST(socket_in_use),
     };
     struct err err = ERR_INIT;
     if (crypto_init(&err) < 0)

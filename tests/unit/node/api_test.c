@@ -144,11 +144,32 @@ static void error_kinds_test(void **state)
                             err_kind_name((enum err_kind)(i + 1)));
 }
 
+/* The counters of an app by name, and the four estimates that the node adds. */
+static void counters_are_described_test(void **state)
+{
+    const struct app_stats none = {0};
+    struct err err = ERR_INIT;
+    AUTO_JSON json_t *counters = NULL;
+    const char *name = NULL;
+    json_t *value = NULL;
+    const json_t *schema = json_object_get(
+        json_object_get(json_object_get(document, "components"), "schemas"), "Counters");
+    const json_t *described = json_object_get(schema, "properties");
+    assert_int_equal(app_stats_to_json(&none, &counters, &err), 0);
+    json_object_foreach(counters, name, value)
+    {
+        if (json_object_get(described, name) == NULL)
+            fail_msg("'%s' is not described", name);
+    }
+    assert_int_equal(json_object_size(described), json_object_size(counters) + 4);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(every_route_is_described_test),
         cmocka_unit_test(every_description_is_a_route_test),
+        cmocka_unit_test(counters_are_described_test),
         cmocka_unit_test(parameters_test),
         cmocka_unit_test(bodies_test),
         cmocka_unit_test(error_kinds_test),

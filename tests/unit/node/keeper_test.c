@@ -49,6 +49,21 @@ static void create_and_stop_test(void **state)
     OK(keeper_stop(fixture->keeper, id_a, &failure)); /* once more: nothing to do */
 }
 
+/* They are those of the enclave that runs, and of no other. */
+static void counters_come_and_go_test(void **state)
+{
+    struct fixture *fixture = *state;
+    (void)start_one(fixture);
+    assert_int_equal(wait_stats(fixture->keeper, id_a, false).counters.requests, 0);
+    say(&fixture->runner, "s");
+    struct keeper_stats stats = wait_stats(fixture->keeper, id_a, true);
+    assert_int_equal(stats.counters.requests, 7);
+    assert_int_equal(wait_state(fixture, id_a, STORE_RUNNING).restarts, 0);
+    say(&fixture->runner, "e");
+    (void)wait_stats(fixture->keeper, id_a, false);
+    assert_int_equal(wait_stats(fixture->keeper, id_b, false).reported, 0); /* no such app */
+}
+
 static void same_id_and_name_test(void **state)
 {
     struct fixture *fixture = *state;
@@ -197,9 +212,9 @@ int main(void)
 {
 #define TEST(name) cmocka_unit_test_setup_teardown(name##_test, set_up, tear_down)
     const struct CMUnitTest tests[] = {
-        TEST(create_and_stop), TEST(same_id_and_name), TEST(replace), TEST(crash_comes_back),
-        TEST(first_failure),   TEST(restart),          TEST(expiry),  TEST(adopt_running),
-        TEST(adopt_dead),      TEST(adopt_half_done),  TEST(limit),
+        TEST(create_and_stop),  TEST(counters_come_and_go), TEST(same_id_and_name), TEST(replace),
+        TEST(crash_comes_back), TEST(first_failure),        TEST(restart),          TEST(expiry),
+        TEST(adopt_running),    TEST(adopt_dead),           TEST(adopt_half_done),  TEST(limit),
     };
     return cmocka_run_group_tests_name("keeper", tests, NULL, NULL);
 }

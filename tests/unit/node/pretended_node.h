@@ -26,7 +26,7 @@
 static const char id_a[] = "11111111-1111-4111-8111-111111111111";
 static const char id_b[] = "22222222-2222-4222-8222-222222222222";
 
-/* --- the runner: news is a byte in a pipe: i(nitializing), r(unning), e(nded) --- */
+/* --- the runner: news is a byte in a pipe: i(nitializing), r(unning), s(tats), e(nded) --- */
 
 struct pretended {
     struct runner runner;
@@ -85,7 +85,11 @@ static inline int pretend_news(struct runner *runner, const char *folder, int fd
     if (read(fd, &byte, 1) != 1)
         return FAIL(err, ERR_IO, "the supervisor is gone");
     *ret_any = true;
-    ret->news = byte == 'i' ? RUNNER_INITIALIZING : byte == 'r' ? RUNNER_RUNNING : RUNNER_ENDED;
+    ret->news = byte == 'i'   ? RUNNER_INITIALIZING
+                : byte == 'r' ? RUNNER_RUNNING
+                : byte == 's' ? RUNNER_STATS
+                              : RUNNER_ENDED;
+    ret->stats = (struct app_stats){.requests = 7, .latency = {[10] = 7}, .latency_us = 5000};
     (void)snprintf(ret->reason, sizeof(ret->reason), "signal 11");
     return 0;
 }
@@ -219,6 +223,20 @@ static inline void write_manifest(const char *folder, const char *id)
     OK(manifest_encode(&manifest, &text, &failure));
     (void)snprintf(path, sizeof(path), "%s/manifest.json", folder);
     OK(file_write_atomic(path, buf_slice(&text), 0644, &failure));
+}
+
+/* Until the keeper has (or has no more) counters of the app. */
+static inline struct keeper_stats wait_stats(struct keeper *keeper, const char *id, bool wanted)
+{
+    struct keeper_stats stats = {0};
+    for (int i = 0; i < 20000; i++) {
+        keeper_stats(keeper, id, &stats);
+        if ((stats.reported != 0) == wanted)
+            return stats;
+        clock_sleep_ms(1);
+    }
+    fail_msg("counters %s", wanted ? "do not come" : "do not go");
+    return stats;
 }
 
 static inline int create(struct fixture *fixture, const char *id, const char *replaces,

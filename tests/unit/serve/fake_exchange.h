@@ -37,6 +37,7 @@ struct http_exchange {
     int64_t content_length; /* as announced; -1 chunked */
     bool started, ended, aborted, released, at_once;
     int parts;
+    int begun; /* times that the handler began with it */
 };
 
 static inline void fake_init(struct http_exchange *fake, const char *method, const char *target)
@@ -240,6 +241,11 @@ int http_respond_end(struct http_exchange *exchange, struct err *err)
     return 0;
 }
 
+void http_begin(struct http_exchange *exchange)
+{
+    exchange->begun++;
+}
+
 void http_abort(struct http_exchange *exchange)
 {
     exchange->aborted = true;
@@ -249,6 +255,8 @@ void http_release(struct http_exchange *exchange)
 {
     pthread_mutex_lock(&exchange->lock);
     exchange->released = true;
+    if (exchange->begun > 1)
+        abort(); /* a request that began twice */
     (void)pthread_cond_broadcast(&exchange->changed);
     pthread_mutex_unlock(&exchange->lock);
 }
