@@ -171,6 +171,7 @@ int boot_listen(struct enclave *enclave, struct err *err)
         .handler = front_handler(),
         .context = enclave->front,
         .round_end = front_round_end,
+        .rest_us = front_rest_us,
     };
     set_limits(&enclave->manifest.server, &config.limits);
     return http_server_start(&config, &enclave->server, err);

@@ -27,18 +27,12 @@ struct job {
     struct job *next;
 };
 
-struct app {
-    const struct http_handler *handler;
-    void *context;
-    void (*round_end)(void *context); /* may be NULL */
-};
-
 struct front {
     const struct front_route *routes;
     size_t route_count;
     void *context;
-    _Atomic(const struct app *) app; /* NULL until front_open */
-    struct app app_storage;
+    _Atomic(const struct front_app *) app; /* NULL until front_open */
+    struct front_app app_storage;
     _Atomic(const char *) waiting_text;
     atomic_int bodies; /* of reserved requests, at most FRONT_BODIES_MAX */
     pthread_t thread;
@@ -283,7 +277,7 @@ static void on_request(void *context, struct http_exchange *exchange)
         start_reserved(front, exchange, name);
         return;
     }
-    const struct app *app = atomic_load_explicit(&front->app, memory_order_acquire);
+    const struct front_app *app = atomic_load_explicit(&front->app, memory_order_acquire);
     if (app != NULL) {
         app->handler->request(app->context, exchange);
         return;
@@ -306,7 +300,7 @@ static void on_body(void *context, struct http_exchange *exchange)
             collect_body(front, job);
         return;
     }
-    const struct app *app = atomic_load_explicit(&front->app, memory_order_acquire);
+    const struct front_app *app = atomic_load_explicit(&front->app, memory_order_acquire);
     if (app != NULL && app->handler->body != NULL)
         app->handler->body(app->context, exchange);
 }
@@ -314,7 +308,7 @@ static void on_body(void *context, struct http_exchange *exchange)
 static void on_writable(void *context, struct http_exchange *exchange)
 {
     struct front *front = context;
-    const struct app *app = atomic_load_explicit(&front->app, memory_order_acquire);
+    const struct front_app *app = atomic_load_explicit(&front->app, memory_order_acquire);
     if (app != NULL && app->handler->writable != NULL && !is_reserved(exchange))
         app->handler->writable(app->context, exchange);
 }
@@ -331,7 +325,7 @@ static void on_aborted(void *context, struct http_exchange *exchange)
         job_free(job);
         return;
     }
-    const struct app *app = atomic_load_explicit(&front->app, memory_order_acquire);
+    const struct front_app *app = atomic_load_explicit(&front->app, memory_order_acquire);
     if (app != NULL && app->handler->aborted != NULL)
         app->handler->aborted(app->context, exchange);
 }
@@ -339,9 +333,16 @@ static void on_aborted(void *context, struct http_exchange *exchange)
 void front_round_end(void *context)
 {
     struct front *front = context;
-    const struct app *app = atomic_load_explicit(&front->app, memory_order_acquire);
+    const struct front_app *app = atomic_load_explicit(&front->app, memory_order_acquire);
     if (app != NULL && app->round_end != NULL)
         app->round_end(app->context);
+}
+
+int64_t front_rest_us(void *context)
+{
+    struct front *front = context;
+    const struct front_app *app = atomic_load_explicit(&front->app, memory_order_acquire);
+    return app == NULL || app->rest_us == NULL ? 0 : app->rest_us(app->context);
 }
 
 const struct http_handler *front_handler(void)
@@ -372,10 +373,9 @@ int front_new(const struct front_route *routes, size_t route_count, void *contex
     return 0;
 }
 
-void front_open(struct front *front, const struct http_handler *app, void *app_context,
-                void (*round_end)(void *context))
+void front_open(struct front *front, const struct front_app *app)
 {
-    front->app_storage = (struct app){app, app_context, round_end};
+    front->app_storage = *app;
     atomic_store_explicit(&front->app, &front->app_storage, memory_order_release);
 }
 

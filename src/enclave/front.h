@@ -41,11 +41,21 @@ int front_new(const struct front_route *routes, size_t route_count, void *contex
               struct front **ret, struct err *err) MUST_USE;
 /* What to give to the server; `context` is the front itself. */
 const struct http_handler *front_handler(void);
-/* Give this to the server too: the app wakes its threads once for a whole round. */
+/* Give these to the server too: the app wakes its threads once for a whole round, and says when the
+ * I/O threads may rest. */
 void front_round_end(void *context);
+int64_t front_rest_us(void *context);
+
+/* The app as a handler of net/http.h; the last two as in net/server.h, may be NULL. */
+struct front_app {
+    const struct http_handler *handler;
+    void *context;
+    void (*round_end)(void *context);
+    int64_t (*rest_us)(void *context);
+};
+
 /* From now on other requests go to the app. [any thread] */
-void front_open(struct front *front, const struct http_handler *app, void *app_context,
-                void (*round_end)(void *context));
+void front_open(struct front *front, const struct front_app *app);
 /* Why the app is not there (yet): shown with the 503. A literal. [any thread] */
 void front_set_waiting_text(struct front *front, const char *text);
 /* Ends the control thread; queued requests are answered 503. The server must have stopped. */

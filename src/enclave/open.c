@@ -127,8 +127,10 @@ int open_app(struct enclave *enclave, struct err *err)
     enclave->serve = serve_new(&config, err);
     if (enclave->serve == NULL)
         return -1;
-    front_open(enclave->front, serve_handler(enclave->serve), serve_handler_context(enclave->serve),
-               serve_round_end);
+    front_open(enclave->front, &(struct front_app){.handler = serve_handler(enclave->serve),
+                                                   .context = serve_handler_context(enclave->serve),
+                                                   .round_end = serve_round_end,
+                                                   .rest_us = serve_rest_us});
     (void)pthread_mutex_lock(&enclave->provision_lock);
     enclave->state_name = "running";
     (void)pthread_mutex_unlock(&enclave->provision_lock);

@@ -250,6 +250,7 @@ struct http_server {
     void *context;
     bool extended_connect;
     void (*round_end)(void *context);
+    int64_t (*rest_us)(void *context);
     struct listener *listeners;
     size_t listener_count;
     struct io_thread *io;

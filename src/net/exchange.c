@@ -476,6 +476,13 @@ static void post(struct http_exchange *exchange)
     loop_post(exchange->io->loop, &exchange->task);
 }
 
+/* Under the lock, which is free meanwhile: until the I/O thread has done something here. */
+static void wait_for_change(struct http_exchange *exchange)
+{
+    loop_rouse(exchange->io->loop);
+    (void)pthread_cond_wait(&exchange->changed, &exchange->lock);
+}
+
 const struct http_request *http_request(const struct http_exchange *exchange)
 {
     return &exchange->request;
@@ -576,7 +583,7 @@ int http_body_read_wait(struct http_exchange *exchange, void *to, size_t size, s
                 *ret_len = len;
             break;
         }
-        (void)pthread_cond_wait(&exchange->changed, &exchange->lock);
+        wait_for_change(exchange);
     }
     (void)pthread_mutex_unlock(&exchange->lock);
     return result;
@@ -710,7 +717,7 @@ int http_respond_write_wait(struct http_exchange *exchange, struct slice bytes, 
         post(exchange);
         bytes = slice_of(bytes.data + len, bytes.len - len);
         while (result == 0 && exchange->queued_high && !exchange->gone)
-            (void)pthread_cond_wait(&exchange->changed, &exchange->lock);
+            wait_for_change(exchange);
     } while (result == 0 && bytes.len > 0);
     if (result == 0 && exchange->gone)
         result = FAIL(err, ERR_INTERRUPTED, "the client is gone");
@@ -774,7 +781,11 @@ void http_release(struct http_exchange *exchange)
     /* Once the I/O thread sees `released` it may recycle the exchange: it looks under the lock, and
      * leaves an exchange alone whose task is queued. */
     exchange->released = true;
-    loop_post(io->loop, &exchange->task);
+    bool only_to_recycle = exchange->stage == RESPONSE_ENDED && !exchange->aborted;
+    if (only_to_recycle && !atomic_load(&io->server->stopping))
+        loop_post_lazily(io->loop, &exchange->task);
+    else
+        loop_post(io->loop, &exchange->task);
     (void)pthread_mutex_unlock(&exchange->lock);
 }
 

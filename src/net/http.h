@@ -82,7 +82,7 @@ int http_body_read_wait(struct http_exchange *exchange, void *to, size_t size, s
 
 /* --- response [any thread] --- */
 
-/* A thread that answers several exchanges in a row wakes the I/O threads once for all of them
+/* A thread that answers several exchanges in a row wakes I/O threads that rest once for all of them
  * between loop_hold_wakeups and loop_release_wakeups (net/loop.h). */
 
 /* The whole response at once; the fast path. The server adds Date, Content-Length and Connection.

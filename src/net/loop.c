@@ -11,11 +11,15 @@
 #include "base/mem.h"
 
 #include <errno.h>
+#include <poll.h>
 #include <stdlib.h>
 #include <sys/eventfd.h>
 #include <unistd.h>
 
 enum { EVENTS_PER_ROUND = 256, HELD_LOOPS = 16 };
+
+/* Of the loop's thread. Who posts to one that is awake need not tell it. */
+enum loop_state { LOOP_AWAKE, LOOP_WAITING, LOOP_RESTING };
 
 struct loop {
     int epoll_fd;
@@ -24,6 +28,9 @@ struct loop {
     struct loop_timer *timers; /* the root is due first */
     void (*round_end)(void *data);
     void *round_end_data;
+    int64_t (*rest_us)(void *data);
+    void *rest_data;
+    bool rested_in_vain;
     struct epoll_event events[EVENTS_PER_ROUND];
     int event_count;
     int event_next;
@@ -31,7 +38,7 @@ struct loop {
     /* Written by other threads, on a cache line of their own. */
     char padding[64];
     _Atomic(struct loop_task *) tasks;
-    atomic_bool sleeping;
+    atomic_int state;
 };
 
 static _Thread_local const struct loop *current_loop;
@@ -93,6 +100,12 @@ void loop_set_round_end(struct loop *loop, void (*hook)(void *data), void *data)
 {
     loop->round_end = hook;
     loop->round_end_data = data;
+}
+
+void loop_set_rest(struct loop *loop, int64_t (*rest_us)(void *data), void *data)
+{
+    loop->rest_us = rest_us;
+    loop->rest_data = data;
 }
 
 /* --- descriptors --- */
@@ -248,15 +261,22 @@ static void wake(struct loop *loop)
     (void)written; /* EAGAIN: it is awake for sure */
 }
 
-static void wake_if_sleeping(struct loop *loop)
+static void wake_if_asleep(struct loop *loop)
 {
-    if (atomic_load(&loop->sleeping) && atomic_exchange(&loop->sleeping, false))
+    if (atomic_load(&loop->state) != LOOP_AWAKE &&
+        atomic_exchange(&loop->state, LOOP_AWAKE) != LOOP_AWAKE)
         wake(loop);
+}
+
+void loop_rouse(struct loop *loop)
+{
+    if (atomic_load(&loop->state) == LOOP_RESTING)
+        wake_if_asleep(loop);
 }
 
 static bool hold_wakeup(struct loop *loop)
 {
-    if (held.depth == 0)
+    if (held.depth == 0 || atomic_load(&loop->state) != LOOP_RESTING)
         return false;
     for (size_t i = 0; i < held.count; i++) {
         if (held.loops[i] == loop)
@@ -268,16 +288,27 @@ static bool hold_wakeup(struct loop *loop)
     return true;
 }
 
-void loop_post(struct loop *loop, struct loop_task *task)
+/* False: it is there already. */
+static bool push(struct loop *loop, struct loop_task *task)
 {
     if (atomic_exchange(&task->queued, true))
-        return;
+        return false;
     struct loop_task *first = atomic_load_explicit(&loop->tasks, memory_order_relaxed);
     do
         task->next = first;
     while (!atomic_compare_exchange_weak(&loop->tasks, &first, task));
-    if (current_loop != loop && !hold_wakeup(loop))
-        wake_if_sleeping(loop);
+    return true;
+}
+
+void loop_post(struct loop *loop, struct loop_task *task)
+{
+    if (push(loop, task) && current_loop != loop && !hold_wakeup(loop))
+        wake_if_asleep(loop);
+}
+
+void loop_post_lazily(struct loop *loop, struct loop_task *task)
+{
+    (void)push(loop, task);
 }
 
 void loop_hold_wakeups(void)
@@ -290,7 +321,7 @@ void loop_release_wakeups(void)
     if (held.depth == 0 || --held.depth > 0)
         return;
     for (size_t i = 0; i < held.count; i++)
-        wake_if_sleeping(held.loops[i]);
+        loop_rouse(held.loops[i]);
     held.count = 0;
 }
 
@@ -332,17 +363,41 @@ static int wait_ms(const struct loop *loop)
     return left_ms > 60000 ? 60000 : (int)left_ms;
 }
 
+/* Posters look at the state after they have pushed, we at the tasks after we have set it: one of
+ * the two sees the other (both sequentially consistent). False: there is work already. */
+static bool fall_asleep(struct loop *loop, enum loop_state state)
+{
+    atomic_store(&loop->state, state);
+    return atomic_load(&loop->tasks) == NULL;
+}
+
+/* Whether the loop has rested: it must look at its descriptors now, without waiting for them. */
+static bool rest(struct loop *loop)
+{
+    int64_t rest_us = loop->rest_us == NULL || loop->rested_in_vain || atomic_load(&loop->stop)
+                          ? 0
+                          : loop->rest_us(loop->rest_data);
+    if (rest_us <= 0)
+        return false;
+    struct pollfd woken = {.fd = loop->wake_fd, .events = POLLIN};
+    const struct timespec until = {.tv_sec = rest_us / 1000000,
+                                   .tv_nsec = rest_us % 1000000 * 1000};
+    if (fall_asleep(loop, LOOP_RESTING))
+        (void)ppoll(&woken, 1, &until, NULL);
+    atomic_store(&loop->state, LOOP_AWAKE);
+    return true;
+}
+
 static int wait_for_events(struct loop *loop, struct err *err)
 {
-    int timeout_ms = wait_ms(loop);
-    /* Posters look at `sleeping` after they have pushed, we at the tasks after we have set it:
-     * one of the two sees the other (both sequentially consistent). */
-    atomic_store(&loop->sleeping, true);
-    if (atomic_load(&loop->tasks) != NULL)
+    bool rested = rest(loop);
+    int timeout_ms = rested ? 0 : wait_ms(loop);
+    if (!fall_asleep(loop, LOOP_WAITING))
         timeout_ms = 0;
     int count = epoll_wait(loop->epoll_fd, loop->events, EVENTS_PER_ROUND, timeout_ms);
     int errnum = errno;
-    atomic_store(&loop->sleeping, false);
+    atomic_store(&loop->state, LOOP_AWAKE);
+    loop->rested_in_vain = rested && count == 0 && atomic_load(&loop->tasks) == NULL;
     loop->now_us = clock_monotonic_us();
     if (count < 0 && errnum != EINTR) {
         errno = errnum;

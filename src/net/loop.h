@@ -5,7 +5,7 @@
  * loop_stop may be called from elsewhere. Nothing here allocates after loop_new: watches, timers
  * and tasks are embedded in what their owner keeps, and must stay where they are while in use.
  *
- * One round is: wait, the `ready` callbacks, due timers, the round-end hook, posted tasks.
+ * One round is: rest or wait, the `ready` callbacks, due timers, the round-end hook, posted tasks.
  */
 #pragma once
 
@@ -83,13 +83,28 @@ struct loop_task {
 /* [any thread] Runs the task on the loop's thread at the end of a round. Posting one that is queued
  * already does nothing; it may be posted again from the moment it runs. */
 void loop_post(struct loop *loop, struct loop_task *task);
+/* [any thread] The same, but wakes nobody: for what can wait until the loop has something else to
+ * do.
+ */
+void loop_post_lazily(struct loop *loop, struct loop_task *task);
 /* Is the calling thread inside loop_run of this loop? */
 bool loop_is_current(const struct loop *loop);
 
-/* [any thread] Between these two, what this thread posts wakes no loop: all are woken once at the
- * end. For a thread that hands back several results in a row. They nest. */
+/* [any thread] Between these two, what this thread posts wakes no loop that rests (loop_set_rest):
+ * such loops are woken once at the end. One that waits is woken as ever, so nothing is late because
+ * the thread came to be blocked. For a thread that hands back several results in a row. They nest.
+ */
 void loop_hold_wakeups(void);
 void loop_release_wakeups(void);
+/* [any thread] Ends a rest, for a thread that is going to wait for what the loop does. */
+void loop_rouse(struct loop *loop);
+
+/* Called before a wait with nothing left to do: for how many microseconds may the loop rest,
+ * looking neither at descriptors nor at what a thread between loop_hold_wakeups and
+ * loop_release_wakeups posts? 0: not at all. Answers and arrivals then come in groups, which saves
+ * the switches between a busy thread and this one. A rest that brought nothing is followed by an
+ * ordinary wait. NULL: never rests. */
+void loop_set_rest(struct loop *loop, int64_t (*rest_us)(void *data), void *data);
 
 /* Called twice a round: after its callbacks and timers, and after its tasks. NULL: none. */
 void loop_set_round_end(struct loop *loop, void (*hook)(void *data), void *data);

@@ -355,6 +355,8 @@ static int prepare_io(struct http_server *server, struct io_thread *io, struct e
         return -1;
     if (server->round_end != NULL)
         loop_set_round_end(io->loop, on_round_end, io);
+    if (server->rest_us != NULL)
+        loop_set_rest(io->loop, server->rest_us, server->context);
     return start_accepting(io, err);
 }
 
@@ -435,6 +437,7 @@ int http_server_start(const struct http_server_config *config, struct http_serve
     server->context = config->context;
     server->extended_connect = config->extended_connect;
     server->round_end = config->round_end;
+    server->rest_us = config->rest_us;
     (void)pthread_mutex_init(&server->lock, NULL);
     init_condition(&server->emptied);
     if (open_listeners(server, config, err) < 0 || start_all(server, err) < 0) {

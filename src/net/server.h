@@ -53,6 +53,9 @@ struct http_server_config {
     /* May be NULL. Runs on an I/O thread at the end of each round in which `request` or `body` was
      * called: the place to wake worker threads once for all of them. */
     void (*round_end)(void *context);
+    /* May be NULL. Asked on an I/O thread that has nothing to do: may it rest for so many
+     * microseconds, since the handler's threads have enough to do (net/loop.h)? 0: no. */
+    int64_t (*rest_us)(void *context);
 };
 
 struct http_server;

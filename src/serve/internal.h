@@ -31,6 +31,8 @@ struct app_protocol {
     int (*drain)(struct serve *serve, int64_t timeout_ms, struct err *err);
     /* [I/O thread] The server has handed over what one round brought. */
     void (*round_end)(struct serve *serve);
+    /* [I/O thread] See serve_rest_us; NULL: never. */
+    int64_t (*rest_us)(struct serve *serve);
     /* With the GIL held, after the threads have ended: gives up all Python objects. */
     void (*finish)(struct serve *serve);
     /* When the interpreter is gone, and whatever it still held with it. */
@@ -51,7 +53,7 @@ struct serve {
     struct asgi *asgi;          /* ASGI */
     uint64_t refused;           /* atomic */
     uint64_t failed;            /* atomic */
-    bool rounds;                /* Python is woken at the end of a round, not at once */
+    bool rounds;                /* Python is woken by serve_round_end, else at once */
     bool stopped;               /* all our threads have ended; set by drain */
 };
 

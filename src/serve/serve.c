@@ -93,6 +93,12 @@ void serve_round_end(void *context)
         serve->protocol->round_end(serve);
 }
 
+int64_t serve_rest_us(void *context)
+{
+    struct serve *serve = context;
+    return serve->protocol->rest_us == NULL ? 0 : serve->protocol->rest_us(serve);
+}
+
 int serve_drain(struct serve *serve, int64_t timeout_ms, struct err *err)
 {
     if (serve->stopped)

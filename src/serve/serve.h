@@ -59,6 +59,10 @@ void *serve_handler_context(struct serve *serve);
 /* For net/server's round_end, with serve_handler_context; does nothing unless config.rounds. */
 void serve_round_end(void *context);
 
+/* For net/server's rest_us, with serve_handler_context: some microseconds while so many requests
+ * wait for Python that it will not miss the I/O threads, else 0. */
+int64_t serve_rest_us(void *context);
+
 /* Refuses new requests (503) and waits up to timeout_ms for those that run or wait. After that an
  * ASGI app's tasks are cancelled and its lifespan is shut down, which may take as long again (at
  * least 5 s); a WSGI app's threads cannot be interrupted. Errors: TIMEOUT (some were still

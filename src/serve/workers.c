@@ -10,6 +10,7 @@
 
 #include "base/clock.h"
 #include "base/mem.h"
+#include "serve/bell.h"
 
 #include <errno.h>
 #include <pthread.h>
@@ -18,9 +19,8 @@
 #include <time.h>
 
 enum {
-    PATIENCE_US = 1000,    /* how often a contender looks after the leader */
-    PATIENCE_ROUNDS = 10,  /* so often in vain before it asks a leader that computes for the lock */
-    EAGER_US = 100 * 1000, /* so long after a takeover a contender does not wait for that */
+    PATIENCE_TICKS = 5,    /* of the bell, before a leader that computes is asked for the lock */
+    EAGER_US = 100 * 1000, /* so long after a takeover nobody waits for that */
 };
 
 enum role { ROLE_IDLE, ROLE_CALLED };
@@ -30,7 +30,7 @@ struct worker {
     struct worker *next_idle;
     pthread_cond_t called;
     enum role role;
-    bool saw_free; /* as contender: the leader had given the lock back */
+    bool saw_free; /* when it became contender: the leader had given the lock back */
     unsigned number;
     pthread_t id;
 };
@@ -42,12 +42,14 @@ struct workers {
     pthread_cond_t progress; /* a thread has ended */
     struct work *first;
     struct work *last;
-    size_t queued;
+    size_t queued; /* also read without the lock */
     size_t limit;
     size_t running;
     uint64_t served;
     uint64_t takeover;
     int64_t eager_until_us;
+    uint64_t watched_served; /* at the bell's last tick */
+    int stuck_ticks;         /* since then the leader got on */
     struct worker *leader;
     bool leader_inside; /* it has the big lock, or had it and gave it back amid its work */
     struct worker *contender;
@@ -56,6 +58,7 @@ struct workers {
     unsigned count;
     bool stopping;
     bool unannounced; /* atomic: work was submitted quietly */
+    struct bell *bell;
     struct worker pool[];
 };
 
@@ -86,7 +89,29 @@ static struct worker *call_idle_locked(struct workers *workers)
     return worker;
 }
 
-/* Whom to wake because there is work: a leader, else a contender, else nobody. */
+static bool is_eager_locked(struct workers *workers)
+{
+    if (workers->eager_until_us != 0 && clock_monotonic_us() >= workers->eager_until_us)
+        workers->eager_until_us = 0;
+    return workers->eager_until_us != 0;
+}
+
+/* `anyway`: also where the leader seems to get on. */
+static struct worker *call_contender_locked(struct workers *workers, bool anyway)
+{
+    if (workers->contender != NULL || !workers->leader_inside)
+        return NULL;
+    bool is_free = workers->ops->is_free(workers->context);
+    if (!is_free && !anyway)
+        return NULL;
+    workers->contender = call_idle_locked(workers);
+    if (workers->contender != NULL)
+        workers->contender->saw_free = is_free;
+    return workers->contender;
+}
+
+/* Whom to wake because there is work: a leader, else a contender for one that is stuck, else
+ * nobody: the leader comes for it, or the bell finds out that it does not. */
 static struct worker *appoint_locked(struct workers *workers)
 {
     if (workers->first == NULL)
@@ -95,10 +120,26 @@ static struct worker *appoint_locked(struct workers *workers)
         workers->leader = call_idle_locked(workers);
         return workers->leader;
     }
-    if (workers->contender != NULL || !workers->leader_inside)
-        return NULL;
-    workers->contender = call_idle_locked(workers);
-    return workers->contender;
+    return call_contender_locked(workers, is_eager_locked(workers));
+}
+
+/* At every tick of the bell while there is work: does the leader get on? */
+static void watch(void *context)
+{
+    struct workers *workers = context;
+    struct worker *wake = NULL;
+    workers_wake(workers);
+    pthread_mutex_lock(&workers->lock);
+    if (workers->first != NULL) {
+        bool got_on = workers->served != workers->watched_served;
+        workers->stuck_ticks = got_on ? 0 : workers->stuck_ticks + 1;
+        workers->watched_served = workers->served;
+        wake = call_contender_locked(workers, workers->stuck_ticks >= PATIENCE_TICKS);
+        bell_touch(workers->bell);
+    }
+    pthread_mutex_unlock(&workers->lock);
+    if (wake != NULL)
+        (void)pthread_cond_signal(&wake->called);
 }
 
 static struct work *take_locked(struct workers *workers)
@@ -109,29 +150,8 @@ static struct work *take_locked(struct workers *workers)
     workers->first = work->next;
     if (workers->first == NULL)
         workers->last = NULL;
-    workers->queued--;
+    __atomic_store_n(&workers->queued, workers->queued - 1, __ATOMIC_RELAXED);
     return work;
-}
-
-/* The contender watches the leader. True: go for the big lock; false: the leader gets on, or is
- * about to take the lock itself, or there is none any more. */
-static bool watch_locked(struct workers *workers, struct worker *self)
-{
-    uint64_t seen = workers->served;
-    int rounds = 0;
-    while (workers->first != NULL && workers->leader_inside) {
-        self->saw_free = workers->ops->is_free(workers->context);
-        if (self->saw_free || rounds >= PATIENCE_ROUNDS)
-            return true;
-        if (workers->eager_until_us != 0 && clock_monotonic_us() < workers->eager_until_us)
-            return true;
-        workers->eager_until_us = 0;
-        struct timespec until = deadline_after_us(PATIENCE_US);
-        (void)pthread_cond_timedwait(&self->called, &workers->lock, &until);
-        rounds = workers->served == seen ? rounds + 1 : 0;
-        seen = workers->served;
-    }
-    return false;
 }
 
 static void lead_locked(struct workers *workers, struct worker *self)
@@ -198,17 +218,8 @@ static void serve_called_locked(struct workers *workers, struct worker *self, vo
     while (workers->first != NULL) {
         if (workers->leader == NULL)
             workers->leader = self;
-        if (workers->leader != self) {
-            if (workers->contender == NULL)
-                workers->contender = self;
-            if (workers->contender != self)
-                break;
-            if (!watch_locked(workers, self)) {
-                if (workers->leader != NULL)
-                    break;
-                continue;
-            }
-        }
+        if (workers->leader != self && workers->contender != self)
+            break;
         serve_turn_locked(workers, self, thread);
     }
     if (workers->leader == self)
@@ -299,14 +310,15 @@ struct workers *workers_new(unsigned threads, size_t queue_limit, const struct w
     workers->limit = queue_limit;
     (void)pthread_mutex_init(&workers->lock, NULL);
     cond_init_monotonic(&workers->progress);
-    for (unsigned i = 0; i < threads; i++) {
-        if (start_thread(workers, i, err) == 0)
-            continue;
-        if (workers_stop(workers, 10 * 1000, NULL) == 0)
-            workers_free(workers);
-        return NULL;
-    }
-    return workers;
+    workers->bell = bell_new(watch, workers, err);
+    bool started = workers->bell != NULL;
+    for (unsigned i = 0; i < threads && started; i++)
+        started = start_thread(workers, i, err) == 0;
+    if (started)
+        return workers;
+    if (workers_stop(workers, 10 * 1000, NULL) == 0)
+        workers_free(workers);
+    return NULL;
 }
 
 static bool append_locked(struct workers *workers, struct work *work)
@@ -319,7 +331,7 @@ static bool append_locked(struct workers *workers, struct work *work)
     else
         workers->last->next = work;
     workers->last = work;
-    workers->queued++;
+    __atomic_store_n(&workers->queued, workers->queued + 1, __ATOMIC_RELAXED);
     return true;
 }
 
@@ -328,9 +340,11 @@ bool workers_submit_quietly(struct workers *workers, struct work *work)
     pthread_mutex_lock(&workers->lock);
     bool appended = append_locked(workers, work);
     pthread_mutex_unlock(&workers->lock);
-    if (appended)
-        __atomic_store_n(&workers->unannounced, true, __ATOMIC_RELEASE);
-    return appended;
+    if (!appended)
+        return false;
+    __atomic_store_n(&workers->unannounced, true, __ATOMIC_RELEASE);
+    bell_touch(workers->bell);
+    return true;
 }
 
 void workers_wake(struct workers *workers)
@@ -350,6 +364,11 @@ bool workers_submit(struct workers *workers, struct work *work)
         return false;
     workers_wake(workers);
     return true;
+}
+
+size_t workers_queued(const struct workers *workers)
+{
+    return __atomic_load_n(&workers->queued, __ATOMIC_RELAXED);
 }
 
 int workers_stop(struct workers *workers, int64_t timeout_ms, struct err *err)
@@ -376,6 +395,7 @@ void workers_free(struct workers *workers)
 {
     if (workers == NULL)
         return;
+    bell_free(workers->bell);
     for (unsigned i = 0; i < workers->count; i++)
         (void)pthread_cond_destroy(&workers->pool[i].called);
     (void)pthread_cond_destroy(&workers->progress);

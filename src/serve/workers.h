@@ -3,10 +3,11 @@
  * A bounded queue and the threads that empty it, made for work that needs one big lock (the GIL).
  *
  * At most one worker leads: it holds the lock and takes one work after the other without giving it
- * back, so that quick handlers cost no switch of threads. At most one contends: it watches whether
- * the leader gets on. When the leader does not (it sleeps or waits for a database and has given
- * the lock back), the contender takes the lock and leads; the old leader finishes what it has
- * and steps back. Everybody else sleeps until called by name: nobody is woken for nothing.
+ * back, so that quick handlers cost no switch of threads. When it does not get on (it sleeps or
+ * waits for a database and has given the lock back, or it computes for long), one other is called
+ * to contend: it waits for the lock, and leads when it gets it; the old leader finishes what it has
+ * and steps back. Whether the leader gets on is looked at when work comes, and at every tick of a
+ * bell while work waits. Everybody else sleeps until called by name: nobody is woken for nothing.
  */
 #pragma once
 
@@ -54,6 +55,8 @@ bool workers_submit(struct workers *workers, struct work *work);
 bool workers_submit_quietly(struct workers *workers, struct work *work);
 /* Wakes whom the work submitted since needs. Cheap where there was none. */
 void workers_wake(struct workers *workers);
+/* How many wait, at some recent moment. */
+size_t workers_queued(const struct workers *workers);
 /* Refuses further work and waits until what is queued and running is done and all threads have
  * ended. Errors: TIMEOUT; the threads that are stuck live on. */
 int workers_stop(struct workers *workers, int64_t timeout_ms, struct err *err) MUST_USE;

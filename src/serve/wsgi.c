@@ -4,9 +4,17 @@
  * call the app and send what it returns. Everything between the socket and the app's first line
  * is in C. The request callback runs on I/O threads and never takes the GIL.
  */
+#include "net/loop.h"
 #include "serve/internal.h"
 
-enum { JOIN_MAX_BYTES = 64 * 1024 };
+enum {
+    JOIN_MAX_BYTES = 64 * 1024,
+    /* I/O threads rest for REST_US while at least REST_QUEUE requests wait, and are called when
+     * there are fewer than REST_UNTIL: so Python never waits for them. */
+    REST_US = 1000,
+    REST_QUEUE = 8,
+    REST_UNTIL = 3,
+};
 
 /* --- what the app returned --- */
 
@@ -243,19 +251,26 @@ static void thread_end(void *context, void *thread)
 static void gil_enter(void *context, void *thread)
 {
     PyEval_RestoreThread(((struct python_thread *)thread)->thread);
+    loop_hold_wakeups();
 }
 
 static void gil_leave(void *context, void *thread)
 {
+    loop_release_wakeups();
     (void)PyEval_SaveThread();
 }
 
 static void run_work(void *context, struct work *work)
 {
+    struct serve *serve = context;
     struct serve_request *request =
         (struct serve_request *)((char *)work - offsetof(struct serve_request, work));
-    run_request(context, request);
+    run_request(serve, request);
     serve_request_drop(request);
+    if (workers_queued(serve->workers) < REST_UNTIL) {
+        loop_release_wakeups();
+        loop_hold_wakeups();
+    }
 }
 
 /* CPython 3.11 keeps the thread that has the GIL in one place, which may be read at any time.
@@ -320,6 +335,11 @@ static void wsgi_round_end(struct serve *serve)
     workers_wake(serve->workers);
 }
 
+static int64_t wsgi_rest_us(struct serve *serve)
+{
+    return workers_queued(serve->workers) < REST_QUEUE ? 0 : REST_US;
+}
+
 static void wsgi_finish(struct serve *serve)
 {
     environ_finish();
@@ -348,6 +368,7 @@ const struct app_protocol wsgi_protocol = {
     .start = wsgi_start,
     .drain = wsgi_drain,
     .round_end = wsgi_round_end,
+    .rest_us = wsgi_rest_us,
     .finish = wsgi_finish,
     .free = wsgi_free,
     .stats = wsgi_stats,

@@ -130,6 +130,7 @@ static int start_server(const struct options *options, struct serve *serve, stru
         .handler = serve_handler(serve),
         .context = serve_handler_context(serve),
         .round_end = serve_round_end,
+        .rest_us = serve_rest_us,
     };
     return http_server_start(&config, ret, err);
 }

@@ -157,7 +157,7 @@ static void waits_until_the_app_is_there(void **state)
     front_set_waiting_text(f->front, "not yet");
     assert_int_equal(ask(f, "GET", "/", slice_of(NULL, 0), &out), 503);
     assert_non_null(strstr(buf_text(&out), "not yet"));
-    front_open(f->front, &app_handler, NULL, NULL);
+    front_open(f->front, &(struct front_app){.handler = &app_handler});
     assert_int_equal(ask(f, "GET", "/", slice_of(NULL, 0), &out), 200);
     assert_string_equal(buf_text(&out), "the app");
 }
@@ -170,7 +170,7 @@ static void reserved_paths_never_reach_the_app(void **state)
         "/.well-known/%6dse/echo", "/.well-known%2fmse/echo", "/.well-known/mse/echo?x=1",
     };
     AUTO_BUF struct buf out = BUF_INIT(1 << 20);
-    front_open(f->front, &app_handler, NULL, NULL);
+    front_open(f->front, &(struct front_app){.handler = &app_handler});
     for (size_t i = 0; i < ARRAY_LEN(ours); i++) {
         int before = f->calls;
         assert_int_equal(ask(f, "POST", ours[i], slice_str("x"), &out), 200);
@@ -194,7 +194,7 @@ static void other_paths_are_the_apps(void **state)
                                          "/.Well-Known/mse/echo",
                                          "/.%"};
     AUTO_BUF struct buf out = BUF_INIT(1 << 20);
-    front_open(f->front, &app_handler, NULL, NULL);
+    front_open(f->front, &(struct front_app){.handler = &app_handler});
     for (size_t i = 0; i < ARRAY_LEN(theirs); i++) {
         assert_int_equal(ask(f, "GET", theirs[i], slice_of(NULL, 0), &out), 200);
         assert_string_equal(buf_text(&out), "the app");

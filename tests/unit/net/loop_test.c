@@ -13,6 +13,7 @@
 #include "net/loop.h"
 
 #include <pthread.h>
+#include <semaphore.h>
 #include <signal.h>
 #include <sys/socket.h>
 #include <unistd.h>
@@ -272,9 +273,130 @@ static void the_round_end_hook_comes_before_and_after_the_tasks(void **state)
     assert_int_equal(atomic_load(&runs), 1);
 }
 
+/* --- rests --- */
+
+enum { HALF_A_MINUTE_US = 30 * 1000 * 1000 }; /* longer than the test's time limit */
+
+static sem_t asked;
+static int rests;
+
+/* Once for long, then never. */
+static int64_t rest_once(void *data)
+{
+    (void)data;
+    (void)sem_post(&asked);
+    return rests++ == 0 ? HALF_A_MINUTE_US : 0;
+}
+
+static void *post_held(void *task)
+{
+    (void)sem_wait(&asked);
+    loop_hold_wakeups();
+    loop_post(loop, task);
+    loop_release_wakeups();
+    return NULL;
+}
+
+static void *post_held_then_rouse(void *task)
+{
+    (void)sem_wait(&asked);
+    loop_hold_wakeups();
+    loop_post(loop, task);
+    loop_rouse(loop); /* the loop does not wait for the release */
+    (void)sem_wait(&asked);
+    loop_release_wakeups();
+    return NULL;
+}
+
+static void *post_lazily_then_post(void *posted)
+{
+    (void)sem_wait(&asked);
+    loop_post_lazily(loop, posted);
+    loop_post(loop, (struct loop_task *)posted + 1);
+    return NULL;
+}
+
+/* Runs the loop, which rests at once, until `count` of the thread's tasks have run. */
+static void rest_beside(void *(*thread)(void *posted), struct loop_task *posted, int count)
+{
+    pthread_t id;
+    rests = 0;
+    target = count;
+    atomic_store(&runs, 0);
+    assert_int_equal(sem_init(&asked, 0, 0), 0);
+    loop_set_rest(loop, rest_once, NULL);
+    assert_int_equal(pthread_create(&id, NULL, thread, posted), 0);
+    assert_int_equal(loop_run(loop, &err), 0);
+    (void)sem_post(&asked);
+    (void)pthread_join(id, NULL);
+    assert_int_equal(atomic_load(&runs), count);
+}
+
+static void releasing_held_wakeups_ends_a_rest(void **state)
+{
+    (void)state;
+    struct loop_task task = {.run = on_task};
+    rest_beside(post_held, &task, 1);
+}
+
+static void rousing_ends_a_rest(void **state)
+{
+    (void)state;
+    struct loop_task task = {.run = on_task};
+    rest_beside(post_held_then_rouse, &task, 1);
+}
+
+static void a_lazy_task_runs_with_the_next(void **state)
+{
+    (void)state;
+    struct loop_task two[] = {{.run = on_task}, {.run = on_task}};
+    rest_beside(post_lazily_then_post, two, 2);
+}
+
+static void *post_and_hold(void *task)
+{
+    loop_hold_wakeups();
+    loop_post(loop, task);
+    (void)sem_wait(&asked); /* blocked, with the wake-up held */
+    loop_release_wakeups();
+    return NULL;
+}
+
+static void a_held_wakeup_is_not_kept_from_a_loop_that_waits(void **state)
+{
+    (void)state;
+    struct loop_task task = {.run = on_task};
+    pthread_t id;
+    target = 1;
+    atomic_store(&runs, 0);
+    assert_int_equal(sem_init(&asked, 0, 0), 0);
+    assert_int_equal(pthread_create(&id, NULL, post_and_hold, &task), 0);
+    assert_int_equal(loop_run(loop, &err), 0);
+    (void)sem_post(&asked);
+    (void)pthread_join(id, NULL);
+    assert_int_equal(atomic_load(&runs), 1);
+}
+
+static void without_a_rest_timers_end_the_wait(void **state)
+{
+    (void)state;
+    struct loop_timer last = {.fire = on_last_timer};
+    assert_int_equal(sem_init(&asked, 0, 0), 0);
+    rests = 1; /* says 0 from now on: an ordinary wait, ended by the timer */
+    loop_set_rest(loop, rest_once, NULL);
+    loop_timer_set(loop, &last, 1);
+    assert_int_equal(loop_run(loop, &err), 0);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test_setup_teardown(releasing_held_wakeups_ends_a_rest, setup, teardown),
+        cmocka_unit_test_setup_teardown(rousing_ends_a_rest, setup, teardown),
+        cmocka_unit_test_setup_teardown(a_lazy_task_runs_with_the_next, setup, teardown),
+        cmocka_unit_test_setup_teardown(a_held_wakeup_is_not_kept_from_a_loop_that_waits, setup,
+                                        teardown),
+        cmocka_unit_test_setup_teardown(without_a_rest_timers_end_the_wait, setup, teardown),
         cmocka_unit_test_setup_teardown(timers_fire_in_order_of_time, setup, teardown),
         cmocka_unit_test_setup_teardown(a_timer_can_cancel_another_that_is_due, setup, teardown),
         cmocka_unit_test_setup_teardown(every_task_of_every_thread_runs_once, setup, teardown),

@@ -1,0 +1,112 @@
+// SPDX-License-Identifier: Apache-2.0
+/*
+ * See bell.h. The thread sleeps for good after a while without a touch: an idle app costs nothing.
+ */
+#include "serve/bell.h"
+
+#include "base/mem.h"
+
+#include <errno.h>
+#include <pthread.h>
+#include <stdbool.h>
+#include <stdlib.h>
+#include <time.h>
+
+enum { TICK_NS = 2000000, TICKS_UNTIL_SILENT = 50 };
+
+struct bell {
+    void (*ring)(void *context);
+    void *context;
+    pthread_t thread;
+    pthread_mutex_t lock;
+    pthread_cond_t changed;
+    bool touched; /* atomic: since the tick began */
+    bool silent;  /* under lock: sleeps until it is touched */
+    bool stop;    /* under lock */
+};
+
+static void wait_tick_locked(struct bell *bell)
+{
+    struct timespec until;
+    (void)clock_gettime(CLOCK_MONOTONIC, &until);
+    until.tv_nsec += TICK_NS;
+    if (until.tv_nsec >= 1000000000) {
+        until.tv_sec++;
+        until.tv_nsec -= 1000000000;
+    }
+    (void)pthread_cond_timedwait(&bell->changed, &bell->lock, &until);
+}
+
+static void *bell_main(void *argument)
+{
+    struct bell *bell = argument;
+    (void)pthread_setname_np(pthread_self(), "mse-bell");
+    int quiet_ticks = TICKS_UNTIL_SILENT;
+    pthread_mutex_lock(&bell->lock);
+    while (!bell->stop) {
+        /* Whoever touches after this exchange is rung for at the end of this tick. */
+        bool touched = __atomic_exchange_n(&bell->touched, false, __ATOMIC_SEQ_CST);
+        quiet_ticks = touched ? 0 : quiet_ticks + 1;
+        bell->silent = quiet_ticks >= TICKS_UNTIL_SILENT;
+        while (bell->silent && !bell->stop)
+            (void)pthread_cond_wait(&bell->changed, &bell->lock);
+        if (quiet_ticks >= TICKS_UNTIL_SILENT)
+            quiet_ticks = 0;
+        if (!bell->stop)
+            wait_tick_locked(bell);
+        pthread_mutex_unlock(&bell->lock);
+        bell->ring(bell->context);
+        pthread_mutex_lock(&bell->lock);
+    }
+    pthread_mutex_unlock(&bell->lock);
+    return NULL;
+}
+
+struct bell *bell_new(void (*ring)(void *context), void *context, struct err *err)
+{
+    struct bell *bell = mem_alloc(sizeof(*bell), err);
+    if (bell == NULL)
+        return NULL;
+    bell->ring = ring;
+    bell->context = context;
+    (void)pthread_mutex_init(&bell->lock, NULL);
+    pthread_condattr_t attributes;
+    (void)pthread_condattr_init(&attributes);
+    (void)pthread_condattr_setclock(&attributes, CLOCK_MONOTONIC);
+    (void)pthread_cond_init(&bell->changed, &attributes);
+    (void)pthread_condattr_destroy(&attributes);
+    errno = pthread_create(&bell->thread, NULL, bell_main, bell);
+    if (errno == 0)
+        return bell;
+    (void)FAIL_ERRNO(err, ERR_IO, "cannot start a thread");
+    (void)pthread_cond_destroy(&bell->changed);
+    (void)pthread_mutex_destroy(&bell->lock);
+    free(bell);
+    return NULL;
+}
+
+void bell_touch(struct bell *bell)
+{
+    if (__atomic_exchange_n(&bell->touched, true, __ATOMIC_SEQ_CST))
+        return; /* the thread has not seen the touch before this one: it rings after it has */
+    pthread_mutex_lock(&bell->lock);
+    bool silent = bell->silent;
+    bell->silent = false;
+    if (silent)
+        (void)pthread_cond_signal(&bell->changed);
+    pthread_mutex_unlock(&bell->lock);
+}
+
+void bell_free(struct bell *bell)
+{
+    if (bell == NULL)
+        return;
+    pthread_mutex_lock(&bell->lock);
+    bell->stop = true;
+    (void)pthread_cond_signal(&bell->changed);
+    pthread_mutex_unlock(&bell->lock);
+    (void)pthread_join(bell->thread, NULL);
+    (void)pthread_cond_destroy(&bell->changed);
+    (void)pthread_mutex_destroy(&bell->lock);
+    free(bell);
+}
