@@ -165,11 +165,49 @@ void asgi_request_end(struct asgi_request *request)
     pthread_mutex_lock(&asgi->lock);
     http_set_data(exchange, NULL);
     bool queued = request->queued;
+    bool sending = request->sending;
     request->over = true;
+    if (sending)
+        http_abort(exchange); /* under the lock: the thread releases it behind that */
     pthread_mutex_unlock(&asgi->lock);
+    if (sending)
+        return;
     http_release(exchange);
     if (!queued)
         free(request); /* otherwise whoever takes it from the list does */
+}
+
+void asgi_file_began(struct asgi_request *request)
+{
+    pthread_mutex_lock(&request->asgi->lock);
+    request->sending = true;
+    request->asgi->files++;
+    pthread_mutex_unlock(&request->asgi->lock);
+}
+
+void asgi_file_ended(struct asgi_request *request, enum err_kind error)
+{
+    struct asgi *asgi = request->asgi;
+    struct http_exchange *exchange = request->exchange;
+    pthread_mutex_lock(&asgi->lock);
+    request->sending = false;
+    request->file_error = error;
+    bool over = request->over;
+    bool queued = request->queued;
+    if (!over) {
+        note_locked(asgi, request, ASGI_SENT);
+        signal_locked(asgi);
+    }
+    pthread_mutex_unlock(&asgi->lock);
+    if (over) {
+        http_release(exchange);
+        if (!queued)
+            free(request);
+    }
+    pthread_mutex_lock(&asgi->lock);
+    asgi->files--;
+    (void)pthread_cond_broadcast(&asgi->changed);
+    pthread_mutex_unlock(&asgi->lock);
 }
 
 void asgi_note_finished(struct asgi *asgi)
@@ -213,18 +251,21 @@ static bool begin_request(struct asgi *asgi, struct asgi_request *request)
     channel->is_head = slice_is_str(head->method, "HEAD");
     request->channel = channel;
     live_add(asgi, request);
-    AUTO_OBJECT PyObject *hold = Py_NewRef((PyObject *)channel);
+    Py_INCREF((PyObject *)channel);
     bool running = asgi_channel_run(channel, scope);
     /* Where no task could be made of the coroutine, it has answered when it was dropped. */
-    if (channel->request == NULL) {
-        PyErr_Clear();
-        return false;
+    bool ended = channel->request == NULL;
+    if (!running && !ended) {
+        channel->request = NULL;
+        Py_DECREF((PyObject *)channel); /* the request's */
     }
-    if (running)
-        return true;
-    channel->request = NULL;
     Py_DECREF((PyObject *)channel);
-    refuse_failed(request);
+    if (running && !ended)
+        return true;
+    if (ended)
+        PyErr_Clear();
+    else
+        refuse_failed(request);
     return false;
 }
 
@@ -258,10 +299,12 @@ static struct asgi_request *take_event(struct asgi *asgi, unsigned *ret_events)
         request->pending = 0;
         request->queued = false;
         bool over = request->over;
+        bool sending = request->sending;
         pthread_mutex_unlock(&asgi->lock);
         if (!over)
             return request;
-        free(request);
+        if (!sending)
+            free(request);
     }
 }
 
@@ -356,7 +399,7 @@ static void drop_rest(struct asgi *asgi)
     while (asgi->live != NULL) {
         struct asgi_channel *channel = asgi->live->channel;
         struct http_exchange *exchange = asgi->live->exchange;
-        AUTO_OBJECT PyObject *hold = Py_NewRef((PyObject *)channel);
+        Py_INCREF((PyObject *)channel);
         PyErr_SetString(PyExc_RuntimeError, "the app went on after it was cancelled");
         interpreter_report("request dropped", http_request(exchange)->method,
                            http_request(exchange)->target);
@@ -364,6 +407,7 @@ static void drop_rest(struct asgi *asgi)
         channel->gone = true;
         asgi_channel_end(channel);
         Py_CLEAR(channel->task);
+        Py_DECREF((PyObject *)channel);
     }
 }
 
@@ -469,7 +513,7 @@ static bool is_quiet(const struct asgi *asgi)
 
 static bool is_stopped(const struct asgi *asgi)
 {
-    return asgi->phase == ASGI_STOPPED;
+    return asgi->phase == ASGI_STOPPED && asgi->files == 0;
 }
 
 static bool wait_locked(struct asgi *asgi, bool (*reached)(const struct asgi *), int64_t timeout_ms)

@@ -16,6 +16,7 @@ enum asgi_event {
     ASGI_BODY = 2,     /* bytes of the body, or its end */
     ASGI_WRITABLE = 4, /* the response's queue is short again */
     ASGI_ABORTED = 8,  /* the client is gone */
+    ASGI_SENT = 16,    /* the file was sent, or file_error says why not */
 };
 
 struct asgi_channel;
@@ -25,7 +26,9 @@ struct asgi_request {
     struct asgi_request *next; /* in asgi->events; under asgi->lock */
     unsigned pending;          /* enum asgi_event; under asgi->lock */
     bool queued;               /* in asgi->events; under asgi->lock */
-    bool over;                 /* ended while queued: freed when taken from the list */
+    bool over;                /* ended; freed when not queued any more, and no file is being sent */
+    bool sending;             /* a thread sends a file; under asgi->lock */
+    enum err_kind file_error; /* why it could not, else ERR_NONE; under asgi->lock */
     struct asgi *asgi;
     struct http_exchange *exchange;
     struct asgi_channel *channel;   /* owned reference; loop thread */
@@ -55,6 +58,7 @@ struct asgi_request {
     X(status, "status")                                                                            \
     X(body, "body")                                                                                \
     X(more_body, "more_body")                                                                      \
+    X(pathsend, "http.response.pathsend")                                                          \
     X(trailers, "trailers")                                                                        \
     X(message, "message")                                                                          \
     X(subprotocol, "subprotocol")                                                                  \
@@ -104,6 +108,7 @@ struct asgi {
     bool refusing;  /* a stop has begun; under lock */
     bool stop_loop; /* the loop is to end; under lock */
     size_t active;  /* requests that the app works on; under lock */
+    size_t files;   /* threads that send one; under lock */
     uint64_t served;
     enum asgi_phase phase;
     struct err start_err;
@@ -170,7 +175,9 @@ struct asgi_channel {
     bool complete;
     bool gone; /* the client */
     bool is_head;
-    bool high; /* the app is to wait before it sends more */
+    bool high;       /* the app is to wait before it sends more */
+    bool file_given; /* http.response.pathsend was sent: nothing comes behind it */
+    enum err_kind file_error;
     int64_t sent;
     int step; /* lifespan: how far; websocket: its state */
     struct websocket *websocket;
@@ -212,6 +219,12 @@ bool asgi_lifespan_begin(struct asgi *asgi);
 /* Asks the app to shut down; ends the loop when it has. */
 void asgi_lifespan_stop(struct asgi *asgi);
 
+/* --- asgi_file.c --- */
+
+/* Sends `length` bytes of the file, which it closes, from a thread of its own, and the end of the
+ * response; an ASGI_SENT event follows. The head is out. False with an exception. */
+bool asgi_file_start(struct asgi_request *request, int fd, int64_t length);
+
 /* --- asgi_scope.c --- */
 
 int asgi_scope_start(void);
@@ -222,8 +235,12 @@ PyObject *asgi_lifespan_scope(PyObject *state);
 
 /* --- asgi.c --- */
 
-/* Takes the request out of the loop's sight and releases its exchange. */
+/* Takes the request out of the loop's sight and releases its exchange, or leaves that to the thread
+ * that sends a file on it. */
 void asgi_request_end(struct asgi_request *request);
+/* [loop thread] A thread is going to use the request; [that thread] it does not any more. */
+void asgi_file_began(struct asgi_request *request);
+void asgi_file_ended(struct asgi_request *request, enum err_kind error);
 /* The app is done with a request that was taken on. */
 void asgi_note_finished(struct asgi *asgi);
 void asgi_set_phase(struct asgi *asgi, enum asgi_phase phase);

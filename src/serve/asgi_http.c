@@ -5,6 +5,11 @@
  */
 #include "serve/asgi.h"
 
+#include <errno.h>
+#include <fcntl.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
 enum { BODY_PIECE = 64 * 1024, MAX_CONTEXTS = 16 };
 
 static struct http_exchange *exchange_of(const struct asgi_channel *channel)
@@ -171,6 +176,16 @@ static PyObject *send_body(struct asgi_channel *channel, struct slice body, bool
     return channel->gone ? client_gone(channel) : asgi_done();
 }
 
+static bool may_send_body(const struct asgi_channel *channel)
+{
+    bool over = channel->complete || channel->file_given;
+    if (channel->head_started && !over)
+        return true;
+    PyErr_SetString(PyExc_RuntimeError, over ? "the response was complete already"
+                                             : "http.response.start has to be sent first");
+    return false;
+}
+
 static PyObject *response_body(struct asgi_channel *channel, PyObject *message)
 {
     PyObject *body = asgi_member(message, asgi_text.body);
@@ -178,12 +193,8 @@ static PyObject *response_body(struct asgi_channel *channel, PyObject *message)
     int has_more = more == NULL || more == Py_False ? 0 : PyObject_IsTrue(more);
     if (has_more < 0)
         return NULL;
-    if (!channel->head_started || channel->complete) {
-        PyErr_SetString(PyExc_RuntimeError, channel->complete
-                                                ? "the response was complete already"
-                                                : "http.response.start has to be sent first");
+    if (!may_send_body(channel))
         return NULL;
-    }
     if (body == NULL || body == Py_None)
         return send_body(channel, slice_of(NULL, 0), has_more);
     if (PyBytes_CheckExact(body))
@@ -197,6 +208,87 @@ static PyObject *response_body(struct asgi_channel *channel, PyObject *message)
     return result;
 }
 
+/* The file of a http.response.pathsend message, or -1 with an exception. */
+static int open_path(PyObject *message, int64_t *ret_size)
+{
+    AUTO_OBJECT PyObject *path = NULL;
+    PyObject *given = asgi_member(message, asgi_text.path);
+    if (given == NULL) {
+        PyErr_SetString(PyExc_ValueError, "http.response.pathsend needs a \"path\"");
+        return -1;
+    }
+    if (!PyUnicode_FSConverter(given, &path))
+        return -1;
+    if (PyBytes_AS_STRING(path)[0] != '/') {
+        PyErr_Format(PyExc_ValueError, "http.response.pathsend: %R is not an absolute path", given);
+        return -1;
+    }
+    struct stat status;
+    /* Not to wait for who writes to a pipe of that name. */
+    int fd = open(PyBytes_AS_STRING(path), O_RDONLY | O_CLOEXEC | O_NONBLOCK);
+    if (fd < 0 || fstat(fd, &status) < 0) {
+        (void)PyErr_SetFromErrnoWithFilenameObject(PyExc_OSError, given);
+    } else if (!S_ISREG(status.st_mode)) {
+        PyErr_Format(PyExc_ValueError, "http.response.pathsend: %R is not a file", given);
+    } else {
+        *ret_size = status.st_size;
+        return fd;
+    }
+    if (fd >= 0)
+        (void)close(fd);
+    return -1;
+}
+
+/* Polled by who waits in send() for a file. */
+static PyObject *file_sent(struct asgi_channel *channel)
+{
+    if (channel->file_error != ERR_NONE && !channel->gone) {
+        PyErr_SetString(PyExc_OSError, "the file could not be read to its end");
+        return NULL;
+    }
+    if (channel->gone)
+        return client_gone(channel);
+    return channel->complete ? Py_NewRef(Py_None) : NULL;
+}
+
+static PyObject *send_file(struct asgi_channel *channel, int fd, int64_t size)
+{
+    struct asgi_head *head = &channel->head;
+    if (head->fields.content_length < 0)
+        head->fields.content_length = size;
+    int64_t length = head->fields.content_length;
+    if (length > size || channel->head_sent) {
+        PyErr_SetString(PyExc_RuntimeError, channel->head_sent
+                                                ? "a part of the body was sent already"
+                                                : "the file is shorter than Content-Length says");
+        (void)close(fd);
+        return NULL;
+    }
+    if (!send_head(channel)) {
+        (void)close(fd);
+        return client_gone(channel);
+    }
+    bool bodiless = channel->is_head || head->status == 204 || head->status == 304;
+    if (!bodiless && length > 0) {
+        channel->file_given = true;
+        return asgi_file_start(channel->request, fd, length) ? asgi_wait(channel, file_sent) : NULL;
+    }
+    (void)close(fd);
+    bool gone = http_respond_end(exchange_of(channel), NULL) < 0;
+    complete(channel);
+    channel->gone |= gone;
+    return asgi_done();
+}
+
+static PyObject *response_path(struct asgi_channel *channel, PyObject *message)
+{
+    int64_t size;
+    if (!may_send_body(channel))
+        return NULL;
+    int fd = open_path(message, &size);
+    return fd < 0 ? NULL : send_file(channel, fd, size);
+}
+
 static PyObject *http_send(struct asgi_channel *channel, PyObject *type, PyObject *message)
 {
     if (channel->gone && !channel->complete)
@@ -205,6 +297,8 @@ static PyObject *http_send(struct asgi_channel *channel, PyObject *type, PyObjec
         return response_body(channel, message);
     if (asgi_is(type, asgi_text.http_response_start))
         return start_response(channel, message);
+    if (asgi_is(type, asgi_text.pathsend))
+        return response_path(channel, message);
     PyErr_Format(PyExc_ValueError, "send(): unexpected message %R", type);
     return NULL;
 }
@@ -271,6 +365,11 @@ static void http_event(struct asgi_channel *channel, unsigned events)
         channel->gone = true;
     if (events & ASGI_WRITABLE)
         channel->high = false;
+    if ((events & ASGI_SENT) == 0 || channel->request == NULL)
+        return;
+    channel->file_error = channel->request->file_error;
+    channel->gone |= channel->file_error == ERR_INTERRUPTED;
+    complete(channel);
 }
 
 const struct asgi_kind asgi_http = {

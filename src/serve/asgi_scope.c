@@ -16,6 +16,7 @@ static PyObject *methods[ARRAY_LEN(method_names)];
 static PyObject *text_http, *text_https, *text_10, *text_11, *text_2, *text_empty;
 static PyObject *versions; /* {"version": "3.0", "spec_version": "2.4"} */
 static PyObject *base;
+static PyObject *extensions; /* of http scopes */
 static struct name_cache header_names;
 
 static bool make_texts(void)
@@ -41,9 +42,10 @@ static bool make_texts(void)
 static bool make_base(void)
 {
     PyObject *const keys[] = {
-        asgi_text.type,      asgi_text.asgi,    asgi_text.http_version, asgi_text.method,
-        asgi_text.scheme,    asgi_text.path,    asgi_text.raw_path,     asgi_text.query_string,
-        asgi_text.root_path, asgi_text.headers, asgi_text.client,       asgi_text.server,
+        asgi_text.type,       asgi_text.asgi,    asgi_text.http_version, asgi_text.method,
+        asgi_text.scheme,     asgi_text.path,    asgi_text.raw_path,     asgi_text.query_string,
+        asgi_text.root_path,  asgi_text.headers, asgi_text.client,       asgi_text.server,
+        asgi_text.extensions,
     };
     base = PyDict_New();
     for (size_t i = 0; base != NULL && i < ARRAY_LEN(keys); i++) {
@@ -51,7 +53,8 @@ static bool make_base(void)
             return false;
     }
     versions = Py_BuildValue("{ssss}", "version", "3.0", "spec_version", "2.4");
-    return base != NULL && versions != NULL &&
+    extensions = Py_BuildValue("{O{}}", asgi_text.pathsend);
+    return base != NULL && versions != NULL && extensions != NULL &&
            PyDict_SetItem(base, asgi_text.type, asgi_text.http) == 0 &&
            PyDict_SetItem(base, asgi_text.asgi, versions) == 0;
 }
@@ -65,6 +68,7 @@ void asgi_scope_finish(void)
 {
     Py_CLEAR(base);
     Py_CLEAR(versions);
+    Py_CLEAR(extensions);
     name_cache_clear(&header_names);
 }
 
@@ -190,6 +194,7 @@ PyObject *asgi_http_scope(struct asgi *asgi, const struct http_request *request)
         set_new(scope, asgi_text.headers, header_list(request)) &&
         set_new(scope, asgi_text.client, client_object(request)) &&
         set_new(scope, asgi_text.server, server_object(request)) &&
+        set_new(scope, asgi_text.extensions, PyDict_Copy(extensions)) &&
         (asgi->state == NULL || set_new(scope, asgi_text.state, PyDict_Copy(asgi->state)));
     if (!done)
         Py_CLEAR(scope);

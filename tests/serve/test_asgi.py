@@ -79,6 +79,44 @@ def test_slow_reader_costs_bounded_memory(serve):
         assert server.memory_kib() - before < 8 << 10
 
 
+@pytest.fixture
+def big_file(tmp_path):
+    path = tmp_path / "big"
+    path.write_bytes(os.urandom(5 << 20) * 8)
+    return path
+
+
+@pytest.mark.parametrize("tls", [False, True])
+def test_file(serve, tls, big_file):
+    server = serve("asgi_app:app", tls=tls)
+    before = server.memory_kib()
+    assert server.get(f"/file?{big_file}").content == big_file.read_bytes()
+    assert server.memory_kib() - before < 8 << 10
+    assert server.request("HEAD", f"/file?{big_file}").headers["Content-Length"] == str(40 << 20)
+    server.stop()
+    assert server.text().count("sent\n") == 2
+
+
+def test_file_to_clients_that_do_not_read(serve, big_file):
+    """They hold up nobody, whether they leave, the app gives up, or the server stops."""
+    server = serve("asgi_app:app", "--stop-timeout", 100)
+    with contextlib.ExitStack() as stack:
+        slow = [stack.enter_context(contextlib.closing(server.socket())) for _ in range(12)]
+        for i, connection in enumerate(slow):
+            connection.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
+            connection.sendall(f"GET /file?{'0.1:' * (i % 3 == 0)}{big_file} HTTP/1.1\r\nHost: a"
+                               "\r\n\r\n".encode())
+        for _ in range(50):
+            assert server.get("/token?x").content == b"x"
+        for connection in slow[1::3]:
+            assert connection.recv(100).startswith(b"HTTP/1.1 200 OK")
+            connection.close()
+        while (server.text().count("TimeoutError\n") < 8 or
+               server.text().count("ConnectionResetError\n") < 4):
+            assert server.get("/token?x").content == b"x"
+        assert server.stop(1)["open"] == 0
+
+
 def test_loop_of_the_environment(serve, packages):
     assert serve("asgi_app:app").get("/loop").content.startswith(b"asyncio")
     assert serve("asgi_app:app", "--site", packages).get("/loop").content.startswith(b"uvloop")

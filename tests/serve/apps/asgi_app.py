@@ -18,6 +18,19 @@ async def sleep(scope, receive, send):
     await respond(send, "slept")
 
 
+async def file(scope, receive, send):
+    """The file of the query; "N:" before it gives up after so many seconds."""
+    seconds, _, path = scope["query_string"].decode().rpartition(":")
+    await send({"type": "http.response.start", "status": 200})
+    try:
+        await asyncio.wait_for(send({"type": "http.response.pathsend", "path": path}),
+                               float(seconds) if seconds else None)
+        print("sent", file=sys.stderr)
+    except (OSError, asyncio.TimeoutError) as error:
+        print(type(error).__name__, file=sys.stderr)
+        raise
+
+
 async def stubborn(scope, receive, send):
     """Takes no notice of being cancelled."""
     while True:

@@ -222,6 +222,40 @@ static void test_bad_messages_are_refused(void **state)
     }
 }
 
+static void test_file_is_sent_by_a_thread(void **state)
+{
+    static const char *const whole = "\"\"\"An ASGI app for asgi_test.c";
+    struct http_exchange fake;
+    get(&fake, "/file");
+    assert_int_equal(fake.status, 200);
+    assert_int_equal(fake.parts, -1);
+    assert_true(fake.ended);
+    assert_int_equal(fake.content_length, fake.out.len);
+    assert_memory_equal(fake.out.data, whole, strlen(whole));
+    fake_done(&fake);
+    expect_kept("['the response was complete already']");
+    get(&fake, "/file?9");
+    assert_string_equal(buf_text(&fake.out), "\"\"\"An ASG");
+    assert_int_equal(fake.content_length, 9);
+    fake_done(&fake);
+    begin(&fake, "HEAD", "/file");
+    finish(&fake);
+    assert_true(fake.ended && fake.content_length > 1000);
+    assert_int_equal(fake.out.len, 0);
+    fake_done(&fake);
+    get(&fake, "/file?0");
+    assert_true(fake.ended);
+    assert_int_equal(fake.content_length, 0);
+    fake_done(&fake);
+    expect_500("/file?99999999");
+    expect_body("/bad_file?/nowhere", "FileNotFoundError");
+    expect_body("/bad_file?/dev/null", "ValueError");
+    expect_body("/bad_file?relative", "ValueError");
+    expect_body("/bad_file", "ValueError");
+    get(&fake, "/kept");
+    fake_done(&fake);
+}
+
 static void test_waiting_app_does_not_hold_up_others(void **state)
 {
     struct http_exchange waiting;
@@ -252,6 +286,8 @@ static void leak_round(void)
         "/kept",
         "/state",
         "/timeout",
+        "/file",
+        "/bad_file?/nowhere",
     };
     struct http_exchange fake;
     for (size_t i = 0; i < sizeof(targets) / sizeof(targets[0]); i++) {
@@ -325,6 +361,7 @@ int main(void)
         cmocka_unit_test(test_receive_ends_with_the_response),
         cmocka_unit_test(test_failures_are_500),
         cmocka_unit_test(test_bad_messages_are_refused),
+        cmocka_unit_test(test_file_is_sent_by_a_thread),
         cmocka_unit_test(test_waiting_app_does_not_hold_up_others),
         cmocka_unit_test(test_nothing_leaks),
         cmocka_unit_test(test_shutdown_runs),

@@ -152,6 +152,31 @@ async def too_long(scope, receive, send):
     await text(send, "123456", headers=[(b"content-length", b"5")])
 
 
+async def file(scope, receive, send):
+    """This file, as far as the query says; again is refused."""
+    assert scope["extensions"] == {"http.response.pathsend": {}}
+    length = scope["query_string"]
+    headers = [(b"content-length", length)] if length else []
+    await send({"type": "http.response.start", "status": 200, "headers": headers})
+    sending = asyncio.ensure_future(send({"type": "http.response.pathsend", "path": __file__}))
+    await asyncio.sleep(0)
+    try:
+        await send({"type": "http.response.body", "body": b"more"})
+    except RuntimeError as error:
+        KEPT.append(str(error))
+    await sending
+
+
+async def bad_file(scope, receive, send):
+    await send({"type": "http.response.start", "status": 200})
+    which = scope["query_string"].decode()
+    message = {"type": "http.response.pathsend", "path": which}
+    try:
+        await send(message if which else {"type": "http.response.pathsend"})
+    except Exception as error:
+        await send({"type": "http.response.body", "body": type(error).__name__.encode()})
+
+
 async def current_task(scope, receive, send):
     task = asyncio.current_task()
     coro = task.get_coro()

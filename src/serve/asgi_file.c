@@ -1,0 +1,74 @@
+// SPDX-License-Identifier: Apache-2.0
+/*
+ * A file as the body of an ASGI response (http.response.pathsend). Sending it blocks on the disk
+ * and on the client, so each has a thread of its own for as long as it takes; the loop is told by
+ * an event. Whichever ends later, the thread or the request, releases the exchange.
+ */
+#include "serve/asgi.h"
+
+#include <errno.h>
+#include <signal.h>
+#include <unistd.h>
+
+enum { STACK_SIZE = 256 * 1024 };
+
+struct file_send {
+    struct asgi_request *request;
+    struct http_exchange *exchange;
+    int fd;
+    int64_t length;
+};
+
+static void *file_main(void *argument)
+{
+    AUTO_FREE struct file_send *send = argument;
+    (void)pthread_setname_np(pthread_self(), "mse-file");
+    struct err err = ERR_INIT;
+    int status = http_respond_file_wait(send->exchange, send->fd, 0, send->length, &err);
+    if (status == 0)
+        status = http_respond_end(send->exchange, &err);
+    if (status < 0)
+        http_abort(send->exchange);
+    (void)close(send->fd);
+    asgi_file_ended(send->request, status == 0 ? ERR_NONE : err.kind);
+    return NULL;
+}
+
+/* The errno of pthread_create. Signals are for other threads. */
+static int start_thread(struct file_send *send)
+{
+    sigset_t all;
+    sigset_t before;
+    pthread_attr_t attributes;
+    pthread_t thread;
+    (void)sigfillset(&all);
+    (void)pthread_attr_init(&attributes);
+    (void)pthread_attr_setdetachstate(&attributes, PTHREAD_CREATE_DETACHED);
+    (void)pthread_attr_setstacksize(&attributes, STACK_SIZE);
+    (void)pthread_sigmask(SIG_SETMASK, &all, &before);
+    int errnum = pthread_create(&thread, &attributes, file_main, send);
+    (void)pthread_sigmask(SIG_SETMASK, &before, NULL);
+    (void)pthread_attr_destroy(&attributes);
+    return errnum;
+}
+
+bool asgi_file_start(struct asgi_request *request, int fd, int64_t length)
+{
+    struct file_send *send = mem_alloc(sizeof(*send), NULL);
+    if (send == NULL) {
+        (void)close(fd);
+        (void)PyErr_NoMemory();
+        return false;
+    }
+    *send = (struct file_send){
+        .request = request, .exchange = request->exchange, .fd = fd, .length = length};
+    asgi_file_began(request);
+    errno = start_thread(send);
+    if (errno == 0)
+        return true;
+    (void)PyErr_SetFromErrno(PyExc_OSError);
+    asgi_file_ended(request, ERR_IO);
+    (void)close(fd);
+    free(send);
+    return false;
+}
