@@ -16,7 +16,7 @@
 #include <sys/eventfd.h>
 #include <unistd.h>
 
-enum { EVENTS_PER_ROUND = 256, HELD_LOOPS = 16 };
+enum { EVENTS_PER_ROUND = 256, HELD_LOOPS = 16, STILL_US = 1000 * 1000 };
 
 /* Of the loop's thread. Who posts to one that is awake need not tell it. */
 enum loop_state { LOOP_AWAKE, LOOP_WAITING, LOOP_RESTING };
@@ -24,7 +24,8 @@ enum loop_state { LOOP_AWAKE, LOOP_WAITING, LOOP_RESTING };
 struct loop {
     int epoll_fd;
     int wake_fd;
-    int64_t now_us;
+    int64_t now_us;            /* without the time that it stood still */
+    int64_t still_us;          /* that time */
     struct loop_timer *timers; /* the root is due first */
     void (*round_end)(void *data);
     void *round_end_data;
@@ -48,6 +49,23 @@ static _Thread_local struct {
     unsigned depth;
 } held;
 
+static int64_t time_of(const struct loop *loop)
+{
+    return clock_monotonic_us() - loop->still_us;
+}
+
+/* The time. Where more has passed since `since_us` than was meant to, the machine was paused, or
+ * something held up this thread: nobody's time ran meanwhile, so that what others sent in time is
+ * not found too late. */
+static int64_t leave_out(struct loop *loop, int64_t since_us, int64_t meant_us)
+{
+    int64_t passed_us = time_of(loop) - since_us;
+    if (passed_us <= meant_us + STILL_US)
+        return since_us + passed_us;
+    loop->still_us += passed_us;
+    return since_us;
+}
+
 static int open_descriptors(struct loop *loop, struct err *err)
 {
     loop->epoll_fd = epoll_create1(EPOLL_CLOEXEC);
@@ -68,7 +86,7 @@ int loop_new(struct loop **ret, struct err *err)
     if (loop == NULL)
         return -1;
     loop->epoll_fd = loop->wake_fd = -1;
-    loop->now_us = clock_monotonic_us();
+    loop->now_us = time_of(loop);
     if (open_descriptors(loop, err) < 0) {
         loop_free(loop);
         return -1;
@@ -356,7 +374,7 @@ static int wait_ms(const struct loop *loop)
 {
     if (loop->timers == NULL)
         return -1;
-    int64_t left_us = loop->timers->due_us - clock_monotonic_us();
+    int64_t left_us = loop->timers->due_us - time_of(loop);
     if (left_us < 0)
         return 0;
     int64_t left_ms = left_us / 1000 + 1;
@@ -390,6 +408,7 @@ static bool rest(struct loop *loop)
 
 static int wait_for_events(struct loop *loop, struct err *err)
 {
+    int64_t before_us = leave_out(loop, loop->now_us, 0); /* of the round that has ended */
     bool rested = rest(loop);
     int timeout_ms = rested ? 0 : wait_ms(loop);
     if (!fall_asleep(loop, LOOP_WAITING))
@@ -398,7 +417,8 @@ static int wait_for_events(struct loop *loop, struct err *err)
     int errnum = errno;
     atomic_store(&loop->state, LOOP_AWAKE);
     loop->rested_in_vain = rested && count == 0 && atomic_load(&loop->tasks) == NULL;
-    loop->now_us = clock_monotonic_us();
+    loop->now_us =
+        timeout_ms < 0 ? time_of(loop) : leave_out(loop, before_us, (int64_t)timeout_ms * 1000);
     if (count < 0 && errnum != EINTR) {
         errno = errnum;
         return FAIL_ERRNO(err, ERR_IO, "cannot wait for events");
@@ -411,7 +431,7 @@ int loop_run(struct loop *loop, struct err *err)
 {
     const struct loop *outer = current_loop;
     current_loop = loop;
-    loop->now_us = clock_monotonic_us();
+    loop->now_us = time_of(loop);
     int result = 0;
     while (result == 0 && !atomic_load(&loop->stop)) {
         result = wait_for_events(loop, err);

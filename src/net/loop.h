@@ -27,7 +27,9 @@ int loop_run(struct loop *loop, struct err *err) MUST_USE;
 /* [any thread, signal-safe] Ends loop_run after the round that is under way. */
 void loop_stop(struct loop *loop);
 
-/* The time of this round's wake-up (CLOCK_MONOTONIC), without a system call. */
+/* The time of this round's wake-up, without a system call: CLOCK_MONOTONIC less the time that the
+ * loop stood still. A pause of the whole machine, or a callback that takes more than a second,
+ * makes no timer fire earlier for who had no chance to do anything. */
 int64_t loop_now_us(const struct loop *loop);
 static inline int64_t loop_now_ms(const struct loop *loop)
 {

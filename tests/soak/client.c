@@ -18,7 +18,7 @@ enum { PIECE = 64 * 1024, DAWDLE_PIECE = 700, REST_MS = 40 };
 static void proceed(struct client *client);
 static void on_ready(struct loop_watch *watch, uint32_t events);
 
-static struct request *first_under_way(struct client *client)
+static const struct request *first_under_way(const struct client *client)
 {
     return &client->under_way[client->first];
 }
@@ -74,8 +74,7 @@ static void leave(struct client *client)
 
 static void fail(struct client *client, const char *what)
 {
-    const struct request *request = client->count > 0 ? first_under_way(client) : NULL;
-    soak_error(client->soak, request, what);
+    soak_error(client->soak, client, what);
     client->counted -= client->counted > 0; /* that one is the error */
     client->count -= client->count > 0;
     count_left_over(client);
@@ -246,7 +245,7 @@ static ssize_t read_some(struct client *client, uint8_t *to, size_t size)
 static void take_answer(struct client *client)
 {
     struct soak *soak = client->soak;
-    struct request *request = first_under_way(client);
+    const struct request *request = first_under_way(client);
     soak->verified++;
     soak->kinds[request->kind]++;
     soak->body_bytes += client->response.body;

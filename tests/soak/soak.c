@@ -44,15 +44,31 @@ static const char *const ending_names[ENDING_COUNT] = {
 static const char *const kind_names[KIND_COUNT] = {"token", "list",   "parts", "file",
                                                    "echo",  "ignore", "empty", "sleep"};
 
-void soak_error(struct soak *soak, const struct request *request, const char *what)
+static void describe(const struct client *client)
+{
+    const struct soak *soak = client->soak;
+    const struct request *request = &client->under_way[client->first];
+    int64_t now_us = loop_now_us(soak->loop);
+    (void)fprintf(stderr,
+                  " (%s, %u of %u requests made, %u under way, %s%" PRId64 " ms after the last"
+                  " byte, %" PRId64 " ms after the start",
+                  ending_names[client->plan.ending], client->made, client->plan.requests,
+                  client->count, client->shut ? "half closed, " : "",
+                  (now_us - client->progress_us) / 1000, (now_us - soak->started_us) / 1000);
+    if (client->count > 0)
+        (void)fprintf(stderr, "; %s%s %s, %zu bytes", request->head ? "HEAD " : "",
+                      kind_names[request->kind], request->token, request->size);
+    (void)fputc(')', stderr);
+}
+
+void soak_error(struct soak *soak, const struct client *client, const char *what)
 {
     soak->errors++;
     if (soak->errors > ERRORS_SHOWN)
         return;
     (void)fprintf(stderr, "error: %s", what);
-    if (request != NULL)
-        (void)fprintf(stderr, " (%s%s %s, %zu bytes)", request->head ? "HEAD " : "",
-                      kind_names[request->kind], request->token, request->size);
+    if (client != NULL)
+        describe(client);
     (void)fputc('\n', stderr);
 }
 
@@ -70,6 +86,10 @@ static bool is_enough(const struct soak *soak)
 static void on_second(struct loop_timer *timer)
 {
     struct soak *soak = timer->data;
+    int64_t now_us = clock_monotonic_us();
+    if (soak->looked_us > 0 && now_us - soak->looked_us > soak->longest_gap_us)
+        soak->longest_gap_us = now_us - soak->looked_us;
+    soak->looked_us = now_us;
     for (unsigned i = 0; i < soak->options.connections; i++)
         client_check(&soak->clients[i]);
     soak->finishing |= is_enough(soak);
@@ -145,6 +165,7 @@ static void report(const struct soak *soak)
         {"handshakes", soak->handshakes},
         {"resumed", soak->resumed},
         {"body_bytes", soak->body_bytes},
+        {"longest_gap_ms", (uint64_t)soak->longest_gap_us / 1000},
         {"milliseconds", (uint64_t)(clock_monotonic_us() - soak->started_us) / 1000},
     };
     for (size_t i = 0; i < ARRAY_LEN(lines); i++)

@@ -203,7 +203,9 @@ struct soak {
     uint64_t endings[ENDING_COUNT];
     uint64_t kinds[KIND_COUNT]; /* verified ones */
     uint64_t body_bytes;        /* verified ones */
+    int64_t looked_us;          /* when the clients were last looked at */
+    int64_t longest_gap_us;     /* between two looks: how long this machine stood still */
 };
 
-/* Counts an error and says what it was (the first few). */
-void soak_error(struct soak *soak, const struct request *request, const char *what);
+/* Counts an error and says what it was (the first few). `client` may be NULL. */
+void soak_error(struct soak *soak, const struct client *client, const char *what);

@@ -78,6 +78,34 @@ static void timers_fire_in_order_of_time(void **state)
     }
 }
 
+static int rounds;
+
+static void count_round(struct loop_timer *timer)
+{
+    if (++rounds < 50)
+        loop_timer_set(loop, timer, 0);
+}
+
+static void stand_still(struct loop_timer *timer)
+{
+    (void)timer;
+    clock_sleep_ms(1300); /* more than the second that is taken for work */
+}
+
+static void nobody_is_late_because_the_loop_stood_still(void **state)
+{
+    (void)state;
+    rounds = 0;
+    struct loop_timer still = {.fire = stand_still};
+    struct loop_timer counter = {.fire = count_round};
+    struct loop_timer last = {.fire = on_last_timer};
+    loop_timer_set(loop, &still, 1);
+    loop_timer_set(loop, &counter, 2);
+    loop_timer_set(loop, &last, 1000);
+    assert_int_equal(loop_run(loop, &err), 0);
+    assert_int_equal(rounds, 50); /* the last one had its time before it, not only one round */
+}
+
 static struct loop_timer other;
 
 static void on_cancelling_timer(struct loop_timer *timer)
@@ -398,6 +426,8 @@ int main(void)
                                         teardown),
         cmocka_unit_test_setup_teardown(without_a_rest_timers_end_the_wait, setup, teardown),
         cmocka_unit_test_setup_teardown(timers_fire_in_order_of_time, setup, teardown),
+        cmocka_unit_test_setup_teardown(nobody_is_late_because_the_loop_stood_still, setup,
+                                        teardown),
         cmocka_unit_test_setup_teardown(a_timer_can_cancel_another_that_is_due, setup, teardown),
         cmocka_unit_test_setup_teardown(every_task_of_every_thread_runs_once, setup, teardown),
         cmocka_unit_test_setup_teardown(a_task_posted_twice_before_it_runs_runs_once, setup,
