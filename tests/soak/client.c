@@ -188,7 +188,6 @@ static bool send_requests(struct client *client)
         ssize_t sent = write_some(client, client->out.data, len);
         if (sent < 0) {
             /* The server may have answered and closed already: what it said comes first. */
-            client->leaving |= client->count == 0;
             client->out.len = 0;
             client->write_blocked = false;
             return true;
@@ -250,6 +249,7 @@ static void take_answer(struct client *client)
     soak->kinds[request->kind]++;
     soak->body_bytes += client->response.body;
     client->leaving |= client->response.close;
+    client->ignored = request->kind == KIND_IGNORE;
     client->progress_us = loop_now_us(soak->loop);
     client->first = (client->first + 1) % PIPELINE_MAX;
     client->count--;
@@ -501,6 +501,7 @@ void client_begin(struct client *client)
     client->sent = client->made_len = client->received = 0;
     client->made = client->first = client->count = client->counted = 0;
     client->write_blocked = client->shut = client->leaving = client->resting = false;
+    client->ignored = false;
     client->progress_us = loop_now_us(soak->loop);
     response_begin(&client->response);
     client->watch.fd = socket(AF_INET, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);

@@ -149,7 +149,8 @@ struct client {
     struct response response;
     bool write_blocked;
     bool shut;    /* our side */
-    bool leaving; /* the server may close now */
+    bool leaving; /* the server will close now */
+    bool ignored; /* and may, behind the answer to a body that it did not read */
     bool resting;
     bool refused;
     int64_t progress_us;
