@@ -8,6 +8,7 @@
 #include "net/client.h"
 
 #include <pthread.h>
+#include <signal.h>
 #include <sys/mman.h>
 
 static struct http_client *connect_to(const struct http_client_config *config)
@@ -120,11 +121,16 @@ static void silence_ends_in_a_timeout(void **state)
 
 static volatile sig_atomic_t interrupted;
 
+static void on_signal(int number)
+{
+    (void)number;
+    interrupted = 1;
+}
+
 static void *interrupt(void *arg)
 {
-    (void)arg;
     wait_for(&requests_seen, 1);
-    interrupted = 1;
+    (void)pthread_kill(*(pthread_t *)arg, SIGUSR1);
     return NULL;
 }
 
@@ -136,8 +142,11 @@ static void a_flag_interrupts_a_wait(void **state)
     struct http_client_config config = {
         .host = "127.0.0.1", .port = http_server_port(server, 0), .interrupted = &interrupted};
     AUTO_HTTP_CLIENT struct http_client *client = connect_to(&config);
+    struct sigaction action = {.sa_handler = on_signal};
+    assert_int_equal(sigaction(SIGUSR1, &action, NULL), 0);
+    pthread_t self = pthread_self();
     pthread_t thread;
-    assert_int_equal(pthread_create(&thread, NULL, interrupt, NULL), 0);
+    assert_int_equal(pthread_create(&thread, NULL, interrupt, &self), 0);
     AUTO_HTTP_RESPONSE struct http_client_response response = HTTP_CLIENT_RESPONSE_INIT;
     struct http_client_request request = {.method = "GET", .target = "/hold"};
     assert_int_equal(http_client_request(client, &request, &response, &err), -1);
