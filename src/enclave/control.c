@@ -170,6 +170,7 @@ int boot_listen(struct enclave *enclave, struct err *err)
         .listener_count = 1,
         .handler = front_handler(),
         .context = enclave->front,
+        .extended_connect = true, /* for WebSocket; an app that has none answers 501 */
         .round_end = front_round_end,
         .rest_us = front_rest_us,
     };

@@ -68,7 +68,7 @@ struct http_exchange {
     bool want_body;        /* the handler's body callback may be called */
     int32_t stream_id;     /* HTTP/2 */
     bool submitted;        /* HTTP/2: the response's head was given to nghttp2 */
-    bool begun;            /* HTTP/2: its header fields are complete */
+    bool complete_head;    /* HTTP/2: its header fields are complete */
     bool too_large;        /* HTTP/2: not all of its header fields were kept */
     bool host_conflict;    /* HTTP/2: Host says something else than :authority */
     int64_t heard_us;      /* HTTP/2: when the client last sent of it, or could */
@@ -94,11 +94,12 @@ struct http_exchange {
     bool close_after;
     bool queued_high; /* somebody wrote past HTTP_WRITE_HIGH and is to be told */
     struct output out;
-    size_t sending_left;  /* of `sending`, for who counts what is queued */
-    struct output fields; /* HTTP/2: header fields on their way in or out */
-    size_t unconsumed;    /* HTTP/2: body bytes that were read and not given back to the window */
-    bool aborted;         /* by the handler */
-    bool gone;            /* the client, or the server gave up */
+    size_t sending_left;    /* of `sending`, for who counts what is queued */
+    struct output fields;   /* HTTP/2: header fields on their way in or out */
+    struct output trailers; /* HTTP/2: trailer fields on their way out */
+    size_t unconsumed;      /* HTTP/2: body bytes that were read and not given back to the window */
+    bool aborted;           /* by the handler */
+    bool gone;              /* the client, or the server gave up */
     bool released;
 
     /* --- stays when the exchange is recycled; `lock` is the first --- */
@@ -131,7 +132,8 @@ struct protocol {
     /* Under the exchange's lock, on any thread: start the response, append body, end it. */
     int (*start)(struct http_exchange *exchange, const struct response_head *head, struct err *err);
     int (*write)(struct http_exchange *exchange, struct slice bytes, struct err *err);
-    int (*end)(struct http_exchange *exchange, struct err *err);
+    int (*end)(struct http_exchange *exchange, const struct http_header *trailers, size_t count,
+               struct err *err);
     int (*send_continue)(struct http_exchange *exchange, struct err *err);
 };
 
@@ -269,6 +271,15 @@ static inline void count(uint64_t *counter, uint64_t more)
     __atomic_store_n(counter, *counter + more, __ATOMIC_RELAXED);
 }
 
+/* The I/O thread is to look at it at the end of its round. */
+static inline void exchange_post(struct http_exchange *exchange)
+{
+    loop_post(exchange->io->loop, &exchange->task);
+}
+
+/* Under the lock, which is free meanwhile: until the I/O thread has done something here. */
+void exchange_wait(struct http_exchange *exchange);
+
 /* --- server.c --- */
 
 /* Of each I/O thread: to be called when a connection or an exchange is gone for good. */
@@ -318,10 +329,6 @@ void exchange_link(struct http_exchange *exchange);
 void exchange_unlink(struct http_exchange *exchange);
 /* Calls the handler's request callback. */
 void exchange_hand_over(struct http_exchange *exchange);
-/* Body bytes for the handler, and the body's end. */
-int exchange_body(struct http_exchange *exchange, struct slice bytes, struct err *err);
-void exchange_body_end(struct http_exchange *exchange);
-void exchange_body_fail(struct http_exchange *exchange, enum err_kind kind);
 /* The client is gone: wakes who waits, tells the handler. */
 void exchange_gone(struct http_exchange *exchange);
 /* The response is complete and written. */
@@ -353,6 +360,13 @@ bool exchange_is_released(struct http_exchange *exchange);
 bool exchange_is_upgraded(struct http_exchange *exchange);
 /* Upgraded, and the handler has not ended it. */
 bool exchange_is_tunnel(struct http_exchange *exchange);
+
+/* --- exchange_body.c --- */
+
+/* Body bytes for the handler, and the body's end. */
+int exchange_body(struct http_exchange *exchange, struct slice bytes, struct err *err);
+void exchange_body_end(struct http_exchange *exchange);
+void exchange_body_fail(struct http_exchange *exchange, enum err_kind kind);
 /* Will anybody read more of the body? */
 bool exchange_wants_body(struct http_exchange *exchange);
 /* Is there some of the body that nobody has read yet? */

@@ -141,6 +141,7 @@ static void drop_memory(struct http_exchange *exchange)
         free(exchange->head);
     if (exchange->headers != exchange->headers_inline)
         free(exchange->headers);
+    output_reset(&exchange->trailers, 0);
 }
 
 void exchange_free(struct http_exchange *exchange)
@@ -268,75 +269,6 @@ bool exchange_is_tunnel(struct http_exchange *exchange)
     return tunnel;
 }
 
-/* Under the lock. A response that is complete, or a handler that let go, wants no more of it. */
-static bool wants_body(const struct http_exchange *exchange)
-{
-    return !exchange->released && exchange->stage != RESPONSE_ENDED && !exchange->gone;
-}
-
-bool exchange_wants_body(struct http_exchange *exchange)
-{
-    (void)pthread_mutex_lock(&exchange->lock);
-    bool wanted = wants_body(exchange);
-    (void)pthread_mutex_unlock(&exchange->lock);
-    return wanted;
-}
-
-bool exchange_has_body_bytes(struct http_exchange *exchange)
-{
-    (void)pthread_mutex_lock(&exchange->lock);
-    bool any = output_left(&exchange->in) > 0;
-    (void)pthread_mutex_unlock(&exchange->lock);
-    return any;
-}
-
-static void call_body(struct http_exchange *exchange)
-{
-    const struct http_server *server = exchange->io->server;
-    if (!exchange->want_body || server->handler->body == NULL || exchange_is_released(exchange))
-        return;
-    exchange->io->called_handler = true;
-    server->handler->body(server->context, exchange);
-}
-
-int exchange_body(struct http_exchange *exchange, struct slice bytes, struct err *err)
-{
-    (void)pthread_mutex_lock(&exchange->lock);
-    int result = 0;
-    bool wanted = wants_body(exchange);
-    if (wanted)
-        result = output_bytes(&exchange->in, bytes.data, bytes.len, err);
-    exchange->body_received += (int64_t)bytes.len;
-    if (wanted && output_left(&exchange->in) >= BODY_HIGH)
-        exchange->body_paused = true;
-    (void)pthread_cond_broadcast(&exchange->changed);
-    (void)pthread_mutex_unlock(&exchange->lock);
-    if (result == 0 && wanted)
-        call_body(exchange);
-    return result;
-}
-
-static void set_body_state(struct http_exchange *exchange, enum body_state state,
-                           enum err_kind kind)
-{
-    (void)pthread_mutex_lock(&exchange->lock);
-    exchange->body_state = state;
-    exchange->body_error = kind;
-    (void)pthread_cond_broadcast(&exchange->changed);
-    (void)pthread_mutex_unlock(&exchange->lock);
-    call_body(exchange);
-}
-
-void exchange_body_end(struct http_exchange *exchange)
-{
-    set_body_state(exchange, BODY_COMPLETE, ERR_NONE);
-}
-
-void exchange_body_fail(struct http_exchange *exchange, enum err_kind kind)
-{
-    set_body_state(exchange, BODY_FAILED, kind);
-}
-
 void exchange_gone(struct http_exchange *exchange)
 {
     const struct http_server *server = exchange->io->server;
@@ -410,7 +342,8 @@ void exchange_sent(struct http_exchange *exchange, size_t sent)
 static int start(struct http_exchange *exchange, const struct response_head *head, struct err *err);
 static int write_body(struct http_exchange *exchange, struct slice bytes, size_t *ret_queued,
                       struct err *err);
-static int end(struct http_exchange *exchange, struct err *err);
+static int end(struct http_exchange *exchange, const struct http_header *trailers, size_t count,
+               struct err *err);
 
 /* Under the lock. */
 static bool answer(struct http_exchange *exchange, int status, const char *text)
@@ -430,7 +363,7 @@ static bool answer(struct http_exchange *exchange, int status, const char *text)
                                  .content_length = (int64_t)bytes.len};
     exchange->close_after = true;
     bool good = start(exchange, &head, NULL) == 0 && write_body(exchange, bytes, NULL, NULL) == 0 &&
-                end(exchange, NULL) == 0;
+                end(exchange, NULL, 0, NULL) == 0;
     exchange->aborted = !good;
     exchange->gone = true; /* for the handler */
     return true;
@@ -471,13 +404,7 @@ static void on_task(struct loop_task *task)
 
 /* --- any thread --- */
 
-static void post(struct http_exchange *exchange)
-{
-    loop_post(exchange->io->loop, &exchange->task);
-}
-
-/* Under the lock, which is free meanwhile: until the I/O thread has done something here. */
-static void wait_for_change(struct http_exchange *exchange)
+void exchange_wait(struct http_exchange *exchange)
 {
     loop_rouse(exchange->io->loop);
     (void)pthread_cond_wait(&exchange->changed, &exchange->lock);
@@ -496,97 +423,6 @@ void http_set_data(struct http_exchange *exchange, void *data)
 void *http_data(const struct http_exchange *exchange)
 {
     return exchange->data;
-}
-
-static int body_failure(const struct http_exchange *exchange, struct err *err)
-{
-    switch (exchange->body_error) {
-    case ERR_TOO_LARGE:
-        return FAIL(err, ERR_TOO_LARGE, "the request body is larger than the limit of %lld bytes",
-                    (long long)exchange->io->server->limits.body_bytes);
-    case ERR_TIMEOUT:
-        return FAIL(err, ERR_TIMEOUT, "the request body came too slowly");
-    default:
-        return FAIL(err, ERR_INVALID, "the request body is malformed");
-    }
-}
-
-/* Under the lock: what is there. */
-static int take_body(struct http_exchange *exchange, void *to, size_t size, size_t *ret_len,
-                     bool *ret_end, struct err *err)
-{
-    struct output *in = &exchange->in;
-    size_t len = output_left(in) < size ? output_left(in) : size;
-    if (len > 0) {
-        memcpy(to, in->data + in->pos, len);
-        output_consume(in, len);
-        exchange->unconsumed += len;
-    }
-    bool empty = output_left(in) == 0;
-    if (len == 0 && exchange->body_state == BODY_FAILED)
-        return body_failure(exchange, err);
-    if (len == 0 && exchange->gone && exchange->body_state != BODY_COMPLETE)
-        return FAIL(err, ERR_INTERRUPTED, "the client is gone");
-    *ret_len = len;
-    *ret_end = empty && exchange->body_state == BODY_COMPLETE;
-    return 0;
-}
-
-/* Under the lock. Is there anything for the I/O thread to do? */
-static bool after_read(struct http_exchange *exchange)
-{
-    bool resume = exchange->body_paused && output_left(&exchange->in) < BODY_LOW;
-    if (resume)
-        exchange->body_paused = false;
-    return resume || (exchange->stream_id != 0 && exchange->unconsumed >= WINDOW_STEP);
-}
-
-static bool ask_for_body(struct http_exchange *exchange)
-{
-    if (!exchange->expects_continue || exchange->continue_sent || exchange->gone ||
-        exchange->stage != RESPONSE_NONE || exchange->body_state != BODY_OPEN)
-        return false;
-    exchange->continue_sent = true;
-    return exchange->protocol->send_continue(exchange, NULL) == 0;
-}
-
-int http_body_read(struct http_exchange *exchange, void *to, size_t size, size_t *ret_len,
-                   bool *ret_end, struct err *err)
-{
-    (void)pthread_mutex_lock(&exchange->lock);
-    bool told = ask_for_body(exchange);
-    int result = take_body(exchange, to, size, ret_len, ret_end, err);
-    told |= after_read(exchange);
-    (void)pthread_mutex_unlock(&exchange->lock);
-    if (told)
-        post(exchange);
-    return result;
-}
-
-int http_body_read_wait(struct http_exchange *exchange, void *to, size_t size, size_t *ret_len,
-                        struct err *err)
-{
-    if (size == 0)
-        return FAIL(err, ERR_INVALID, "a read of no bytes would wait for ever");
-    (void)pthread_mutex_lock(&exchange->lock);
-    bool end = false;
-    int result;
-    for (;;) {
-        size_t len = 0;
-        bool told = ask_for_body(exchange);
-        result = take_body(exchange, to, size, &len, &end, err);
-        told |= after_read(exchange);
-        if (told)
-            post(exchange);
-        if (result < 0 || len > 0 || end) {
-            if (result == 0)
-                *ret_len = len;
-            break;
-        }
-        wait_for_change(exchange);
-    }
-    (void)pthread_mutex_unlock(&exchange->lock);
-    return result;
 }
 
 static bool is_upgrade(const struct http_exchange *exchange, int status)
@@ -638,7 +474,8 @@ static int write_body(struct http_exchange *exchange, struct slice bytes, size_t
     return 0;
 }
 
-static int end(struct http_exchange *exchange, struct err *err)
+static int end(struct http_exchange *exchange, const struct http_header *trailers, size_t count,
+               struct err *err)
 {
     if (exchange->gone)
         return FAIL(err, ERR_INTERRUPTED, "the client is gone");
@@ -649,7 +486,7 @@ static int end(struct http_exchange *exchange, struct err *err)
         return FAIL(err, ERR_INVALID, "the response body ends %lld bytes before its Content-Length",
                     (long long)exchange->left);
     }
-    if (exchange->protocol->end(exchange, err) < 0)
+    if (exchange->protocol->end(exchange, trailers, exchange->no_body ? 0 : count, err) < 0)
         return -1;
     exchange->stage = RESPONSE_ENDED;
     return 0;
@@ -669,9 +506,9 @@ int http_respond(struct http_exchange *exchange, int status, const struct http_h
     if (result == 0)
         result = write_body(exchange, body, NULL, err);
     if (result == 0)
-        result = end(exchange, err);
+        result = end(exchange, NULL, 0, err);
     (void)pthread_mutex_unlock(&exchange->lock);
-    post(exchange);
+    exchange_post(exchange);
     return result;
 }
 
@@ -691,7 +528,7 @@ int http_respond_start(struct http_exchange *exchange, int status, const char *r
     bool send_now = result == 0 && exchange->upgraded;
     (void)pthread_mutex_unlock(&exchange->lock);
     if (send_now)
-        post(exchange); /* otherwise the head goes with the first bytes of the body */
+        exchange_post(exchange); /* otherwise the head goes with the first bytes of the body */
     return result;
 }
 
@@ -701,7 +538,7 @@ int http_respond_write(struct http_exchange *exchange, struct slice bytes, size_
     (void)pthread_mutex_lock(&exchange->lock);
     int result = write_body(exchange, bytes, ret_queued, err);
     (void)pthread_mutex_unlock(&exchange->lock);
-    post(exchange);
+    exchange_post(exchange);
     return result;
 }
 
@@ -714,10 +551,10 @@ int http_respond_write_wait(struct http_exchange *exchange, struct slice bytes, 
         size_t len = bytes.len < HTTP_WRITE_HIGH ? bytes.len : HTTP_WRITE_HIGH;
         size_t queued = 0;
         result = write_body(exchange, slice_of(bytes.data, len), &queued, err);
-        post(exchange);
+        exchange_post(exchange);
         bytes = slice_of(bytes.data + len, bytes.len - len);
         while (result == 0 && exchange->queued_high && !exchange->gone)
-            wait_for_change(exchange);
+            exchange_wait(exchange);
     } while (result == 0 && bytes.len > 0);
     if (result == 0 && exchange->gone)
         result = FAIL(err, ERR_INTERRUPTED, "the client is gone");
@@ -752,10 +589,18 @@ int http_respond_file_wait(struct http_exchange *exchange, int fd, int64_t offse
 
 int http_respond_end(struct http_exchange *exchange, struct err *err)
 {
+    return http_respond_end_trailers(exchange, NULL, 0, err);
+}
+
+int http_respond_end_trailers(struct http_exchange *exchange, const struct http_header *trailers,
+                              size_t count, struct err *err)
+{
+    if (trailers_check(trailers, count, err) < 0)
+        return -1;
     (void)pthread_mutex_lock(&exchange->lock);
-    int result = end(exchange, err);
+    int result = end(exchange, trailers, count, err);
     (void)pthread_mutex_unlock(&exchange->lock);
-    post(exchange);
+    exchange_post(exchange);
     return result;
 }
 
@@ -764,7 +609,7 @@ void http_abort(struct http_exchange *exchange)
     (void)pthread_mutex_lock(&exchange->lock);
     exchange->aborted = true;
     (void)pthread_mutex_unlock(&exchange->lock);
-    post(exchange);
+    exchange_post(exchange);
 }
 
 void http_release(struct http_exchange *exchange)
@@ -773,7 +618,7 @@ void http_release(struct http_exchange *exchange)
     (void)pthread_mutex_lock(&exchange->lock);
     if (exchange->stage == RESPONSE_NONE && !exchange->gone && !exchange->aborted) {
         struct response_head head = {.status = 500, .content_length = 0};
-        if (start(exchange, &head, NULL) < 0 || end(exchange, NULL) < 0)
+        if (start(exchange, &head, NULL) < 0 || end(exchange, NULL, 0, NULL) < 0)
             exchange->aborted = true;
     } else if (exchange->stage == RESPONSE_STARTED) {
         exchange->aborted = true;

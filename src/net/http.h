@@ -65,8 +65,8 @@ const struct http_request *http_request(const struct http_exchange *exchange);
 void http_set_data(struct http_exchange *exchange, void *data);
 void *http_data(const struct http_exchange *exchange);
 
-/* [any thread] The handler begins with the request now; until then it has waited in its queue. To be
- * called once, for the counters. */
+/* [any thread] The handler begins with the request now; until then it has waited in its queue. To
+ * be called once, for the counters. */
 void http_begin(struct http_exchange *exchange);
 
 /* --- body [any thread] --- */
@@ -108,6 +108,14 @@ int http_respond_write_wait(struct http_exchange *exchange, struct slice bytes,
 int http_respond_file_wait(struct http_exchange *exchange, int fd, int64_t offset, int64_t length,
                            struct err *err) MUST_USE;
 int http_respond_end(struct http_exchange *exchange, struct err *err) MUST_USE;
+/* Does the client take trailer fields (RFC 9110 section 6.5.1)? In HTTP/2 always, in HTTP/1.1 with
+ * "TE: trailers". */
+bool http_request_takes_trailers(const struct http_request *request);
+/* http_respond_end with trailer fields behind the body; none are sent where there is no body (HEAD,
+ * 204, 304). Errors: INVALID: a field that must not stand there, or an HTTP/1.1 response that is
+ * not chunked. */
+int http_respond_end_trailers(struct http_exchange *exchange, const struct http_header *trailers,
+                              size_t count, struct err *err) MUST_USE;
 /* Gives up in the middle: closes the connection (HTTP/1.1) or resets the stream (HTTP/2). */
 void http_abort(struct http_exchange *exchange);
 /* Ends the caller's hold. A response that was not completed is aborted, one that was not started

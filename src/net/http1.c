@@ -435,11 +435,24 @@ static int write_body(struct http_exchange *exchange, struct slice bytes, struct
     return 0;
 }
 
-static int end_response(struct http_exchange *exchange, struct err *err)
+static int end_response(struct http_exchange *exchange, const struct http_header *trailers,
+                        size_t count, struct err *err)
 {
+    if (!exchange->chunked && count > 0)
+        return FAIL(err, ERR_INVALID, "trailer fields need a response without Content-Length");
     if (!exchange->chunked)
         return 0;
-    return output_bytes(&exchange->out, "0\r\n\r\n", 5, err);
+    const struct response_head fields = {.headers = trailers, .header_count = count};
+    size_t room = head_size(&fields, "");
+    uint8_t *at = output_reserve(&exchange->out, room, err);
+    if (at == NULL)
+        return -1;
+    uint8_t *from = at;
+    at = put_str(at, "0\r\n"); /* section 7.1.2 */
+    at = put_fields(at, &fields);
+    at = put_str(at, "\r\n");
+    exchange->out.len += (size_t)(at - from);
+    return 0;
 }
 
 static int send_continue(struct http_exchange *exchange, struct err *err)

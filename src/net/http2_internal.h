@@ -45,7 +45,8 @@ int http2_apply(struct http2 *http2, struct http_exchange *exchange);
 int http2_start_response(struct http_exchange *exchange, const struct response_head *head,
                          struct err *err);
 int http2_write_body(struct http_exchange *exchange, struct slice bytes, struct err *err);
-int http2_end_response(struct http_exchange *exchange, struct err *err);
+int http2_end_response(struct http_exchange *exchange, const struct http_header *trailers,
+                       size_t count, struct err *err);
 int http2_send_continue(struct http_exchange *exchange, struct err *err);
 
 /* --- http2_streams.c --- */

@@ -239,8 +239,8 @@ static int begin_request(struct connection *connection, struct http_exchange *ex
     struct http_request *request = &exchange->request;
     if (settle_fields(exchange) < 0)
         return NGHTTP2_ERR_CALLBACK_FAILURE;
-    exchange->begun = true;
-    exchange->heard_us = loop_now_us(connection->io->loop);
+    exchange->complete_head = true;
+    exchange->started_us = exchange->heard_us = loop_now_us(connection->io->loop);
     const struct http_header *length = http_request_header(request, "content-length");
     request->has_body = !end_stream;
     request->content_length = end_stream ? 0 : -1;
@@ -266,6 +266,9 @@ static int drop_body(nghttp2_session *session, struct http_exchange *exchange, s
     exchange->dropped += len;
     if (exchange->dropped > HTTP2_DROP_MAX) /* its response need not wait any longer */
         (void)nghttp2_session_resume_data(session, exchange->stream_id);
+    if (exchange->dropped > HTTP2_DROP_MAX && exchange->upgrade)
+        return nghttp2_submit_rst_stream(session, NGHTTP2_FLAG_NONE, exchange->stream_id,
+                                         NGHTTP2_CANCEL);
     return nghttp2_session_consume(session, exchange->stream_id, len);
 }
 

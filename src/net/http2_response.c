@@ -11,11 +11,10 @@
 /* --- out: what any thread does, under the exchange's lock --- */
 
 /* name length, value length (uint32_t each), name in lower case, value */
-static int put_field(struct http_exchange *exchange, struct slice name, struct slice value,
-                     struct err *err)
+static int put_field(struct output *to, struct slice name, struct slice value, struct err *err)
 {
     uint32_t lengths[2] = {(uint32_t)name.len, (uint32_t)value.len};
-    uint8_t *at = output_reserve(&exchange->fields, sizeof(lengths) + name.len + value.len, err);
+    uint8_t *at = output_reserve(to, sizeof(lengths) + name.len + value.len, err);
     if (at == NULL)
         return -1;
     memcpy(at, lengths, sizeof(lengths));
@@ -24,7 +23,7 @@ static int put_field(struct http_exchange *exchange, struct slice name, struct s
         at[i] = name.data[i] >= 'A' && name.data[i] <= 'Z' ? name.data[i] | 0x20 : name.data[i];
     if (value.len > 0)
         memcpy(at + name.len, value.data, value.len);
-    exchange->fields.len += sizeof(lengths) + name.len + value.len;
+    to->len += sizeof(lengths) + name.len + value.len;
     return 0;
 }
 
@@ -33,7 +32,7 @@ static int put_number(struct http_exchange *exchange, const char *name, int64_t 
 {
     char digits[20];
     size_t len = decimal_format((uint64_t)value, digits);
-    return put_field(exchange, slice_str(name), slice_of(digits, len), err);
+    return put_field(&exchange->fields, slice_str(name), slice_of(digits, len), err);
 }
 
 static int put_given(struct http_exchange *exchange, const struct response_head *head,
@@ -50,7 +49,7 @@ static int put_given(struct http_exchange *exchange, const struct response_head 
             continue;
         *ret_date |= field == FIELD_DATE;
         *ret_length |= own_length;
-        if (put_field(exchange, header->name, header->value, err) < 0)
+        if (put_field(&exchange->fields, header->name, header->value, err) < 0)
             return -1;
     }
     return 0;
@@ -67,7 +66,7 @@ int http2_start_response(struct http_exchange *exchange, const struct response_h
     if (put_number(exchange, ":status", head->status, err) < 0 ||
         put_given(exchange, head, &date, &length, err) < 0)
         return -1;
-    if (!date && put_field(exchange, slice_str("date"),
+    if (!date && put_field(&exchange->fields, slice_str("date"),
                            slice_of(http_date_now(), HTTP_DATE_SIZE - 1), err) < 0)
         return -1;
     bool none = length || head->status == 204 || head->content_length < 0 ||
@@ -80,10 +79,16 @@ int http2_write_body(struct http_exchange *exchange, struct slice bytes, struct 
     return output_bytes(&exchange->out, bytes.data, bytes.len, err);
 }
 
-int http2_end_response(struct http_exchange *exchange, struct err *err)
+int http2_end_response(struct http_exchange *exchange, const struct http_header *trailers,
+                       size_t count, struct err *err)
 {
-    (void)exchange;
-    (void)err;
+    if (count > HTTP2_MAX_RESPONSE_FIELDS)
+        return FAIL(err, ERR_INVALID, "at most %d trailer fields in HTTP/2",
+                    HTTP2_MAX_RESPONSE_FIELDS);
+    for (size_t i = 0; i < count; i++) {
+        if (put_field(&exchange->trailers, trailers[i].name, trailers[i].value, err) < 0)
+            return -1;
+    }
     return 0;
 }
 
@@ -95,29 +100,6 @@ int http2_send_continue(struct http_exchange *exchange, struct err *err)
 }
 
 /* --- out: on the I/O thread --- */
-
-static ssize_t read_response(nghttp2_session *session, int32_t stream_id, uint8_t *to, size_t size,
-                             uint32_t *flags, nghttp2_data_source *source, void *data)
-{
-    (void)stream_id;
-    (void)session;
-    (void)data;
-    struct http_exchange *exchange = source->ptr;
-    struct exchange_view view = exchange_take(exchange);
-    struct output *sending = &exchange->sending;
-    size_t len = output_left(sending) < size ? output_left(sending) : size;
-    if (len > 0) {
-        memcpy(to, sending->data + sending->pos, len);
-        exchange_sent(exchange, len);
-    }
-    bool waits = view.more || output_left(sending) > 0;
-    exchange->waiting_us = waits ? loop_now_us(exchange->io->loop) : 0;
-    if (view.ended && output_left(sending) == 0 && http2_may_end(exchange))
-        *flags |= NGHTTP2_DATA_FLAG_EOF;
-    else if (len == 0)
-        return NGHTTP2_ERR_DEFERRED;
-    return (ssize_t)len;
-}
 
 static size_t unpack_fields(struct output *fields, nghttp2_nv *ret)
 {
@@ -132,6 +114,40 @@ static size_t unpack_fields(struct output *fields, nghttp2_nv *ret)
         fields->pos += sizeof(lengths) + lengths[0] + lengths[1];
     }
     return count;
+}
+
+/* The response has ended: nobody else touches them any more. */
+static int submit_trailers(nghttp2_session *session, struct http_exchange *exchange)
+{
+    nghttp2_nv fields[HTTP2_MAX_RESPONSE_FIELDS];
+    size_t count = unpack_fields(&exchange->trailers, fields);
+    return nghttp2_submit_trailer(session, exchange->stream_id, fields, count);
+}
+
+static ssize_t read_response(nghttp2_session *session, int32_t stream_id, uint8_t *to, size_t size,
+                             uint32_t *flags, nghttp2_data_source *source, void *data)
+{
+    (void)stream_id;
+    (void)data;
+    struct http_exchange *exchange = source->ptr;
+    struct exchange_view view = exchange_take(exchange);
+    struct output *sending = &exchange->sending;
+    size_t len = output_left(sending) < size ? output_left(sending) : size;
+    if (len > 0) {
+        memcpy(to, sending->data + sending->pos, len);
+        exchange_sent(exchange, len);
+    }
+    bool waits = view.more || output_left(sending) > 0;
+    exchange->waiting_us = waits ? loop_now_us(exchange->io->loop) : 0;
+    bool last = view.ended && output_left(sending) == 0 && http2_may_end(exchange);
+    if (!last)
+        return len == 0 ? NGHTTP2_ERR_DEFERRED : (ssize_t)len;
+    *flags |= NGHTTP2_DATA_FLAG_EOF;
+    if (output_left(&exchange->trailers) == 0)
+        return (ssize_t)len;
+    *flags |= NGHTTP2_DATA_FLAG_NO_END_STREAM;
+    return submit_trailers(session, exchange) == 0 ? (ssize_t)len
+                                                   : (ssize_t)NGHTTP2_ERR_CALLBACK_FAILURE;
 }
 
 /* The head goes out with the first of the body, or with its end: not before. */

@@ -10,7 +10,7 @@
 static int64_t due_us(struct http_exchange *exchange, int64_t now_us)
 {
     const struct http_limits *limits = &exchange->io->server->limits;
-    if (!exchange->begun)
+    if (!exchange->complete_head)
         return exchange->started_us + (int64_t)limits->header_timeout_ms * 1000;
     if (exchange->waiting_us != 0)
         return exchange->waiting_us + (int64_t)limits->write_timeout_ms * 1000;
@@ -25,7 +25,8 @@ static void end_late(struct connection *connection, struct http_exchange *exchan
 {
     nghttp2_session *session = connection->http2->session;
     count(&connection->io->stats.timeouts, 1);
-    if (!exchange->begun) { /* amid a header block: nothing else can come on this connection */
+    if (!exchange
+             ->complete_head) { /* amid a header block: nothing else can come on this connection */
         (void)http2_give_up(connection, NGHTTP2_ENHANCE_YOUR_CALM);
     } else if (exchange->waiting_us != 0 || exchange->upgrade) {
         (void)nghttp2_submit_rst_stream(session, NGHTTP2_FLAG_NONE, exchange->stream_id,

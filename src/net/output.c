@@ -315,6 +315,14 @@ const struct http_header *http_request_header(const struct http_request *request
     return NULL;
 }
 
+bool http_request_takes_trailers(const struct http_request *request)
+{
+    if (request->version_major >= 2)
+        return true;
+    const struct http_header *te = http_request_header(request, "te");
+    return request->version_minor >= 1 && te != NULL && http_has_token(te->value, "trailers");
+}
+
 /* --- responses --- */
 
 enum response_field response_field(struct slice name)
@@ -338,20 +346,65 @@ enum response_field response_field(struct slice name)
     return FIELD_OTHER;
 }
 
+static int fields_check(const struct http_header *headers, size_t count, const char *what,
+                        struct err *err)
+{
+    for (size_t i = 0; i < count; i++) {
+        const struct http_header *header = &headers[i];
+        if (!http_is_token(header->name))
+            return FAIL(err, ERR_INVALID, "the name of response %s %zu is not a token", what,
+                        i + 1);
+        if (!http_is_field_value(header->value))
+            return FAIL(err, ERR_INVALID, "control character in the value of response %s '%.*s'",
+                        what, (int)header->name.len, (const char *)header->name.data);
+    }
+    return 0;
+}
+
 int response_check(const struct response_head *head, struct err *err)
 {
     if ((head->status < 200 || head->status > 599) && head->status != 101)
         return FAIL(err, ERR_INVALID, "response status %d, expected 200 to 599", head->status);
     if (head->reason != NULL && !http_is_field_value(slice_str(head->reason)))
         return FAIL(err, ERR_INVALID, "control character in the reason of a response");
-    for (size_t i = 0; i < head->header_count; i++) {
-        const struct http_header *header = &head->headers[i];
-        if (!http_is_token(header->name))
-            return FAIL(err, ERR_INVALID, "the name of response header %zu is not a token", i + 1);
-        if (!http_is_field_value(header->value))
-            return FAIL(err, ERR_INVALID,
-                        "control character in the value of response header '%.*s'",
-                        (int)header->name.len, (const char *)header->name.data);
+    return fields_check(head->headers, head->header_count, "header", err);
+}
+
+static bool may_trail(struct slice name)
+{
+    /* RFC 9110 sections 6.5.1 and 7.6.1, with the lists of RFC 7230 section 4.1.2 */
+    static const char *const others[] = {
+        "age",
+        "authorization",
+        "cache-control",
+        "content-encoding",
+        "content-range",
+        "content-type",
+        "expires",
+        "host",
+        "location",
+        "proxy-authenticate",
+        "proxy-authorization",
+        "retry-after",
+        "set-cookie",
+        "te",
+        "trailer",
+        "vary",
+        "www-authenticate",
+    };
+    for (size_t i = 0; i < ARRAY_LEN(others); i++) {
+        if (slice_is_nocase(name, others[i]))
+            return false;
     }
-    return 0;
+    return response_field(name) == FIELD_OTHER;
+}
+
+int trailers_check(const struct http_header *trailers, size_t count, struct err *err)
+{
+    for (size_t i = 0; i < count; i++) {
+        if (!may_trail(trailers[i].name))
+            return FAIL(err, ERR_INVALID, "'%.*s' cannot be a trailer field (RFC 9110)",
+                        (int)trailers[i].name.len, (const char *)trailers[i].name.data);
+    }
+    return fields_check(trailers, count, "trailer", err);
 }

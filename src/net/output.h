@@ -53,6 +53,10 @@ enum response_field response_field(struct slice name);
  */
 int response_check(const struct response_head *head, struct err *err) MUST_USE;
 
+/* The same for trailer fields, and refuses those that decide about framing, routing, identity or
+ * how the content is to be read (RFC 9110 section 6.5.1): they come too late there. */
+int trailers_check(const struct http_header *trailers, size_t count, struct err *err) MUST_USE;
+
 enum { HTTP_DATE_SIZE = 30 };
 /* IMF-fixdate of now, made once a second for each thread. */
 const char *http_date_now(void);

@@ -67,6 +67,11 @@ static void on_request(void *context, struct http_exchange *exchange)
 {
     struct serve *serve = context;
     struct asgi *asgi = serve->asgi;
+    const struct http_request *head = http_request(exchange);
+    if (head->protocol.len > 0 && !asgi_websocket_wanted(head)) {
+        refuse_connect(exchange);
+        return;
+    }
     struct asgi_request *request = mem_alloc(sizeof(*request), NULL);
     http_set_data(exchange, request);
     if (request == NULL) {

@@ -71,6 +71,8 @@ struct asgi_request {
     X(http_disconnect, "http.disconnect")                                                          \
     X(http_response_start, "http.response.start")                                                  \
     X(http_response_body, "http.response.body")                                                    \
+    X(http_response_trailers, "http.response.trailers")                                            \
+    X(more_trailers, "more_trailers")                                                              \
     X(lifespan_startup, "lifespan.startup")                                                        \
     X(lifespan_shutdown, "lifespan.shutdown")                                                      \
     X(websocket_connect, "websocket.connect")                                                      \
@@ -172,6 +174,8 @@ struct asgi_channel {
     bool body_ended;
     bool head_started; /* the app has sent response.start */
     bool head_sent;
+    bool trailing;      /* http: the app has announced trailers */
+    bool body_complete; /* http: and they may come now */
     bool complete;
     bool gone; /* the client */
     bool is_head;
@@ -206,7 +210,8 @@ extern const struct asgi_kind asgi_http;
 extern const struct asgi_kind asgi_lifespan;
 extern const struct asgi_kind asgi_websocket;
 
-/* Is this request an opening handshake that can be answered (RFC 6455 section 4.2.1)? */
+/* Is this request an opening handshake that can be answered (RFC 6455 section 4.2.1, RFC 8441
+ * section 5)? [any thread] */
 bool asgi_websocket_wanted(const struct http_request *request);
 /* Memory for a channel of that kind. False with an exception. */
 bool asgi_websocket_prepare(struct asgi_channel *channel);

@@ -93,6 +93,11 @@ static PyObject *start_response(struct asgi_channel *channel, PyObject *message)
     }
     if (!asgi_head_read(channel, message))
         return NULL;
+    PyObject *trailers = asgi_member(message, asgi_text.trailers);
+    int trailing = trailers == NULL ? 0 : PyObject_IsTrue(trailers);
+    if (trailing < 0)
+        return NULL;
+    channel->trailing = trailing;
     channel->head_started = true;
     return asgi_done();
 }
@@ -120,12 +125,22 @@ static int respond_whole(struct asgi_channel *channel, struct slice body)
     return 0;
 }
 
+/* Will the trailers be sent, or are they for a client that does not want them? */
+static bool sends_trailers(const struct asgi_channel *channel)
+{
+    return channel->trailing && http_request_takes_trailers(http_request(exchange_of(channel)));
+}
+
 static bool send_head(struct asgi_channel *channel)
 {
     struct asgi_head *head = &channel->head;
     channel->head_sent = true;
-    int status = http_respond_start(exchange_of(channel), head->status, NULL, head->fields.items,
-                                    head->fields.count, head->fields.content_length, NULL);
+    /* HTTP/1.1 has no place for trailers behind a Content-Length. */
+    bool chunked =
+        sends_trailers(channel) && http_request(exchange_of(channel))->version_major == 1;
+    int status =
+        http_respond_start(exchange_of(channel), head->status, NULL, head->fields.items,
+                           head->fields.count, chunked ? -1 : head->fields.content_length, NULL);
     return status == 0;
 }
 
@@ -154,6 +169,11 @@ static PyObject *send_part(struct asgi_channel *channel, struct slice body, bool
     if (body.len > 0 && !channel->is_head &&
         http_respond_write(exchange_of(channel), body, &queued, NULL) < 0)
         return client_gone(channel);
+    if (!more && channel->trailing) {
+        channel->body_complete = true;
+        asgi_head_clear(&channel->head); /* from now on it collects trailers */
+        return asgi_done();
+    }
     if (!more) {
         bool gone = http_respond_end(exchange_of(channel), NULL) < 0;
         complete(channel);
@@ -168,7 +188,7 @@ static PyObject *send_body(struct asgi_channel *channel, struct slice body, bool
 {
     if (channel->gone)
         return client_gone(channel);
-    if (more || channel->head_sent)
+    if (more || channel->head_sent || channel->trailing)
         return send_part(channel, body, more);
     if (respond_whole(channel, body) < 0)
         return NULL;
@@ -178,7 +198,7 @@ static PyObject *send_body(struct asgi_channel *channel, struct slice body, bool
 
 static bool may_send_body(const struct asgi_channel *channel)
 {
-    bool over = channel->complete || channel->file_given;
+    bool over = channel->complete || channel->file_given || channel->body_complete;
     if (channel->head_started && !over)
         return true;
     PyErr_SetString(PyExc_RuntimeError, over ? "the response was complete already"
@@ -285,8 +305,51 @@ static PyObject *response_path(struct asgi_channel *channel, PyObject *message)
     int64_t size;
     if (!may_send_body(channel))
         return NULL;
+    if (channel->trailing) {
+        PyErr_SetString(PyExc_RuntimeError, "no trailers can follow http.response.pathsend");
+        return NULL;
+    }
     int fd = open_path(message, &size);
     return fd < 0 ? NULL : send_file(channel, fd, size);
+}
+
+static PyObject *end_with_trailers(struct asgi_channel *channel)
+{
+    const struct fields *fields = &channel->head.fields;
+    struct http_exchange *exchange = exchange_of(channel);
+    struct err err = ERR_INIT;
+    int status = sends_trailers(channel)
+                     ? http_respond_end_trailers(exchange, fields->items, fields->count, &err)
+                     : http_respond_end(exchange, &err);
+    if (status < 0 && err.kind == ERR_INVALID) {
+        PyErr_SetString(PyExc_ValueError, err.message);
+        return NULL;
+    }
+    complete(channel);
+    channel->gone |= status < 0;
+    return asgi_done();
+}
+
+/* The extension http.response.trailers: header fields in one or more messages behind the body. */
+static PyObject *response_trailers(struct asgi_channel *channel, PyObject *message)
+{
+    if (!channel->body_complete || channel->complete) {
+        PyErr_SetString(PyExc_RuntimeError,
+                        "http.response.trailers comes behind the whole body of a response that was "
+                        "started with trailers=True");
+        return NULL;
+    }
+    PyObject *pairs = asgi_member(message, asgi_text.headers);
+    PyObject *more = asgi_member(message, asgi_text.more_trailers);
+    int has_more = more == NULL ? 0 : PyObject_IsTrue(more);
+    if (has_more < 0 ||
+        (pairs != NULL && pairs != Py_None && !asgi_head_add(&channel->head, pairs)))
+        return NULL;
+    if (channel->head.fields.content_length >= 0) {
+        PyErr_SetString(PyExc_ValueError, "'content-length' cannot be a trailer field (RFC 9110)");
+        return NULL;
+    }
+    return has_more ? asgi_done() : end_with_trailers(channel);
 }
 
 static PyObject *http_send(struct asgi_channel *channel, PyObject *type, PyObject *message)
@@ -299,6 +362,8 @@ static PyObject *http_send(struct asgi_channel *channel, PyObject *type, PyObjec
         return start_response(channel, message);
     if (asgi_is(type, asgi_text.pathsend))
         return response_path(channel, message);
+    if (asgi_is(type, asgi_text.http_response_trailers))
+        return response_trailers(channel, message);
     PyErr_Format(PyExc_ValueError, "send(): unexpected message %R", type);
     return NULL;
 }

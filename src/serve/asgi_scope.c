@@ -16,7 +16,7 @@ static PyObject *methods[ARRAY_LEN(method_names)];
 static PyObject *text_http, *text_https, *text_10, *text_11, *text_2, *text_empty;
 static PyObject *versions; /* {"version": "3.0", "spec_version": "2.4"} */
 static PyObject *base;
-static PyObject *extensions; /* of http scopes */
+static PyObject *extensions, *extensions_trailers; /* of http scopes; where trailers are taken */
 static struct name_cache header_names;
 
 static bool make_texts(void)
@@ -54,7 +54,9 @@ static bool make_base(void)
     }
     versions = Py_BuildValue("{ssss}", "version", "3.0", "spec_version", "2.4");
     extensions = Py_BuildValue("{O{}}", asgi_text.pathsend);
-    return base != NULL && versions != NULL && extensions != NULL &&
+    extensions_trailers =
+        Py_BuildValue("{O{}O{}}", asgi_text.pathsend, asgi_text.http_response_trailers);
+    return base != NULL && versions != NULL && extensions != NULL && extensions_trailers != NULL &&
            PyDict_SetItem(base, asgi_text.type, asgi_text.http) == 0 &&
            PyDict_SetItem(base, asgi_text.asgi, versions) == 0;
 }
@@ -69,6 +71,7 @@ void asgi_scope_finish(void)
     Py_CLEAR(base);
     Py_CLEAR(versions);
     Py_CLEAR(extensions);
+    Py_CLEAR(extensions_trailers);
     name_cache_clear(&header_names);
 }
 
@@ -184,6 +187,7 @@ PyObject *asgi_http_scope(struct asgi *asgi, const struct http_request *request)
     PyObject *scope = PyDict_Copy(base);
     if (scope == NULL)
         return NULL;
+    bool trailers = http_request_takes_trailers(request);
     bool done =
         PyDict_SetItem(scope, asgi_text.http_version, version_object(request)) == 0 &&
         PyDict_SetItem(scope, asgi_text.scheme, request->tls ? text_https : text_http) == 0 &&
@@ -194,7 +198,8 @@ PyObject *asgi_http_scope(struct asgi *asgi, const struct http_request *request)
         set_new(scope, asgi_text.headers, header_list(request)) &&
         set_new(scope, asgi_text.client, client_object(request)) &&
         set_new(scope, asgi_text.server, server_object(request)) &&
-        set_new(scope, asgi_text.extensions, PyDict_Copy(extensions)) &&
+        set_new(scope, asgi_text.extensions,
+                PyDict_Copy(trailers ? extensions_trailers : extensions)) &&
         (asgi->state == NULL || set_new(scope, asgi_text.state, PyDict_Copy(asgi->state)));
     if (!done)
         Py_CLEAR(scope);

@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 /*
- * The websocket scope of ASGI 3 (specification "HTTP & WebSocket"), over HTTP/1.1. Behind the 101
- * the exchange carries frames in both directions. Runs on the loop's thread.
+ * The websocket scope of ASGI 3 (specification "HTTP & WebSocket"), over HTTP/1.1 (RFC 6455) and
+ * HTTP/2 (RFC 8441). Behind the 101, or the 200 to an extended CONNECT, the exchange carries frames
+ * in both directions. Runs on the loop's thread.
  */
 #include "serve/asgi.h"
 #include "serve/websocket.h"
@@ -209,29 +210,35 @@ static bool subprotocol_slice(PyObject *message, struct slice *ret)
     return name == NULL || name == Py_None || latin1_slice(name, "subprotocol", ret);
 }
 
+/* HTTP/1.1's proof that the handshake was understood; HTTP/2 has SETTINGS for that. */
+static bool add_proof(struct asgi_head *head, const struct http_request *request,
+                      char accept[static WEBSOCKET_ACCEPT_SIZE])
+{
+    const struct http_header *key = http_request_header(request, "sec-websocket-key");
+    if (websocket_accept_key(key->value, accept, NULL) == 0)
+        return fields_add(&head->fields, slice_str("Sec-WebSocket-Accept"), slice_str(accept)) &&
+               fields_add_own(&head->fields, slice_str("Upgrade"), slice_str("websocket"));
+    PyErr_SetString(PyExc_RuntimeError, "the WebSocket handshake cannot be answered");
+    return false;
+}
+
 static PyObject *accept_socket(struct asgi_channel *channel, PyObject *message)
 {
+    struct http_exchange *exchange = exchange_of(channel);
+    const struct http_request *request = http_request(exchange);
     struct asgi_head *head = &channel->head;
     struct slice subprotocol;
     char accept[WEBSOCKET_ACCEPT_SIZE];
-    const struct http_header *key =
-        http_request_header(http_request(exchange_of(channel)), "sec-websocket-key");
+    bool connect = request->protocol.len > 0;
     PyObject *pairs = asgi_member(message, asgi_text.headers);
     if (!subprotocol_slice(message, &subprotocol) ||
-        (pairs != NULL && pairs != Py_None && !asgi_head_add(head, pairs)))
-        return NULL;
-    if (websocket_accept_key(key->value, accept, NULL) < 0 ||
-        !fields_add(&head->fields, slice_str("Sec-WebSocket-Accept"), slice_str(accept)) ||
+        (pairs != NULL && pairs != Py_None && !asgi_head_add(head, pairs)) ||
+        (!connect && !add_proof(head, request, accept)) ||
         (subprotocol.len > 0 &&
-         !fields_add(&head->fields, slice_str("Sec-WebSocket-Protocol"), subprotocol)) ||
-        !fields_add_own(&head->fields, slice_str("Upgrade"), slice_str("websocket"))) {
-        if (PyErr_Occurred() == NULL)
-            PyErr_SetString(PyExc_RuntimeError, "the WebSocket handshake cannot be answered");
+         !fields_add(&head->fields, slice_str("Sec-WebSocket-Protocol"), subprotocol)))
         return NULL;
-    }
-    struct http_exchange *exchange = exchange_of(channel);
-    int status =
-        http_respond_start(exchange, 101, NULL, head->fields.items, head->fields.count, -1, NULL);
+    int status = http_respond_start(exchange, connect ? 200 : 101, NULL, head->fields.items,
+                                    head->fields.count, -1, NULL);
     asgi_head_clear(head);
     channel->head_sent = true;
     channel->step = STATE_OPEN;
@@ -442,17 +449,28 @@ static bool list_has(const struct http_header *field, const char *token)
     return false;
 }
 
-bool asgi_websocket_wanted(const struct http_request *request)
+static bool wanted_by_connect(const struct http_request *request)
+{
+    return slice_is_str(request->method, "CONNECT") && slice_is_str(request->protocol, "websocket");
+}
+
+static bool wanted_by_upgrade(const struct http_request *request)
 {
     char accept[WEBSOCKET_ACCEPT_SIZE];
     const struct http_header *key = http_request_header(request, "sec-websocket-key");
-    const struct http_header *version = http_request_header(request, "sec-websocket-version");
     return slice_is_str(request->method, "GET") && request->version_major == 1 &&
-           request->version_minor >= 1 && !request->has_body && key != NULL && version != NULL &&
-           slice_is_str(version->value, "13") &&
+           request->version_minor >= 1 && !request->has_body && key != NULL &&
            list_has(http_request_header(request, "upgrade"), "websocket") &&
            list_has(http_request_header(request, "connection"), "upgrade") &&
            websocket_accept_key(key->value, accept, NULL) == 0;
+}
+
+bool asgi_websocket_wanted(const struct http_request *request)
+{
+    if (!wanted_by_connect(request) && !wanted_by_upgrade(request))
+        return false;
+    const struct http_header *version = http_request_header(request, "sec-websocket-version");
+    return version != NULL && slice_is_str(version->value, "13");
 }
 
 bool asgi_websocket_prepare(struct asgi_channel *channel)

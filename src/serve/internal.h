@@ -94,6 +94,9 @@ void serve_request_drop(struct serve_request *request);
 void respond_text(struct http_exchange *exchange, int status, const char *text);
 /* 503 with Retry-After, and the end of the exchange. */
 void refuse_busy(struct serve *serve, struct http_exchange *exchange);
+/* 501 to an extended CONNECT (RFC 8441 section 4) that the app cannot speak, and the end of the
+ * exchange. */
+void refuse_connect(struct http_exchange *exchange);
 /* What to answer for a body that could not be read: 413, 408, 400, else 500. */
 int status_of_body_err(enum err_kind kind);
 

@@ -48,6 +48,12 @@ void refuse_busy(struct serve *serve, struct http_exchange *exchange)
     http_release(exchange);
 }
 
+void refuse_connect(struct http_exchange *exchange)
+{
+    respond_text(exchange, 501, "This app does not speak that protocol over CONNECT.\n");
+    http_release(exchange);
+}
+
 int status_of_body_err(enum err_kind kind)
 {
     switch (kind) {

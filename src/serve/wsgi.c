@@ -297,6 +297,10 @@ static const struct work_ops ops = {
 static void on_request(void *context, struct http_exchange *exchange)
 {
     struct serve *serve = context;
+    if (http_request(exchange)->protocol.len > 0) {
+        refuse_connect(exchange);
+        return;
+    }
     struct serve_request *request = serve_request_new(serve, exchange);
     if (request == NULL) {
         refuse_busy(serve, exchange);

@@ -129,6 +129,7 @@ static int start_server(const struct options *options, struct serve *serve, stru
                    .header_timeout_ms = (unsigned)number(options, "header-timeout", 0)},
         .handler = serve_handler(serve),
         .context = serve_handler_context(serve),
+        .extended_connect = true,
         .round_end = serve_round_end,
         .rest_us = serve_rest_us,
     };

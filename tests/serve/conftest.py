@@ -18,7 +18,8 @@ BUILD = os.path.abspath(os.environ.get("MSE_BUILD", os.path.join(ROOT, "build"))
 PROGRAM = os.path.join(BUILD, "tests", "bench", "mse-serve-dev")
 APPS = os.path.join(os.path.dirname(os.path.abspath(__file__)), "apps")
 PATIENCE = 300  # seconds: what takes longer hangs, however loaded the machine is
-WANTED = ["starlette", "fastapi", "quart", "django", "uvloop", "websockets", "python-multipart"]
+WANTED = ["starlette", "fastapi", "quart", "django", "uvloop", "websockets", "python-multipart",
+          "h2", "wsproto", "httpx[http2]"]
 
 
 class Server:
@@ -65,9 +66,15 @@ class Server:
     def get(self, target, **headers):
         return self.request("GET", target, headers=headers)
 
-    def memory_kib(self):
+    def status_kib(self, field):
         with open(f"/proc/{self.process.pid}/status", encoding="ascii") as status:
-            return int(re.search(r"VmRSS:\s+(\d+)", status.read()).group(1))
+            return int(re.search(rf"{field}:\s+(\d+)", status.read()).group(1))
+
+    def memory_kib(self):
+        return self.status_kib("VmRSS")
+
+    def peak_kib(self):
+        return self.status_kib("VmHWM")
 
     def stop(self, expected=0):
         if self.counters is None:

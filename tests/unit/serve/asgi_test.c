@@ -117,6 +117,29 @@ static void test_responses(void **state)
     }
 }
 
+static void test_trailers(void **state)
+{
+    struct http_exchange fake;
+    begin(&fake, "GET", "/trailers?a&b");
+    fake_header(&fake, "te", "trailers");
+    finish(&fake);
+    assert_string_equal(buf_text(&fake.out), "body|a: v|b: v");
+    assert_true(fake.ended);
+    fake_done(&fake);
+    get(&fake, "/trailers?a"); /* to a client that does not take them */
+    assert_string_equal(buf_text(&fake.out), "body");
+    assert_true(fake.ended);
+    fake_done(&fake);
+    expect_body("/trailers_out_of_turn",
+                "http.response.trailers comes behind the whole body of a response that was started "
+                "with trailers=True");
+    int saved = mute();
+    get(&fake, "/trailers_forgotten");
+    unmute(saved);
+    assert_true(fake.aborted);
+    fake_done(&fake);
+}
+
 static void test_receive_can_be_cancelled(void **state)
 {
     struct http_exchange fake;
@@ -353,6 +376,7 @@ int main(void)
         cmocka_unit_test(test_body_that_is_there),
         cmocka_unit_test(test_body_that_comes_later),
         cmocka_unit_test(test_responses),
+        cmocka_unit_test(test_trailers),
         cmocka_unit_test(test_receive_can_be_cancelled),
         cmocka_unit_test(test_hop_by_hop_fields_are_dropped),
         cmocka_unit_test(test_send_waits_for_the_client),

@@ -246,6 +246,24 @@ void http_begin(struct http_exchange *exchange)
     exchange->begun++;
 }
 
+bool http_request_takes_trailers(const struct http_request *request)
+{
+    return http_request_header(request, "te") != NULL;
+}
+
+/* They go behind the body, as "|Name: value". */
+int http_respond_end_trailers(struct http_exchange *exchange, const struct http_header *trailers,
+                              size_t count, struct err *err)
+{
+    for (size_t i = 0; i < count; i++) {
+        if (buf_printf(&exchange->out, err, "|%.*s: %.*s", (int)trailers[i].name.len,
+                       (const char *)trailers[i].name.data, (int)trailers[i].value.len,
+                       (const char *)trailers[i].value.data) < 0)
+            return -1;
+    }
+    return http_respond_end(exchange, err);
+}
+
 void http_abort(struct http_exchange *exchange)
 {
     exchange->aborted = true;

@@ -43,6 +43,28 @@ async def stream(scope, receive, send):
     await send({"type": "http.response.body"})
 
 
+async def trailers(scope, receive, send):
+    names = scope["query_string"].split(b"&")
+    await send({"type": "http.response.start", "status": 200, "trailers": True})
+    await send({"type": "http.response.body", "body": b"body"})
+    for i, name in enumerate(names):
+        await send({"type": "http.response.trailers", "headers": [(name, b"v")],
+                    "more_trailers": i + 1 < len(names)})
+
+
+async def trailers_out_of_turn(scope, receive, send):
+    await send({"type": "http.response.start", "status": 200})
+    try:
+        await send({"type": "http.response.trailers", "headers": []})
+    except RuntimeError as error:
+        await send({"type": "http.response.body", "body": str(error).encode()})
+
+
+async def trailers_forgotten(scope, receive, send):
+    await send({"type": "http.response.start", "status": 200, "trailers": True})
+    await send({"type": "http.response.body", "body": b"body"})
+
+
 async def fast_stream(scope, receive, send):
     await send({"type": "http.response.start", "status": 200})
     for i in range(3):
