@@ -38,6 +38,88 @@ def test_validator(serve):
     assert server.get("/validated").content == b"valid "
 
 
+LINES = b"one\ntwo\nthree\nfour\nfive"
+READ = [LINES[i:i + 4] for i in range(0, len(LINES), 4)]
+SPLIT = [b"one\n", b"tw", [b"o\n"], b"three\n", [b"four\n", b"five"], b"", b"", []]
+
+
+def environ_of(**more):
+    return {"REQUEST_METHOD": "GET", "SCRIPT_NAME": "", "PATH_INFO": "/checked/environ",
+            "QUERY_STRING": "", "HTTP_HOST": "a:81", "SERVER_NAME": "a", "SERVER_PORT": "81",
+            "SERVER_PROTOCOL": "HTTP/1.1", "wsgi.url_scheme": "http", "CONTENT_LENGTH": None, **more}
+
+
+@pytest.mark.parametrize("name, status, body", [
+    ("list", 200, b"one two"), ("tuple", 200, b"tuple"), ("parts", 200, b"one two"),
+    ("late_start", 200, b"late"), ("length", 200, b"abc"), ("empty", 204, b""),
+    ("write", 200, b"written twice and returned"), ("exc_info", 503, b"replaced"),
+    ("read", 200, b"[]"), ("errors", 200, b"told")])
+def test_validator_on_every_kind_of_app(serve, name, status, body):
+    """Against the validator of PEP 3333, which checks what the server does and what the app does."""
+    server = serve("wsgi_app:app")
+    response = server.get(f"/checked/{name}")
+    assert (response.status, response.content) == (status, body), server.text()
+    assert response.reason == {"tuple": "Fine", "exc_info": "Replaced"}.get(name, response.reason)
+    assert ("X-First" in response.headers, "X-Second" in response.headers) == (
+        (False, True) if name == "exc_info" else (False, False))
+    head = server.request("HEAD", f"/checked/{name}")
+    assert (head.status, head.content) == (status, b"")
+    closed = 2 if name in ("parts", "length", "write") else 0
+    assert server.get("/events").content.split() == [b"closed"] * closed
+    server.stop()
+    expected = "one \u20ac\ntwo\nthree\n" * 2 if name == "errors" else ""
+    assert server.text() == expected
+
+
+@pytest.mark.parametrize("chunked", [False, True])
+def test_validator_on_the_body(serve, chunked):
+    server = serve("wsgi_app:app")
+    for name, expected in (("read", READ), ("lines", SPLIT)):
+        body = iter([LINES[:5], LINES[5:6], LINES[6:]]) if chunked else LINES
+        response = server.request("POST", f"/checked/{name}", body, encode_chunked=chunked)
+        assert response.content == repr(expected).encode(), server.text()
+    assert server.request("POST", "/checked/read", b"").content == b"[]"
+    large = b"x" * 300000
+    found = server.request("POST", "/checked/read", large).content
+    assert found == repr([b"xxxx"] * 75000).encode()
+    server.stop()
+    assert server.text() == ""
+
+
+@pytest.mark.parametrize("name, why", [("exc_info_too_late", "behind the head"),
+                                       ("raises_in_parts", "in the parts")])
+def test_validator_on_failures_behind_the_head(serve, name, why):
+    server = serve("wsgi_app:app")
+    with contextlib.closing(server.socket()) as connection:
+        connection.sendall(f"GET /checked/{name} HTTP/1.1\r\nHost: a\r\n\r\n".encode())
+        answer = read_until(connection, b"never")
+    assert answer.startswith(b"HTTP/1.1 200 OK\r\n") and answer.endswith(b"4\r\npart\r\n")
+    assert server.get("/events").content == (b"closed" if name == "raises_in_parts" else b"")
+    server.stop()
+    assert f"ValueError: {why}" in server.text() and "AssertionError" not in server.text()
+
+
+@pytest.mark.parametrize("target, path, query", [
+    (b"/checked/environ", "", ""), (b"/checked/environ?a=%20b&c", "", "a=%20b&c"),
+    (b"http://other:82/checked/environ?q", "", "q"),
+    (b"/checked/environ/a%2Fb%20c%", "/a/b c%", ""),
+    (b"/checked/environ/%C3%A9", "/\u00e9".encode().decode("latin-1"), ""),
+    (b"/checked/environ/\xc3\xa9", "/\u00e9".encode().decode("latin-1"), "")])
+def test_validator_on_targets(serve, target, path, query):
+    server = serve("wsgi_app:app")
+    expected = environ_of(PATH_INFO="/checked/environ" + path, QUERY_STRING=query)
+    if target.startswith(b"http:"):  # RFC 9112 section 3.2.2: instead of the field Host
+        expected.update(SERVER_NAME="other", SERVER_PORT="82", HTTP_HOST="other:82")
+    with contextlib.closing(server.socket()) as connection:
+        connection.sendall(b"GET " + target + b" HTTP/1.1\r\nHost: a:81\r\nConnection: close\r\n\r\n")
+        answer = read_until(connection, b"never")
+    head, _, body = answer.partition(b"\r\n\r\n")
+    assert head.startswith(b"HTTP/1.1 200 OK\r\n"), answer
+    assert body.split(b"\r\n")[1].decode() == repr(expected)  # in one chunk
+    server.stop()
+    assert server.text() == ""
+
+
 @pytest.mark.parametrize("chunked", [False, True])
 @pytest.mark.parametrize("tls", [False, True])
 def test_large_upload_costs_no_memory(serve, tls, chunked):

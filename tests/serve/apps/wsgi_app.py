@@ -118,9 +118,131 @@ def validated(environ, start_response):
     return iter([body])
 
 
+TEXT = [("Content-Type", "text/plain")]
+
+
+class Parts:
+    """An iterable whose close() is noted."""
+
+    def __init__(self, *parts):
+        self.parts = iter(parts)
+
+    def __iter__(self):
+        return self
+
+    def __next__(self):
+        part = next(self.parts)
+        if isinstance(part, Exception):
+            raise part
+        return part
+
+    def close(self):
+        EVENTS.append("closed")
+
+
+def valid_list(environ, start_response):
+    start_response("200 OK", TEXT)
+    return [b"one ", b"", b"two"]
+
+
+def valid_tuple(environ, start_response):
+    start_response("200 Fine", TEXT)
+    return (b"tuple",)
+
+
+def valid_parts(environ, start_response):
+    start_response("200 OK", TEXT)
+    return Parts(b"one ", b"", b"two")
+
+
+def valid_late_start(environ, start_response):
+    def parts():
+        start_response("200 OK", TEXT)
+        yield b"late"
+    return parts()
+
+
+def valid_length(environ, start_response):
+    start_response("200 OK", [*TEXT, ("Content-Length", "3")])
+    return Parts(b"abc")
+
+
+def valid_empty(environ, start_response):
+    start_response("204 No Content", [])
+    return []
+
+
+def valid_write(environ, start_response):
+    write = start_response("200 OK", TEXT)
+    write(b"written ")
+    write(b"twice ")
+    return Parts(b"and returned")
+
+
+def valid_exc_info(environ, start_response):
+    start_response("200 OK", [*TEXT, ("X-First", "1")])
+    try:
+        raise ValueError("as planned")
+    except ValueError:
+        start_response("503 Replaced", [*TEXT, ("X-Second", "1")], sys.exc_info())
+    return [b"replaced"]
+
+
+def valid_exc_info_too_late(environ, start_response):
+    start_response("200 OK", TEXT)(b"part")
+    try:
+        raise ValueError("behind the head")
+    except ValueError:
+        start_response("500 Too late", TEXT, sys.exc_info())
+    return []
+
+
+def valid_raises_in_parts(environ, start_response):
+    start_response("200 OK", TEXT)
+    return Parts(b"part", ValueError("in the parts"))
+
+
+def valid_read(environ, start_response):
+    stream, found = environ["wsgi.input"], []
+    for piece in iter(lambda: stream.read(4), b""):
+        found.append(piece)
+    start_response("200 OK", TEXT)
+    return [repr(found).encode()]
+
+
+def valid_lines(environ, start_response):
+    stream = environ["wsgi.input"]
+    found = [stream.readline(), stream.readline(2), stream.readlines(1), next(iter(stream)),
+             stream.readlines(), stream.read(9), stream.readline(), list(stream)]
+    start_response("200 OK", TEXT)
+    return [repr(found).encode()]
+
+
+def valid_errors(environ, start_response):
+    errors = environ["wsgi.errors"]
+    errors.write("one \u20ac\n")
+    errors.writelines(["two\n", "three\n"])
+    errors.flush()
+    start_response("200 OK", TEXT)
+    return [b"told"]
+
+
+def valid_environ(environ, start_response):
+    start_response("200 OK", TEXT)
+    names = ("REQUEST_METHOD", "SCRIPT_NAME", "PATH_INFO", "QUERY_STRING", "HTTP_HOST",
+             "SERVER_NAME", "SERVER_PORT", "SERVER_PROTOCOL", "wsgi.url_scheme", "CONTENT_LENGTH")
+    return [repr({name: environ.get(name) for name in names}).encode()]
+
+
+def checked(environ, start_response):
+    """/checked/NAME...: the function of that name behind the validator, which sees both sides."""
+    name = environ["PATH_INFO"].split("/")[2]
+    return validator(globals()["valid_" + name])(environ, start_response)
+
+
 def modules(environ, start_response):
     return respond(start_response, " ".join(sorted(sys.modules)))
 
 
 def app(environ, start_response):
-    return globals()[environ["PATH_INFO"].strip("/")](environ, start_response)
+    return globals()[environ["PATH_INFO"].split("/")[1]](environ, start_response)
