@@ -7,38 +7,14 @@
 #include "launch/app_log.h"
 
 #include "base/clock.h"
-#include "base/fd.h"
 #include "base/text.h"
 
-#include <fcntl.h>
 #include <stdio.h>
-#include <sys/stat.h>
-#include <unistd.h>
-
-#define LOG_NAME "log"
-#define LOG_OLD_NAME "log.1"
-
-static int open_file(struct app_log *log, struct err *err)
-{
-    struct stat info;
-    if (fd_open(LOG_NAME, O_WRONLY | O_CREAT | O_APPEND | O_NOFOLLOW, 0600, &log->fd, err) < 0)
-        return -1;
-    log->size = fstat(log->fd, &info) == 0 ? (uint64_t)info.st_size : 0;
-    return 0;
-}
 
 int app_log_open(struct app_log *log, uint64_t max_bytes, struct err *err)
 {
-    *log = (struct app_log){.fd = -1, .max = max_bytes / 2};
-    return open_file(log, err);
-}
-
-static void rotate(struct app_log *log)
-{
-    struct err ignored = ERR_INIT;
-    fd_close(fd_steal(&log->fd));
-    (void)rename(LOG_NAME, LOG_OLD_NAME);
-    (void)!open_file(log, &ignored);
+    *log = (struct app_log){.file = ROTATING_FILE_INIT};
+    return rotating_file_open(&log->file, "log", max_bytes, err);
 }
 
 static void remember(struct app_log *log, const char *text, size_t len)
@@ -83,10 +59,7 @@ static void end_line(struct app_log *log)
     log->line_len = 0;
     if (len < 0)
         return;
-    if (log->size + (uint64_t)len > log->max)
-        rotate(log);
-    if (log->fd >= 0 && fd_write_all(log->fd, slice_of(out, (size_t)len), &ignored) == 0)
-        log->size += (uint64_t)len;
+    (void)!rotating_file_write(&log->file, slice_of(out, (size_t)len), &ignored);
 }
 
 void app_log_write(struct app_log *log, struct slice bytes)
@@ -120,5 +93,5 @@ void app_log_close(struct app_log *log)
 {
     if (log->line_len > 0)
         end_line(log);
-    fd_close(fd_steal(&log->fd));
+    rotating_file_close(&log->file);
 }

@@ -6,15 +6,14 @@
 #pragma once
 
 #include "base/buf.h"
+#include "base/rotating_file.h"
 
 #include <stdint.h>
 
 enum { APP_LOG_LINE_MAX = 4096, APP_LOG_TAIL_LINES = 40, APP_LOG_TAIL_SIZE = 4000 };
 
 struct app_log {
-    int fd;
-    uint64_t size;
-    uint64_t max; /* per file */
+    struct rotating_file file;
     char line[APP_LOG_LINE_MAX];
     size_t line_len;
     char tail[APP_LOG_TAIL_SIZE]; /* the last whole lines, newest at the end */

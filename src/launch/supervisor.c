@@ -485,7 +485,7 @@ static int fail_launch(struct supervisor *self, const struct err *problem)
     log_err(LOG_ERROR, problem);
     if (self->launcher != NULL)
         take_down(self);
-    if (self->log.fd > 0) {
+    if (self->log.file.fd >= 0) {
         (void)snprintf(self->status.reason, sizeof(self->status.reason), "%.*s",
                        LAUNCH_REASON_SIZE - 1, problem->message);
         app_log_say(&self->log, "%s", problem->message);
@@ -520,7 +520,7 @@ int launch_supervise_main(const char *run_folder, const struct launch_storage *s
         .storage = storage,
         .sandbox = SANDBOX_INIT,
         .control = {.listen_fd = -1},
-        .log = {.fd = -1},
+        .log = {.file = ROTATING_FILE_INIT},
         .status_line = BUF_INIT(LAUNCH_LINE_MAX),
         .ready_fd = -1,
         .lock_fd = -1,

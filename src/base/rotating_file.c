@@ -1,0 +1,65 @@
+// SPDX-License-Identifier: Apache-2.0
+/*
+ * Log files of bounded size: what an app writes (kept by its supervisor) and the access log (kept
+ * inside the enclave).
+ */
+#include "base/rotating_file.h"
+
+#include "base/fd.h"
+#include "base/file.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <sys/stat.h>
+
+static int open_file(struct rotating_file *file, struct err *err)
+{
+    struct stat info;
+    if (fd_open(file->path, O_WRONLY | O_CREAT | O_APPEND | O_NOFOLLOW, 0600, &file->fd, err) < 0)
+        return -1;
+    file->size = fstat(file->fd, &info) == 0 ? (uint64_t)info.st_size : 0;
+    return 0;
+}
+
+int rotating_file_open(struct rotating_file *file, const char *path, uint64_t max_bytes,
+                       struct err *err)
+{
+    *file = ROTATING_FILE_INIT;
+    file->max = max_bytes / 2;
+    file->path = str_copy(path, err);
+    file->old_path = str_printf(err, "%s.1", path);
+    if (file->path != NULL && file->old_path != NULL && open_file(file, err) == 0)
+        return 0;
+    rotating_file_close(file);
+    return -1;
+}
+
+static int rotate(struct rotating_file *file, struct err *err)
+{
+    fd_close(fd_steal(&file->fd));
+    if (rename(file->path, file->old_path) < 0 && errno != ENOENT)
+        return FAIL_ERRNO(err, ERR_IO, "cannot rename '%s'", file->path);
+    return open_file(file, err);
+}
+
+int rotating_file_write(struct rotating_file *file, struct slice lines, struct err *err)
+{
+    if (file->fd < 0 && open_file(file, err) < 0)
+        return -1;
+    if (file->size > 0 && file->size + lines.len > file->max && rotate(file, err) < 0)
+        return -1;
+    if (fd_write_all(file->fd, lines, err) < 0)
+        return -1;
+    file->size += lines.len;
+    return 0;
+}
+
+void rotating_file_close(struct rotating_file *file)
+{
+    fd_close(fd_steal(&file->fd));
+    free(file->path);
+    free(file->old_path);
+    file->path = file->old_path = NULL;
+}
