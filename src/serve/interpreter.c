@@ -174,9 +174,12 @@ void interpreter_report(const char *where, struct slice method, struct slice tar
         return;
     if (value != NULL && trace != NULL)
         (void)PyException_SetTraceback(value, trace);
-    /* %R-like quoting keeps what a client wrote from forging a line of the log. */
+    /* %R-like quoting keeps what a client wrote from forging a line of the log. The query stays out
+     * of it: the node's operator reads this log. */
+    const uint8_t *query = target.len == 0 ? NULL : memchr(target.data, '?', target.len);
+    size_t len = query == NULL ? target.len : (size_t)(query - target.data);
     AUTO_OBJECT PyObject *line =
-        PyUnicode_DecodeLatin1((const char *)target.data, (Py_ssize_t)target.len, NULL);
+        PyUnicode_DecodeLatin1((const char *)target.data, (Py_ssize_t)len, NULL);
     AUTO_OBJECT PyObject *verb =
         PyUnicode_DecodeLatin1((const char *)method.data, (Py_ssize_t)method.len, NULL);
     if (line != NULL && verb != NULL)

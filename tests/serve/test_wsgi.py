@@ -209,7 +209,7 @@ def test_exceptions(serve):
     server = serve("wsgi_app:app")
     with contextlib.closing(server.connection()) as connection:
         for _ in range(3):
-            connection.request("GET", "/raises")
+            connection.request("GET", "/raises?token=4711")
             response = connection.getresponse()
             assert (response.status, response.read()) == (500, b"Internal Server Error\n")
             connection.request("GET", "/hello")
@@ -218,6 +218,7 @@ def test_exceptions(serve):
         connection.sendall(b"GET /raises_late HTTP/1.1\r\nHost: a\r\n\r\n")
         assert not read_until(connection, b"0\r\n\r\n").endswith(b"0\r\n\r\n")
     assert "exception in the app: 'GET' '/raises'" in server.text()
+    assert "4711" not in server.text()  # the log is read by others than the app
     assert "ValueError: as planned" in server.text()
     assert server.stop()["failed"] == 4
 
