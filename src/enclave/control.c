@@ -7,6 +7,7 @@
 #include "enclave/enclave.h"
 
 #include "base/clock.h"
+#include "base/file.h"
 #include "base/log.h"
 #include "base/text.h"
 
@@ -155,9 +156,30 @@ static void set_limits(const struct manifest_server *from, struct http_limits *l
     bound_by_descriptors(limits);
 }
 
+/* Paths and addresses are the users' own: they stay in sealed storage unless the owner has said, in
+ * the manifest, that the operator may read them. */
+static int open_access_log(struct enclave *enclave, struct err *err)
+{
+    const struct manifest_server *server = &enclave->manifest.server;
+    if (server->access_log[0] == '\0')
+        return 0;
+    bool sealed = strcmp(server->access_log_to, "log") != 0;
+    const struct access_log_config config = {
+        .format = server->access_log,
+        .path = sealed ? ENCLAVE_ACCESS_LOG : NULL,
+        .max_bytes = ENCLAVE_ACCESS_LOG_BYTES,
+        .fd = STDOUT_FILENO,
+    };
+    if (sealed && folder_create_all(ENCLAVE_SECRETS_FOLDER, 0700, err) < 0)
+        return -1;
+    return access_log_new(&config, &enclave->access_log, err);
+}
+
 int boot_listen(struct enclave *enclave, struct err *err)
 {
     if (front_new(routes, ARRAY_LEN(routes), enclave, &enclave->front, err) < 0)
+        return -1;
+    if (open_access_log(enclave, err) < 0)
         return -1;
     const struct http_listener listener = {
         .unix_path = ENCLAVE_APP_SOCKET,
@@ -174,6 +196,8 @@ int boot_listen(struct enclave *enclave, struct err *err)
         .round_end = front_round_end,
         .rest_us = front_rest_us,
     };
+    config.access_log = enclave->access_log;
+    config.server_timing = enclave->manifest.server.server_timing != 0;
     set_limits(&enclave->manifest.server, &config.limits);
     return http_server_start(&config, &enclave->server, err);
 }

@@ -8,6 +8,7 @@
 #include "crypto/ocsp.h"
 #include "enclave/front.h"
 #include "model/manifest.h"
+#include "net/access_log.h"
 #include "net/server.h"
 #include "provision/provision.h"
 #include "serve/serve.h"
@@ -26,11 +27,13 @@
 #define ENCLAVE_MODULE "/mse-app"
 #define ENCLAVE_SECRETS_FOLDER "/root/.cache/mse"
 #define ENCLAVE_SECRETS "/root/.cache/mse/secrets.json"
+#define ENCLAVE_ACCESS_LOG "/root/.cache/mse/access.log"
 #define ENCLAVE_OCSP "/root/.cache/mse/ocsp.der"
 
 enum {
     PEM_MAX = 64 << 10, /* of a TLS identity */
     ENCLAVE_STATUS_FD = 3,
+    ENCLAVE_ACCESS_LOG_BYTES = 16 << 20,   /* with the file before it */
     ENCLAVE_REPORT_S = 5,                  /* between two reports of the counters */
     ENCLAVE_STOP_MS = 10000,               /* patience with requests under way */
     ENCLAVE_WAITING_CERTIFICATE_S = 86400, /* life of the certificate before provisioning, where
@@ -55,6 +58,7 @@ struct enclave {
 
     struct front *front;
     struct http_server *server;
+    struct access_log *access_log; /* NULL: none is kept */
 
     /* provisioning: under its lock; ENCLAVE_WAKE_SIGNAL when `is_provisioned` turns true */
     pthread_mutex_t provision_lock;

@@ -56,6 +56,7 @@ static void stop(struct enclave *enclave)
     if (!serve_stopped(enclave->serve))
         _exit(0);
     http_server_free(enclave->server);
+    access_log_free(enclave->access_log);
     serve_free(enclave->serve);
     front_free(enclave->front);
 }

@@ -37,6 +37,18 @@ static int check_docker(const char *text, struct err *err)
                 "expected the name of an environment such as \"mse-flask\", found '%.80s'", text);
 }
 
+static int check_log_format(const char *text, struct err *err)
+{
+    if (manifest_log_format_valid(text))
+        return 0;
+    return FAIL(err, ERR_INVALID,
+                "expected off, common, combined, json or a format of at most %d printable ASCII "
+                "characters such as \"%%h %%t %%s\"",
+                MANIFEST_LOG_FORMAT_SIZE - 1);
+}
+
+const char *const app_config_log_targets[] = {"sealed", "log", NULL};
+
 #define AT(member) .offset = offsetof(struct app_config, member)
 
 static const struct config_key keys[] = {
@@ -252,6 +264,34 @@ static const struct config_key keys[] = {
      .fallback = "true",
      AT(server.http2),
      .doc = "Whether HTTP/2 is offered beside HTTP/1.1, by ALPN. Clients choose."},
+    {{"server.access_log", "server.access_log"},
+     {0},
+     CONFIG_STRING,
+     .fallback = "off",
+     AT(server.access_log),
+     .check = check_log_format,
+     .doc =
+         "A line for each request: off, common, combined or json, or a format with the "
+         "directives of Apache's LogFormat: %h %t %r %m %U %q %H %s %b %B %D %T %X %{Name}i, and "
+         "%{queue}x for the microseconds before the app began."},
+    {{"server.access_log_to", "server.access_log_to"},
+     {0},
+     CONFIG_CHOICE,
+     .fallback = "sealed",
+     .choices = app_config_log_targets,
+     AT(server.access_log_to),
+     .doc =
+         "Where these lines go: sealed, the file $HOME/.cache/mse/access.log in the app's sealed "
+         "storage, 16 MiB with the one before it; or log, the app's log, which the operator of the "
+         "node reads too, with the paths and addresses of its users."},
+    {{"server.server_timing", "server.server_timing"},
+     {0},
+     CONFIG_BOOLEAN,
+     .fallback = "false",
+     AT(server.server_timing),
+     .doc =
+         "Whether responses have a header Server-Timing that says how long the request waited and "
+         "how long the app took, in milliseconds."},
 };
 
 const struct config_schema app_config_schema = {keys, ARRAY_LEN(keys)};
@@ -270,8 +310,14 @@ void app_config_server_settings(const struct app_config_server *from, struct man
         .queue = (uint64_t)from->queue,
         .target_bytes = (uint64_t)from->target_bytes,
         .threads = (uint64_t)from->threads,
+        .server_timing = from->server_timing ? 1 : 0,
         .write_timeout_ms = (uint64_t)from->write_timeout_s * 1000,
     };
+    if (from->access_log == NULL || strcmp(from->access_log, "off") == 0)
+        return;
+    (void)snprintf(ret->access_log, sizeof(ret->access_log), "%s", from->access_log);
+    (void)snprintf(ret->access_log_to, sizeof(ret->access_log_to), "%s",
+                   app_config_log_targets[from->access_log_to]);
 }
 
 void app_config_fail(const struct app_config *config, size_t offset, struct err *err,

@@ -30,7 +30,12 @@ struct app_config_server {
     int64_t write_timeout_s;
     int64_t queue;
     bool http2;
+    char *access_log;  /* its format; "off": none */
+    int access_log_to; /* place in app_config_log_targets */
+    bool server_timing;
 };
+
+extern const char *const app_config_log_targets[]; /* NULL-terminated */
 
 /* Texts are owned; NULL where the file says nothing and there is no default. Paths are joined to
  * the file's folder, not resolved. */

@@ -19,6 +19,8 @@ enum {
     MANIFEST_APPLICATION_SIZE = 257,
     MANIFEST_ENDPOINT_SIZE = 257,
     MANIFEST_HOST_NAME_SIZE = 254,
+    MANIFEST_LOG_FORMAT_SIZE = 257,
+    MANIFEST_LOG_TARGET_SIZE = 8,
 };
 
 enum manifest_tls_mode {
@@ -26,20 +28,23 @@ enum manifest_tls_mode {
     MANIFEST_TLS_OWNER, /* "owner": the owner's certificate, whose digest is here */
 };
 
-/* What the server inside allows; 0: the server's own default (and absent in the JSON). */
+/* What the server inside allows; 0 or "": the server's own default (and absent in the JSON). */
 struct manifest_server {
-    uint64_t body_bytes;        /* largest request body */
-    uint64_t body_timeout_ms;   /* silence while a body is sent */
-    uint64_t connections;       /* open at once */
-    uint64_t header_bytes;      /* largest request head */
-    uint64_t header_count;      /* most fields of a request head */
-    uint64_t header_timeout_ms; /* to send a head */
-    uint64_t http_version;      /* the newest that is offered: 1 or 2 */
-    uint64_t idle_timeout_ms;   /* of a connection between requests */
-    uint64_t queue;             /* requests that wait for a thread */
-    uint64_t target_bytes;      /* longest request line */
-    uint64_t threads;           /* that call the app */
-    uint64_t write_timeout_ms;  /* without the client taking a byte */
+    char access_log[MANIFEST_LOG_FORMAT_SIZE];    /* its format; "": none is kept */
+    char access_log_to[MANIFEST_LOG_TARGET_SIZE]; /* "sealed" or "log", with access_log */
+    uint64_t body_bytes;                          /* largest request body */
+    uint64_t body_timeout_ms;                     /* silence while a body is sent */
+    uint64_t connections;                         /* open at once */
+    uint64_t header_bytes;                        /* largest request head */
+    uint64_t header_count;                        /* most fields of a request head */
+    uint64_t header_timeout_ms;                   /* to send a head */
+    uint64_t http_version;                        /* the newest that is offered: 1 or 2 */
+    uint64_t idle_timeout_ms;                     /* of a connection between requests */
+    uint64_t queue;                               /* requests that wait for a thread */
+    uint64_t server_timing;                       /* 1: responses carry Server-Timing */
+    uint64_t target_bytes;                        /* longest request line */
+    uint64_t threads;                             /* that call the app */
+    uint64_t write_timeout_ms;                    /* without the client taking a byte */
 };
 
 /* All in place: nothing to free. Texts are zero-terminated. */
@@ -89,5 +94,7 @@ size_t manifest_diff(const struct manifest *a, const struct manifest *b,
 bool manifest_id_valid(const char *text);   /* UUID in lower-case canonical form */
 bool manifest_name_valid(const char *text); /* 1-64 of A-Z a-z 0-9 . _ -, first alphanumeric */
 bool manifest_application_valid(const char *text); /* dotted.module:dotted.variable */
-bool manifest_endpoint_valid(const char *text);  /* "/..." of printable ASCII without space or # */
-bool manifest_host_name_valid(const char *text); /* RFC 1123 labels, lower case */
+bool manifest_endpoint_valid(const char *text);   /* "/..." of printable ASCII without space or # */
+bool manifest_host_name_valid(const char *text);  /* RFC 1123 labels, lower case */
+bool manifest_log_format_valid(const char *text); /* 1-256 of printable ASCII */
+bool manifest_log_target_valid(const char *text); /* "sealed", "log" */

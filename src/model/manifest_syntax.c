@@ -102,3 +102,18 @@ bool manifest_host_name_valid(const char *text)
     }
     return true;
 }
+
+bool manifest_log_format_valid(const char *text)
+{
+    size_t len = 0;
+    for (; text[len] != '\0'; len++) {
+        if (text[len] < 0x20 || text[len] > 0x7e)
+            return false;
+    }
+    return len > 0 && len < MANIFEST_LOG_FORMAT_SIZE;
+}
+
+bool manifest_log_target_valid(const char *text)
+{
+    return strcmp(text, "sealed") == 0 || strcmp(text, "log") == 0;
+}

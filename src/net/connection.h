@@ -11,6 +11,7 @@
 #pragma once
 
 #include "net/chunked.h"
+#include "net/access_log.h"
 #include "net/loop.h"
 #include "net/output.h"
 #include "net/server.h"
@@ -90,7 +91,8 @@ struct http_exchange {
     bool chunked;
     bool no_body; /* HEAD, 204, 304: what is written is counted and dropped */
     bool upgraded;
-    int64_t left; /* of the announced content_length; -1: not announced */
+    int64_t left;       /* of the announced content_length; -1: not announced */
+    uint64_t body_sent; /* bytes of the response's body, as the handler wrote them */
     bool close_after;
     bool queued_high; /* somebody wrote past HTTP_WRITE_HIGH and is to be told */
     struct output out;
@@ -253,6 +255,8 @@ struct http_server {
     bool extended_connect;
     void (*round_end)(void *context);
     int64_t (*rest_us)(void *context);
+    struct access_log *access_log; /* NULL: none */
+    bool server_timing;
     struct listener *listeners;
     size_t listener_count;
     struct io_thread *io;
@@ -307,8 +311,14 @@ void connection_unreference(struct connection *connection);
 
 /* --- observe.c --- */
 
-/* The exchange's response is complete and written: counts it. */
+/* The exchange's response is complete and written: counts it, and logs it. */
 void observe_done(struct http_exchange *exchange);
+/* It is over before that. */
+void observe_gone(struct http_exchange *exchange);
+enum { TIMING_SIZE = 128 };
+/* The value of Server-Timing as far as it is known when the head is made; "" where the server sends
+ * none. [any thread] */
+size_t observe_timing(const struct http_exchange *exchange, char to[static TIMING_SIZE]);
 
 /* --- idle.c --- */
 

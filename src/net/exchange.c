@@ -278,7 +278,7 @@ void exchange_gone(struct http_exchange *exchange)
     (void)pthread_cond_broadcast(&exchange->changed);
     (void)pthread_mutex_unlock(&exchange->lock);
     if (exchange->handed)
-        count(&exchange->io->stats.aborted, 1);
+        observe_gone(exchange);
     exchange->want_body = false;
     if (!told && exchange->handed && server->handler->aborted != NULL) {
         exchange->io->called_handler = true;
@@ -464,8 +464,11 @@ static int write_body(struct http_exchange *exchange, struct slice bytes, size_t
                         (long long)exchange->left, bytes.len);
         exchange->left -= (int64_t)bytes.len;
     }
-    if (!exchange->no_body && bytes.len > 0 && exchange->protocol->write(exchange, bytes, err) < 0)
-        return -1;
+    if (!exchange->no_body && bytes.len > 0) {
+        if (exchange->protocol->write(exchange, bytes, err) < 0)
+            return -1;
+        exchange->body_sent += bytes.len;
+    }
     size_t queued = exchange->sending_left + output_left(&exchange->out);
     if (queued > HTTP_WRITE_HIGH)
         exchange->queued_high = true;

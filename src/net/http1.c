@@ -319,7 +319,8 @@ static void look_at_fields(const struct response_head *head, struct own_fields *
 
 static size_t head_size(const struct response_head *head, const char *reason)
 {
-    enum { OURS = 256 }; /* status line without reason, Date, length or coding, Connection */
+    /* status line without reason, Date, length or coding, Connection, Server-Timing */
+    enum { OURS = 256 + TIMING_SIZE };
     size_t size = OURS + strlen(reason);
     for (size_t i = 0; i < head->header_count; i++)
         size += head->headers[i].name.len + head->headers[i].value.len + 4;
@@ -403,6 +404,13 @@ static int start(struct http_exchange *exchange, const struct response_head *hea
     if (!own.date) {
         at = put(at, "Date: ", 6);
         at = put(at, http_date_now(), HTTP_DATE_SIZE - 1);
+        at = put(at, "\r\n", 2);
+    }
+    char timing[TIMING_SIZE];
+    size_t timing_len = observe_timing(exchange, timing);
+    if (timing_len > 0) {
+        at = put_str(at, "Server-Timing: ");
+        at = put(at, timing, timing_len);
         at = put(at, "\r\n", 2);
     }
     at = put_framing(at, exchange, head, &own);

@@ -55,12 +55,15 @@ static int put_given(struct http_exchange *exchange, const struct response_head 
     return 0;
 }
 
+/* ":status", date, server-timing, content-length */
+enum { OWN_FIELDS = 4 };
+
 int http2_start_response(struct http_exchange *exchange, const struct response_head *head,
                          struct err *err)
 {
-    if (head->status == 101 || head->header_count > HTTP2_MAX_RESPONSE_FIELDS - 3)
+    if (head->status == 101 || head->header_count > HTTP2_MAX_RESPONSE_FIELDS - OWN_FIELDS)
         return FAIL(err, ERR_INVALID, "no status 101 and at most %d header fields in HTTP/2",
-                    HTTP2_MAX_RESPONSE_FIELDS - 3);
+                    HTTP2_MAX_RESPONSE_FIELDS - OWN_FIELDS);
     bool date = false;
     bool length = false;
     if (put_number(exchange, ":status", head->status, err) < 0 ||
@@ -68,6 +71,11 @@ int http2_start_response(struct http_exchange *exchange, const struct response_h
         return -1;
     if (!date && put_field(&exchange->fields, slice_str("date"),
                            slice_of(http_date_now(), HTTP_DATE_SIZE - 1), err) < 0)
+        return -1;
+    char timing[TIMING_SIZE];
+    size_t timing_len = observe_timing(exchange, timing);
+    if (timing_len > 0 && put_field(&exchange->fields, slice_str("server-timing"),
+                                    slice_of(timing, timing_len), err) < 0)
         return -1;
     bool none = length || head->status == 204 || head->content_length < 0 ||
                 (exchange->no_body && head->content_length == 0);

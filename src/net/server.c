@@ -438,6 +438,8 @@ int http_server_start(const struct http_server_config *config, struct http_serve
     server->extended_connect = config->extended_connect;
     server->round_end = config->round_end;
     server->rest_us = config->rest_us;
+    server->access_log = config->access_log;
+    server->server_timing = config->server_timing;
     (void)pthread_mutex_init(&server->lock, NULL);
     init_condition(&server->emptied);
     if (open_listeners(server, config, err) < 0 || start_all(server, err) < 0) {

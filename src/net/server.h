@@ -56,6 +56,8 @@ struct http_server_config {
     /* May be NULL. Asked on an I/O thread that has nothing to do: may it rest for so many
      * microseconds, since the handler's threads have enough to do (net/loop.h)? 0: no. */
     int64_t (*rest_us)(void *context);
+    struct access_log *access_log; /* net/access_log.h; NULL: none. Must outlive the server. */
+    bool server_timing;            /* add Server-Timing to responses */
 };
 
 struct http_server;

@@ -110,6 +110,35 @@ static void defaults_hold(void **state)
     assert_int_equal(config.server.queue, 0); /* depends on what the app speaks */
 }
 
+static void parse_server(const char *lines, struct manifest_server *ret)
+{
+    AUTO_APP_CONFIG struct app_config config = {0};
+    AUTO_FREE char *text = str_printf(&err,
+                                      "name = 'a'\n[code]\nlocation = 'c'\n"
+                                      "python_application = 'app:app'\n[server]\n%s",
+                                      lines);
+    OK(app_config_parse(slice_str(text), "m.toml", &config, &err));
+    app_config_server_settings(&config.server, ret);
+}
+
+static void an_access_log_says_where_it_goes(void **state)
+{
+    struct manifest_server server;
+    parse_server("", &server);
+    assert_string_equal(server.access_log, "");
+    assert_string_equal(server.access_log_to, "");
+    assert_int_equal(server.server_timing, 0);
+    parse_server("access_log = 'off'\naccess_log_to = 'log'\n", &server);
+    assert_string_equal(server.access_log_to, ""); /* nothing goes anywhere */
+    parse_server("access_log = 'json'\nserver_timing = true\n", &server);
+    assert_string_equal(server.access_log, "json");
+    assert_string_equal(server.access_log_to, "sealed");
+    assert_int_equal(server.server_timing, 1);
+    parse_server("access_log = '%h \"%r\"'\naccess_log_to = 'log'\n", &server);
+    assert_string_equal(server.access_log, "%h \"%r\"");
+    assert_string_equal(server.access_log_to, "log");
+}
+
 static int encode_with(const struct app_config_server *server)
 {
     struct manifest manifest = manifest_sample();
@@ -212,6 +241,9 @@ static const struct {
      "m.toml:6: server.threads: expected a value between 1 and 256, found 0", ""},
     {"name = 'a'\n" GOOD_CODE "[server]\nthreads = '4'\n",
      "m.toml:6: server.threads: expected an integer, found a string", ""},
+    {"name = 'a'\n" GOOD_CODE "[server]\naccess_log = ''\n", NULL, NULL},
+    {"name = 'a'\n" GOOD_CODE "[server]\naccess_log_to = 'disk'\n", NULL, NULL},
+    {"name = 'a'\n" GOOD_CODE "[server]\nserver_timing = 1\n", NULL, NULL},
     {"name = 'a'\n" GOOD_CODE "[server]\nbody_bytes = 0\n",
      "m.toml:6: server.body_bytes: expected a value between 1 and 1125899906842624, found 0", ""},
     {"name = 'a'\n" GOOD_CODE "[server]\nhttp2 = 'yes'\n",
@@ -412,6 +444,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(both_layouts_say_the_same),
         cmocka_unit_test(defaults_hold),
+        cmocka_unit_test(an_access_log_says_where_it_goes),
         cmocka_unit_test(limits_of_the_server_are_the_manifests),
         cmocka_unit_test(errors_name_file_line_and_key),
         cmocka_unit_test(a_missing_file_says_what_to_do),

@@ -58,7 +58,8 @@ static void refuses_other_texts(void **state)
     for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
         struct err err = ERR_INIT;
         AUTO_ATTESTATION_DOCUMENT struct attestation_document document = {0};
-        assert_int_equal(attestation_document_decode(slice_str(cases[i].text), &document, &err), -1);
+        assert_int_equal(attestation_document_decode(slice_str(cases[i].text), &document, &err),
+                         -1);
         if (err.kind != cases[i].kind)
             fail_msg("case %zu: %s: %s", i, err_kind_name(err.kind), err.message);
     }

@@ -130,6 +130,29 @@ static void test_second_readings(void **state)
                    "not canonical");
 }
 
+static void test_access_log(void **state)
+{
+    struct manifest manifest = sample();
+    struct manifest again;
+    struct err err = ERR_INIT;
+    AUTO_BUF struct buf out = BUF_INIT(MANIFEST_MAX);
+    (void)snprintf(manifest.server.access_log, sizeof(manifest.server.access_log), "%%h \"%%r\"");
+    (void)snprintf(manifest.server.access_log_to, sizeof(manifest.server.access_log_to), "sealed");
+    manifest.server.server_timing = 1;
+    encode(&manifest, &out);
+    assert_non_null(strstr(buf_text(&out), "\"server\":{\"access_log\":\"%h \\\"%r\\\"\","
+                                           "\"access_log_to\":\"sealed\",\"server_timing\":1}"));
+    assert_int_equal(manifest_decode(buf_slice(&out), &again, &err), 0);
+    assert_memory_equal(&again, &manifest, sizeof(manifest));
+    expect_refused("\"tls\":{", "\"server\":{\"access_log\":\"\"},\"tls\":{", "server.access_log");
+    expect_refused("\"tls\":{", "\"server\":{\"access_log\":\"a\\n\"},\"tls\":{",
+                   "server.access_log");
+    expect_refused("\"tls\":{", "\"server\":{\"access_log_to\":\"disk\"},\"tls\":{",
+                   "\"sealed\" or \"log\"");
+    expect_refused("\"tls\":{", "\"server\":{\"server_timing\":2},\"tls\":{",
+                   "server.server_timing");
+}
+
 static void test_bounds(void **state)
 {
     (void)state;
@@ -228,13 +251,10 @@ static void test_diff(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_golden),
-        cmocka_unit_test(test_owner_mode_and_server),
-        cmocka_unit_test(test_second_readings),
-        cmocka_unit_test(test_bounds),
-        cmocka_unit_test(test_every_byte),
-        cmocka_unit_test(test_encode_checks),
-        cmocka_unit_test(test_diff),
+        cmocka_unit_test(test_golden),          cmocka_unit_test(test_owner_mode_and_server),
+        cmocka_unit_test(test_second_readings), cmocka_unit_test(test_access_log),
+        cmocka_unit_test(test_bounds),          cmocka_unit_test(test_every_byte),
+        cmocka_unit_test(test_encode_checks),   cmocka_unit_test(test_diff),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
