@@ -26,13 +26,6 @@ static void read_http(struct connection *connection);
 
 /* --- life --- */
 
-static int start_tls(struct connection *connection)
-{
-    if (tls_server_session(connection->listener->tls, &connection->ssl, NULL) < 0)
-        return -1;
-    return tls_attach(connection->ssl, connection->watch.fd, NULL);
-}
-
 static void start_http(struct connection *connection)
 {
     const unsigned char *selected = NULL;
@@ -45,16 +38,12 @@ static void start_http(struct connection *connection)
     connection->protocol->open(connection);
 }
 
-static int begin(struct connection *connection)
+static void begin(struct connection *connection)
 {
-    bool tls = connection->listener->tls != NULL;
-    if (tls && connection->ssl == NULL && start_tls(connection) < 0)
-        return -1;
-    if (tls)
+    if (connection->listener->tls != NULL)
         connection->phase = PHASE_HANDSHAKE;
     else
         start_http(connection);
-    return 0;
 }
 
 static void learn_peer(struct connection *connection)
@@ -105,11 +94,13 @@ void connection_accept(struct io_thread *io, const struct listener *listener, in
     }
     link_connection(connection);
     idle_enter(connection);
-    if (loop_watch_add(io->loop, &connection->watch, EPOLLIN, NULL) < 0 ||
-        (!listener->proxy && begin(connection) < 0))
+    if (loop_watch_add(io->loop, &connection->watch, EPOLLIN, NULL) < 0) {
         connection_close(connection);
-    else
-        connection_update(connection);
+        return;
+    }
+    if (!listener->proxy)
+        begin(connection);
+    connection_update(connection);
 }
 
 void connection_unreference(struct connection *connection)
@@ -145,6 +136,7 @@ void connection_close(struct connection *connection)
     loop_watch_remove(io->loop, &connection->watch);
     loop_timer_cancel(io->loop, &connection->timer);
     idle_leave(connection);
+    handshake_end(connection);
     unlink_connection(connection);
     if (connection->protocol != NULL)
         connection->protocol->close(connection);
@@ -494,13 +486,25 @@ static int read_proxy(struct connection *connection)
     }
     connection->peer_known = false; /* that was the gateway */
     connection->in_len = 0;
-    return begin(connection) < 0 ? -1 : 1;
+    begin(connection);
+    return 1;
+}
+
+/* Not before the first byte: who only connects costs no session. */
+static int start_tls(struct connection *connection)
+{
+    if (tls_server_session(connection->listener->tls, &connection->ssl, NULL) < 0)
+        return -1;
+    handshake_begin(connection);
+    return tls_attach(connection->ssl, connection->watch.fd, NULL);
 }
 
 /* 1: done, 0: not yet, -1: failed */
 static int shake_hands(struct connection *connection)
 {
     struct http_server_stats *stats = &connection->io->stats;
+    if (connection->ssl == NULL && start_tls(connection) < 0)
+        return -1;
     int result = SSL_do_handshake(connection->ssl);
     if (result != 1) {
         int reason = SSL_get_error(connection->ssl, result);
@@ -512,6 +516,7 @@ static int shake_hands(struct connection *connection)
         return -1;
     }
     connection->write_blocked = false;
+    handshake_end(connection);
     count(&stats->handshakes, 1);
     if (SSL_session_reused(connection->ssl) == 1)
         count(&stats->resumed, 1);

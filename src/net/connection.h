@@ -32,7 +32,8 @@ enum {
     KEEP_BUFFER = 32 * 1024,       /* what is kept of a buffer for the next request */
     KEEP_TOTAL = 16 * 1024 * 1024, /* and of all buffers of an I/O thread's spare exchanges */
     ADDRESS_SIZE = 46,
-    SURPLUS_MAX = 64, /* connections over the limit that are let in to hear 503 */
+    HANDSHAKES_MAX = 2048, /* under way on one I/O thread */
+    SURPLUS_MAX = 64,      /* connections over the limit that are let in to hear 503 */
 };
 
 struct connection;
@@ -171,12 +172,15 @@ struct connection {
     struct connection *previous;
     struct connection *idle_next; /* those without a request, see connection_make_room */
     struct connection *idle_previous;
+    struct connection *handshake_next; /* those in a TLS handshake, see handshakes.c */
+    struct connection *handshake_previous;
+    bool in_handshake;
     bool idle;    /* in that list */
     bool surplus; /* over the limit: its first request is answered 503 */
     int64_t accepted_us;
     struct loop_watch watch;
     struct loop_timer timer;
-    SSL *ssl;
+    SSL *ssl; /* TLS: from the first byte on */
     const struct protocol *protocol;
     enum phase phase;
     uint8_t *in; /* bytes that arrived and could not be used yet */
@@ -234,6 +238,9 @@ struct io_thread {
     struct connection *connections;
     struct connection *idle_first; /* idle for longest */
     struct connection *idle_last;
+    struct connection *handshake_first; /* the oldest */
+    struct connection *handshake_last;
+    unsigned handshake_count;
     struct connection *graveyard;
     struct loop_task bury;
     struct loop_task control; /* stop, abort, quit: see server.c */
@@ -327,6 +334,13 @@ void idle_enter(struct connection *connection);
 void idle_leave(struct connection *connection);
 /* Closes the connection of this thread that has been idle longest. false: none is idle. */
 bool connection_make_room(struct io_thread *io);
+
+/* --- handshakes.c --- */
+
+/* The connection's TLS handshake begins, which may end another's; it is through, or being closed.
+ */
+void handshake_begin(struct connection *connection);
+void handshake_end(struct connection *connection);
 
 /* --- exchange.c --- */
 

@@ -48,7 +48,7 @@ static bool is_silent(const struct connection *connection)
     case PHASE_PROXY:
         return connection->in_len == 0;
     case PHASE_HANDSHAKE:
-        return SSL_in_before(connection->ssl) == 1;
+        return connection->ssl == NULL || SSL_in_before(connection->ssl) == 1;
     case PHASE_HTTP:
         return connection->in_len == 0 && !connection->http1.in_head;
     default:
