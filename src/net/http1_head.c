@@ -58,7 +58,7 @@ int http1_find_head(struct http1_scan *scan, const uint8_t *data, size_t len,
             return 0;
         }
     }
-    if (scan->lines == 0 && end > limits->target_bytes)
+    if (scan->lines == 0 && end > limits->target_bytes + 1) /* one may be the CR */
         return refuse(ret_refusal, 414, "the request line is too long");
     if (len >= limits->header_bytes)
         return refuse(ret_refusal, 431, "the header fields are too large");
