@@ -143,6 +143,15 @@ int http_body_read(struct http_exchange *exchange, void *to, size_t size, size_t
     return result;
 }
 
+size_t http_body_waiting(struct http_exchange *exchange, bool *ret_complete)
+{
+    (void)pthread_mutex_lock(&exchange->lock);
+    size_t waiting = output_left(&exchange->in);
+    *ret_complete = exchange->body_state == BODY_COMPLETE;
+    (void)pthread_mutex_unlock(&exchange->lock);
+    return waiting;
+}
+
 int http_body_read_wait(struct http_exchange *exchange, void *to, size_t size, size_t *ret_len,
                         struct err *err)
 {

@@ -76,6 +76,8 @@ void http_begin(struct http_exchange *exchange);
  * body), TOO_LARGE (over the server's limit), INTERRUPTED (client gone), TIMEOUT. */
 int http_body_read(struct http_exchange *exchange, void *to, size_t size, size_t *ret_len,
                    bool *ret_end, struct err *err) MUST_USE;
+/* How many bytes lie there unread, and whether the body's end is behind them. */
+size_t http_body_waiting(struct http_exchange *exchange, bool *ret_complete);
 /* Blocks until at least one byte or the end is there. Not from an I/O thread. */
 int http_body_read_wait(struct http_exchange *exchange, void *to, size_t size, size_t *ret_len,
                         struct err *err) MUST_USE;

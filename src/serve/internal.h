@@ -55,6 +55,8 @@ struct serve {
     uint64_t failed;            /* atomic */
     bool rounds;                /* Python is woken by serve_round_end, else at once */
     bool stopped;               /* all our threads have ended; set by drain */
+    size_t held;                /* atomic; WSGI: requests that wait for their bodies */
+    size_t held_limit;
 };
 
 /* --- interpreter.c --- */

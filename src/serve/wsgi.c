@@ -9,6 +9,7 @@
 
 enum {
     JOIN_MAX_BYTES = 64 * 1024,
+    BODY_ENOUGH = 32 * 1024, /* below the smallest window of HTTP/2, which opens as the app reads */
     /* I/O threads rest for REST_US while at least REST_QUEUE requests wait, and are called when
      * there are fewer than REST_UNTIL: so Python never waits for them. */
     REST_US = 1000,
@@ -294,18 +295,31 @@ static const struct work_ops ops = {
     .is_free = gil_is_free,
 };
 
-static void on_request(void *context, struct http_exchange *exchange)
+/* As many as may wait in the queue: what they have sent so far is bounded by that. */
+static bool may_hold(struct serve *serve)
 {
-    struct serve *serve = context;
-    if (http_request(exchange)->protocol.len > 0) {
-        refuse_connect(exchange);
-        return;
-    }
-    struct serve_request *request = serve_request_new(serve, exchange);
-    if (request == NULL) {
-        refuse_busy(serve, exchange);
-        return;
-    }
+    if (__atomic_add_fetch(&serve->held, 1, __ATOMIC_RELAXED) <= serve->held_limit)
+        return true;
+    (void)__atomic_sub_fetch(&serve->held, 1, __ATOMIC_RELAXED);
+    return false;
+}
+
+/* A thread that waits for a client is one less for the others: the app is called when all of a
+ * body is there, or as much as a client does not send a byte at a time. Who waits for "100
+ * Continue" sends nothing before the app reads. */
+static bool may_be_called(struct http_exchange *exchange)
+{
+    const struct http_request *head = http_request(exchange);
+    bool complete;
+    if (!head->has_body || http_request_header(head, "expect") != NULL)
+        return true;
+    size_t waiting = http_body_waiting(exchange, &complete);
+    return complete || waiting >= BODY_ENOUGH;
+}
+
+static void submit(struct serve *serve, struct http_exchange *exchange,
+                   struct serve_request *request)
+{
     if (serve->rounds ? workers_submit_quietly(serve->workers, &request->work)
                       : workers_submit(serve->workers, &request->work))
         return;
@@ -313,7 +327,56 @@ static void on_request(void *context, struct http_exchange *exchange)
     refuse_busy(serve, exchange);
 }
 
-static const struct http_handler handler = {.request = on_request};
+static void on_request(void *context, struct http_exchange *exchange)
+{
+    struct serve *serve = context;
+    if (http_request(exchange)->protocol.len > 0) {
+        refuse_connect(exchange);
+        return;
+    }
+    bool ready = may_be_called(exchange);
+    struct serve_request *request = serve_request_new(serve, exchange);
+    if (request == NULL || (!ready && !may_hold(serve))) {
+        free(request);
+        refuse_busy(serve, exchange);
+    } else if (ready) {
+        submit(serve, exchange, request);
+    } else {
+        http_set_data(exchange, request);
+    }
+}
+
+/* The request of this exchange, if it waits for its body; it does not wait any more. */
+static struct serve_request *take_held(struct serve *serve, struct http_exchange *exchange)
+{
+    struct serve_request *request = http_data(exchange);
+    if (request == NULL)
+        return NULL;
+    http_set_data(exchange, NULL);
+    (void)__atomic_sub_fetch(&serve->held, 1, __ATOMIC_RELAXED);
+    return request;
+}
+
+static void on_body(void *context, struct http_exchange *exchange)
+{
+    struct serve *serve = context;
+    if (http_data(exchange) == NULL || !may_be_called(exchange))
+        return;
+    submit(serve, exchange, take_held(serve, exchange));
+}
+
+static void on_aborted(void *context, struct http_exchange *exchange)
+{
+    struct serve_request *request = take_held(context, exchange);
+    if (request != NULL)
+        serve_request_drop(request);
+}
+
+static const struct http_handler handler = {
+    .request = on_request,
+    .body = on_body,
+    .aborted = on_aborted,
+};
 
 static int wsgi_start(struct serve *serve, const struct serve_config *config, struct err *err)
 {
@@ -322,6 +385,7 @@ static int wsgi_start(struct serve *serve, const struct serve_config *config, st
         return -1;
     unsigned threads = config->threads == 0 ? SERVE_DEFAULT_THREADS : config->threads;
     size_t queue = config->queue == 0 ? SERVE_DEFAULT_QUEUE : config->queue;
+    serve->held_limit = queue;
     serve->workers = workers_new(threads, queue, &ops, serve, err);
     return serve->workers == NULL ? -1 : 0;
 }

@@ -151,6 +151,12 @@ void *http_data(const struct http_exchange *exchange)
     return exchange->data;
 }
 
+size_t http_body_waiting(struct http_exchange *exchange, bool *ret_complete)
+{
+    *ret_complete = true;
+    return exchange->body.len - exchange->body_at;
+}
+
 int http_body_read_wait(struct http_exchange *exchange, void *to, size_t size, size_t *ret_len,
                         struct err *err)
 {
