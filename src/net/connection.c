@@ -434,11 +434,21 @@ static void read_linger(struct connection *connection)
         connection_close(connection);
 }
 
+void connection_progress(struct connection *connection, size_t bytes)
+{
+    int64_t now_us = loop_now_us(connection->io->loop);
+    int64_t bought_us = (int64_t)bytes * 1000000 / MIN_BODY_RATE;
+    bool all = now_us - connection->since_us <= bought_us;
+    connection->since_us = all ? now_us : connection->since_us + bought_us;
+}
+
 void connection_set_paused(struct connection *connection, bool paused)
 {
     if (connection->reading_paused == paused)
         return;
     connection->reading_paused = paused;
+    if (!paused) /* it was us who did not go on */
+        connection->since_us = loop_now_us(connection->io->loop);
     if (!paused && connection->phase == PHASE_HTTP && connection->ssl != NULL &&
         SSL_has_pending(connection->ssl) == 1) {
         connection->read_again = true;

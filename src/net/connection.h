@@ -32,6 +32,7 @@ enum {
     KEEP_BUFFER = 32 * 1024,       /* what is kept of a buffer for the next request */
     KEEP_TOTAL = 16 * 1024 * 1024, /* and of all buffers of an I/O thread's spare exchanges */
     ADDRESS_SIZE = 46,
+    MIN_BODY_RATE = 500,   /* bytes a second, see connection_progress */
     HANDSHAKES_MAX = 2048, /* under way on one I/O thread */
     SURPLUS_MAX = 64,      /* connections over the limit that are let in to hear 503 */
 };
@@ -310,6 +311,9 @@ ssize_t connection_write(struct connection *connection, const uint8_t *data, siz
 /* Registers for what is wanted now and sets the timer. Call after anything changed. */
 void connection_update(struct connection *connection);
 void connection_set_paused(struct connection *connection, bool paused);
+/* So many bytes of a body came. They buy time at MIN_BODY_RATE, up to a whole time-out: a byte now
+ * and then does not hold a connection, and the thread that waits behind it, for ever. */
+void connection_progress(struct connection *connection, size_t bytes);
 /* After the last response: shuts down, lingers where bytes may still be coming. */
 void connection_finish(struct connection *connection);
 /* At once. The memory goes with the last exchange, not before the end of the round. */

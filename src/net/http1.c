@@ -237,10 +237,10 @@ static size_t take_some(struct connection *connection, const uint8_t *data, size
     case HTTP1_HEAD:
         return take_head(connection, data, len);
     case HTTP1_LENGTH:
-        connection->since_us = loop_now_us(connection->io->loop);
+        connection_progress(connection, len);
         return take_length(connection, data, len);
     case HTTP1_CHUNKED:
-        connection->since_us = loop_now_us(connection->io->loop);
+        connection_progress(connection, len);
         return take_chunked(connection, data, len);
     case HTTP1_RAW:
         if (exchange_body(connection->http1.receiving, slice_of(data, len), NULL) < 0)

@@ -32,6 +32,11 @@ def digest(environ, start_response):
     return respond(start_response, f"{total} {found.hexdigest()}")
 
 
+def reads_late(environ, start_response):
+    GATE.wait(20)
+    return respond(start_response, len(environ["wsgi.input"].read()))
+
+
 def ignore_body(environ, start_response):
     return respond(start_response, "did not read")
 

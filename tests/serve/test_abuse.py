@@ -1,0 +1,163 @@
+"""Clients that mean no good: many at once, at every stage, slowly or leaving. Others are served
+meanwhile, the memory is bounded, and nothing is left busy."""
+import contextlib
+import os
+import resource
+import subprocess
+import time
+
+import pytest
+
+from conftest import BUILD
+
+FLOOD = os.path.join(BUILD, "tests", "soak", "mse-flood")
+CONNECTIONS = int(os.environ.get("MSE_FLOOD_CONNECTIONS", "3000"))
+HELLO = {"wsgi": ("wsgi_app:app", "/hello", b"Hello"), "asgi": ("asgi_app:app", "/token?x", b"x")}
+
+
+@contextlib.contextmanager
+def flood(server, stage, connections, path="/"):
+    """The connections are held within the block, and end all at once behind it."""
+    command = [FLOOD, "--port", str(server.port), "--stage", stage, "--connections",
+               str(connections), "--path", path, *(["--tls"] if server.tls else [])]
+    with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as held:
+        try:
+            assert held.stdout.readline() == "ready\n"
+            yield
+        finally:
+            held.stdin.close()
+
+
+def cpu_ticks(server):
+    with open(f"/proc/{server.process.pid}/stat", encoding="ascii") as stat:
+        fields = stat.read().rsplit(")", 1)[1].split()
+    return int(fields[11]) + int(fields[12])
+
+
+def assert_idle(server):
+    """Within a second there is a fifth of one in which next to nothing is computed."""
+    for _ in range(50):
+        before = cpu_ticks(server)
+        time.sleep(0.2)
+        if cpu_ticks(server) - before <= 2:
+            return
+    pytest.fail("the server is busy without anything to do")
+
+
+@pytest.fixture
+def descriptors():
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    if hard != resource.RLIM_INFINITY and hard < CONNECTIONS + 500:
+        pytest.skip(f"{CONNECTIONS} connections need more than the {hard} descriptors allowed")
+    resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
+    yield
+    resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
+
+
+@pytest.mark.parametrize("kind", ["wsgi", "asgi"])
+def test_64_tls_clients_killed_again_and_again(serve, kind):
+    app, path, answer = HELLO[kind]
+    server = serve(app, tls=True)
+    for stage in ("head", "body", "reader", "handshake", "hello", "idle") * 3:
+        with flood(server, stage, 64, path):
+            pass
+        assert server.get(path).content == answer
+    assert_idle(server)
+    assert server.get(path).content == answer
+
+
+# What a connection may cost at most; what it costs is in docs/server.md.
+@pytest.mark.parametrize("stage, tls, bytes_each", [
+    ("silent", False, 2048), ("idle", False, 2048), ("head", False, 4096), ("silent", True, 2048),
+    ("idle", True, 24 * 1024), ("head", True, 24 * 1024)])
+def test_many_idle_connections(serve, descriptors, stage, tls, bytes_each):
+    server = serve("wsgi_app:app", "--header-timeout", "60000", tls=tls)
+    assert server.get("/hello").content == b"Hello"
+    before = server.memory_kib()
+    with flood(server, stage, CONNECTIONS, "/hello"):
+        assert server.get("/hello").content == b"Hello"
+        grown = (server.memory_kib() - before) * 1024
+        assert_idle(server)
+    print(f"{stage}, {'TLS' if tls else 'plain'}: {grown // CONNECTIONS} bytes a connection")
+    assert grown < CONNECTIONS * bytes_each + (2 << 20)
+    assert server.get("/hello").content == b"Hello"
+
+
+@pytest.mark.parametrize("stage", ["hello", "handshake"])
+def test_handshakes_that_do_not_go_on(serve, descriptors, stage):
+    server = serve("wsgi_app:app", "--header-timeout", "60000", tls=True)
+    assert server.get("/hello").content == b"Hello"
+    before = server.memory_kib()
+    with flood(server, stage, CONNECTIONS):
+        assert server.get("/hello").content == b"Hello"
+        grown = server.memory_kib() - before
+    print(f"{stage}: {grown} KiB")
+    assert grown < 160 << 10  # of 2048 at once, however many come
+    assert server.stop()["evicted"] == max(0, CONNECTIONS + 1 - 2048)
+
+
+@pytest.mark.parametrize("tls", [False, True])
+@pytest.mark.parametrize("kind", ["wsgi", "asgi"])
+def test_slow_bodies_do_not_hold_up_others(serve, kind, tls):
+    """More of them than there are threads; all are answered in the end."""
+    server = serve(f"seen_app:{kind}", *(["--threads", 2] if kind == "wsgi" else []), tls=tls)
+    with contextlib.ExitStack() as stack:
+        slow = [stack.enter_context(contextlib.closing(server.socket())) for _ in range(16)]
+        for connection in slow:
+            connection.sendall(b"POST /p HTTP/1.1\r\nHost: a\r\nContent-Length: 5\r\n\r\nhel")
+        for _ in range(20):
+            assert server.get("/q").content == b"noted"
+        for connection in slow:
+            connection.sendall(b"lo")
+        for connection in slow:
+            assert connection.recv(1000).startswith(b"HTTP/1.1 200 ")
+    assert b"hello" in server.get("/seen").content
+
+
+def test_a_client_that_leaves_amid_a_held_body(serve):
+    server = serve("wsgi_app:app", "--threads", 2, "--queue", 4)
+    for _ in range(10):
+        with contextlib.ExitStack() as stack:
+            for _ in range(3):
+                connection = stack.enter_context(contextlib.closing(server.socket()))
+                connection.sendall(b"POST /digest HTTP/1.1\r\nHost: a\r\nContent-Length: 9\r\n\r\nab")
+        assert server.get("/hello").content == b"Hello"
+    assert server.stop()["served"] == 10  # the app never heard of the others
+
+
+def test_more_held_bodies_than_the_queue_are_refused(serve):
+    server = serve("wsgi_app:app", "--queue", 4)
+    with contextlib.ExitStack() as stack:
+        slow = [stack.enter_context(contextlib.closing(server.socket())) for _ in range(5)]
+        for connection in slow:
+            connection.sendall(b"POST /digest HTTP/1.1\r\nHost: a\r\nContent-Length: 9\r\n\r\nab")
+        assert slow[4].recv(1000).startswith(b"HTTP/1.1 503 ")
+        assert server.get("/hello").content == b"Hello"
+
+
+@pytest.mark.parametrize("kind", ["wsgi", "asgi"])
+def test_a_body_that_trickles_runs_out_of_time(serve, kind):
+    """A byte always comes before the time-out; all the same it is not waited for 100,000 of them."""
+    server = serve(f"seen_app:{kind}", "--body-timeout", 300)
+    with contextlib.closing(server.socket()) as connection:
+        connection.sendall(b"POST /p HTTP/1.1\r\nHost: a\r\nContent-Length: 100000\r\n\r\n")
+        connection.settimeout(0.02)
+        for _ in range(2000):
+            connection.sendall(b"x")
+            with contextlib.suppress(TimeoutError):
+                assert connection.recv(1000).startswith(b"HTTP/1.1 408 ")
+                return
+    pytest.fail("2000 bytes were waited for one by one")
+
+
+def test_a_client_is_not_late_while_the_app_does_not_read(serve):
+    server = serve("wsgi_app:app", "--body-timeout", 300)
+    size, first = 600 << 10, 256 << 10  # so much is taken in advance
+    with contextlib.closing(server.socket()) as connection:
+        connection.sendall(b"POST /reads_late HTTP/1.1\r\nHost: a\r\nContent-Length: %d\r\n\r\n" % size
+                           + b"x" * first)
+        time.sleep(0.6)  # the app does not read, for longer than the time-out
+        assert server.get("/unblock").content == b"unblocked"
+        time.sleep(0.1)  # now it does, and the client takes a moment
+        connection.sendall(b"x" * (size - first))
+        assert connection.recv(1000).endswith(b"\r\n\r\n%d" % size)
