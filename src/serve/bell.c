@@ -12,7 +12,7 @@
 #include <stdlib.h>
 #include <time.h>
 
-enum { TICK_NS = 2000000, TICKS_UNTIL_SILENT = 50 };
+enum { TICK_NS = 2000000, TICKS_UNTIL_SILENT = 10 };
 
 struct bell {
     void (*ring)(void *context);

@@ -11,7 +11,7 @@ struct bell;
 
 /* Starts the bell's thread, which calls ring(context). Errors: MEMORY, IO. */
 struct bell *bell_new(void (*ring)(void *context), void *context, struct err *err) MUST_USE;
-/* [any thread] ring is called again and again from now on, for a tenth of a second. */
+/* [any thread] ring is called again and again from now on, for some milliseconds. */
 void bell_touch(struct bell *bell);
 /* Stops the thread. Accepts NULL. */
 void bell_free(struct bell *bell);

@@ -128,7 +128,6 @@ static void watch(void *context)
 {
     struct workers *workers = context;
     struct worker *wake = NULL;
-    workers_wake(workers);
     pthread_mutex_lock(&workers->lock);
     if (workers->first != NULL) {
         bool got_on = workers->served != workers->watched_served;
@@ -163,6 +162,8 @@ static void lead_locked(struct workers *workers, struct worker *self)
         if (work == NULL)
             return;
         struct worker *wake = appoint_locked(workers);
+        if (workers->first != NULL)
+            bell_touch(workers->bell); /* in case this work blocks */
         workers->running++;
         pthread_mutex_unlock(&workers->lock);
         if (wake != NULL)
@@ -343,7 +344,6 @@ bool workers_submit_quietly(struct workers *workers, struct work *work)
     if (!appended)
         return false;
     __atomic_store_n(&workers->unannounced, true, __ATOMIC_RELEASE);
-    bell_touch(workers->bell);
     return true;
 }
 
@@ -353,6 +353,8 @@ void workers_wake(struct workers *workers)
         return;
     pthread_mutex_lock(&workers->lock);
     struct worker *wake = appoint_locked(workers);
+    if (wake == NULL && workers->first != NULL)
+        bell_touch(workers->bell);
     pthread_mutex_unlock(&workers->lock);
     if (wake != NULL)
         (void)pthread_cond_signal(&wake->called);
