@@ -157,6 +157,7 @@ void connection_close(struct connection *connection)
 static void send_shutdown(struct connection *connection)
 {
     if (connection->ssl != NULL) {
+        tls_set_more(connection->ssl, true); /* goes out with the FIN */
         (void)SSL_shutdown(connection->ssl); /* close_notify; what the client answers is dropped */
         ERR_clear_error();
     }
@@ -270,9 +271,11 @@ void connection_update(struct connection *connection)
 
 /* --- out --- */
 
-static ssize_t write_tls(struct connection *connection, const uint8_t *data, size_t len)
+/* One record. */
+static ssize_t write_tls(struct connection *connection, const uint8_t *data, size_t len, bool more)
 {
     size_t written = 0;
+    tls_set_more(connection->ssl, more || len > SSL3_RT_MAX_PLAIN_LENGTH);
     if (SSL_write_ex(connection->ssl, data, len, &written) == 1)
         return (ssize_t)written;
     int reason = SSL_get_error(connection->ssl, 0);
@@ -282,13 +285,14 @@ static ssize_t write_tls(struct connection *connection, const uint8_t *data, siz
     return -1;
 }
 
-ssize_t connection_write(struct connection *connection, const uint8_t *data, size_t len)
+ssize_t connection_write(struct connection *connection, const uint8_t *data, size_t len, bool more)
 {
     ssize_t written;
     if (connection->ssl != NULL) {
-        written = write_tls(connection, data, len);
+        written = write_tls(connection, data, len, more);
     } else {
-        written = send(connection->watch.fd, data, len, MSG_NOSIGNAL | MSG_DONTWAIT);
+        written = send(connection->watch.fd, data, len,
+                       MSG_NOSIGNAL | MSG_DONTWAIT | (more ? MSG_MORE : 0));
         if (written < 0 && (errno == EAGAIN || errno == EWOULDBLOCK || errno == EINTR))
             written = 0;
     }

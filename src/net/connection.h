@@ -307,7 +307,7 @@ void connection_accept(struct io_thread *io, const struct listener *listener, in
 void connection_process(struct connection *connection);
 /* Writes; returns bytes taken, 0: the socket is full (the protocol's flush will be called), -1: the
  * connection has been closed. */
-ssize_t connection_write(struct connection *connection, const uint8_t *data, size_t len);
+ssize_t connection_write(struct connection *connection, const uint8_t *data, size_t len, bool more);
 /* Registers for what is wanted now and sets the timer. Call after anything changed. */
 void connection_update(struct connection *connection);
 void connection_set_paused(struct connection *connection, bool paused);

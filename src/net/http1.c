@@ -483,8 +483,10 @@ static enum sending send_response(struct connection *connection, struct http_exc
         if (output_left(sending) == 0)
             return SENT_ALL;
         while (output_left(sending) > 0) {
-            ssize_t sent =
-                connection_write(connection, sending->data + sending->pos, output_left(sending));
+            /* The end of TLS, and the connection's, leave with the last bytes. */
+            bool last = connection->ssl != NULL && ret->ended && ret->close_after;
+            ssize_t sent = connection_write(connection, sending->data + sending->pos,
+                                            output_left(sending), last);
             if (sent < 0)
                 return SENT_CLOSED;
             if (sent > 0)

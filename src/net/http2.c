@@ -40,7 +40,7 @@ static void flush(struct connection *connection)
         if (output_left(&http2->out) == 0)
             break;
         ssize_t sent = connection_write(connection, http2->out.data + http2->out.pos,
-                                        output_left(&http2->out));
+                                        output_left(&http2->out), false);
         if (sent < 0)
             return;
         output_consume(&http2->out, (size_t)sent);

@@ -498,10 +498,26 @@ int tls_client_session(struct tls_client *client, const char *host, struct err *
 
 /* --- sockets --- */
 
+/* A session's socket. */
+struct socket_end {
+    SSL *ssl;
+    int fd;
+    bool more;
+};
+
+/* A session ticket is in no hurry: mostly the request has come with the client's last flight, and
+ * the ticket leaves with the response. */
+static int send_flags(const struct socket_end *end)
+{
+    bool more = end->more || SSL_get_state(end->ssl) == TLS_ST_SW_SESSION_TICKET;
+    return MSG_NOSIGNAL | (more ? MSG_MORE : 0);
+}
+
 static int socket_write(BIO *bio, const char *data, size_t len, size_t *ret_written)
 {
     BIO_clear_retry_flags(bio);
-    ssize_t written = send((int)(intptr_t)BIO_get_data(bio), data, len, MSG_NOSIGNAL);
+    const struct socket_end *end = BIO_get_data(bio);
+    ssize_t written = send(end->fd, data, len, send_flags(end));
     if (written < 0 && (errno == EAGAIN || errno == EINTR))
         BIO_set_retry_write(bio);
     *ret_written = written < 0 ? 0 : (size_t)written;
@@ -511,7 +527,8 @@ static int socket_write(BIO *bio, const char *data, size_t len, size_t *ret_writ
 static int socket_read(BIO *bio, char *to, size_t size, size_t *ret_read)
 {
     BIO_clear_retry_flags(bio);
-    ssize_t got = recv((int)(intptr_t)BIO_get_data(bio), to, size, 0);
+    const struct socket_end *end = BIO_get_data(bio);
+    ssize_t got = recv(end->fd, to, size, 0);
     if (got < 0 && (errno == EAGAIN || errno == EINTR))
         BIO_set_retry_read(bio);
     else if (got == 0)
@@ -529,6 +546,12 @@ static long socket_control(BIO *bio, int command, long number, void *pointer)
     return command == BIO_CTRL_FLUSH ? 1 : 0;
 }
 
+static int socket_free(BIO *bio)
+{
+    free(BIO_get_data(bio));
+    return 1;
+}
+
 static BIO_METHOD *socket_method;
 static pthread_once_t method_once = PTHREAD_ONCE_INIT;
 
@@ -537,7 +560,8 @@ static void make_method(void)
     BIO_METHOD *method = BIO_meth_new(BIO_get_new_index() | BIO_TYPE_SOURCE_SINK, "mse socket");
     if (method == NULL || BIO_meth_set_write_ex(method, socket_write) != 1 ||
         BIO_meth_set_read_ex(method, socket_read) != 1 ||
-        BIO_meth_set_ctrl(method, socket_control) != 1)
+        BIO_meth_set_ctrl(method, socket_control) != 1 ||
+        BIO_meth_set_destroy(method, socket_free) != 1)
         return;
     socket_method = method;
 }
@@ -545,13 +569,25 @@ static void make_method(void)
 int tls_attach(SSL *ssl, int fd, struct err *err)
 {
     (void)pthread_once(&method_once, make_method);
+    struct socket_end *end = mem_alloc(sizeof(*end), err);
+    if (end == NULL)
+        return -1;
     BIO *bio = socket_method == NULL ? NULL : BIO_new(socket_method);
-    if (bio == NULL)
+    if (bio == NULL) {
+        free(end);
         return FAIL_OPENSSL(err, "cannot tie TLS to a socket");
-    BIO_set_data(bio, (void *)(intptr_t)fd);
+    }
+    *end = (struct socket_end){.ssl = ssl, .fd = fd};
+    BIO_set_data(bio, end);
     BIO_set_init(bio, 1);
     SSL_set_bio(ssl, bio, bio);
     return 0;
+}
+
+void tls_set_more(SSL *ssl, bool more)
+{
+    struct socket_end *end = BIO_get_data(SSL_get_wbio(ssl));
+    end->more = more;
 }
 
 /* --- both --- */

@@ -80,6 +80,10 @@ int tls_client_session(struct tls_client *client, const char *host, struct err *
  * SSL_set_fd, a client that has gone is an error and no SIGPIPE. */
 int tls_attach(SSL *ssl, int fd, struct err *err) MUST_USE;
 
+/* For an attached session: do more writes follow at once? Then the kernel may keep what it was
+ * given until they come, for a fifth of a second at most. */
+void tls_set_more(SSL *ssl, bool more);
+
 /* RFC 9266 tls-exporter: the same 32 bytes at both ends of one connection, and of no other. Only
  * after the handshake, on the thread that uses the SSL; TLS 1.2 needs the extended master secret.
  * Errors: CRYPTO. */

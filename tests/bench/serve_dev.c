@@ -143,13 +143,15 @@ static void print_counters(struct serve *serve, const struct http_server *server
     serve_stats(serve, &app);
     http_server_stats(server, &net);
     printf("served %llu, failed %llu, refused %llu, takeover %llu, requests %llu, aborted %llu, "
-           "open %llu, rejected %llu, timeouts %llu, evicted %llu, handshake_failures %llu\n",
+           "open %llu, rejected %llu, timeouts %llu, evicted %llu, handshake_failures %llu, "
+           "handshakes %llu, resumed %llu\n",
            (unsigned long long)app.served, (unsigned long long)app.failed,
            (unsigned long long)app.refused, (unsigned long long)app.takeover,
            (unsigned long long)net.requests, (unsigned long long)net.aborted,
            (unsigned long long)net.open, (unsigned long long)net.rejected,
            (unsigned long long)net.timeouts, (unsigned long long)net.evicted,
-           (unsigned long long)net.handshake_failures);
+           (unsigned long long)net.handshake_failures, (unsigned long long)net.handshakes,
+           (unsigned long long)net.resumed);
     (void)fflush(stdout);
 }
 
