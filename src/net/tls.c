@@ -178,6 +178,10 @@ static int on_ticket(SSL *ssl, unsigned char *name, unsigned char *iv, EVP_CIPHE
     (void)pthread_mutex_lock(&state->lock);
     int result = crypt_ticket(state, name, iv, cipher, mac, encrypt);
     (void)pthread_mutex_unlock(&state->lock);
+    /* Clients use a TLS 1.3 ticket once (RFC 8446 appendix C.4): each resumption brings the next.
+     */
+    if (!encrypt && result == 1 && SSL_version(ssl) == TLS1_3_VERSION)
+        return 2;
     return result;
 }
 
@@ -500,24 +504,15 @@ int tls_client_session(struct tls_client *client, const char *host, struct err *
 
 /* A session's socket. */
 struct socket_end {
-    SSL *ssl;
     int fd;
     bool more;
 };
-
-/* A session ticket is in no hurry: mostly the request has come with the client's last flight, and
- * the ticket leaves with the response. */
-static int send_flags(const struct socket_end *end)
-{
-    bool more = end->more || SSL_get_state(end->ssl) == TLS_ST_SW_SESSION_TICKET;
-    return MSG_NOSIGNAL | (more ? MSG_MORE : 0);
-}
 
 static int socket_write(BIO *bio, const char *data, size_t len, size_t *ret_written)
 {
     BIO_clear_retry_flags(bio);
     const struct socket_end *end = BIO_get_data(bio);
-    ssize_t written = send(end->fd, data, len, send_flags(end));
+    ssize_t written = send(end->fd, data, len, MSG_NOSIGNAL | (end->more ? MSG_MORE : 0));
     if (written < 0 && (errno == EAGAIN || errno == EINTR))
         BIO_set_retry_write(bio);
     *ret_written = written < 0 ? 0 : (size_t)written;
@@ -577,7 +572,7 @@ int tls_attach(SSL *ssl, int fd, struct err *err)
         free(end);
         return FAIL_OPENSSL(err, "cannot tie TLS to a socket");
     }
-    *end = (struct socket_end){.ssl = ssl, .fd = fd};
+    end->fd = fd;
     BIO_set_data(bio, end);
     BIO_set_init(bio, 1);
     SSL_set_bio(ssl, bio, bio);

@@ -394,6 +394,31 @@ static SSL_SESSION *get_ticket(struct tls_client *client, struct tls_server *ser
     return ticket;
 }
 
+static void a_resumed_session_brings_the_next_ticket(void **state)
+{
+    (void)state;
+    AUTO_TLS_SERVER struct tls_server *server = server_of(&first, false);
+    struct tls_client_config config = {.ca_pem = buf_slice(&first.pem)};
+    AUTO_TLS_CLIENT struct tls_client *client = client_of(&config);
+    SSL_SESSION *ticket = get_ticket(client, server);
+    for (int i = 0; i < 3; i++) { /* each ticket once */
+        struct pair pair;
+        begin_pair(&pair, client, server);
+        assert_int_equal(SSL_set_session(pair.client, ticket), 1);
+        pump(&pair);
+        assert_int_equal(SSL_session_reused(pair.server), 1);
+        char byte;
+        (void)SSL_read(pair.client, &byte, 1);
+        SSL_SESSION *next = SSL_get1_session(pair.client);
+        assert_ptr_not_equal(next, ticket);
+        assert_int_equal(SSL_SESSION_has_ticket(next), 1);
+        SSL_SESSION_free(ticket);
+        ticket = next;
+        end_pair(&pair);
+    }
+    SSL_SESSION_free(ticket);
+}
+
 static void tickets_resume_until_the_certificate_is_replaced(void **state)
 {
     (void)state;
@@ -501,6 +526,7 @@ int main(void)
         cmocka_unit_test(both_kinds_of_owners_keys_serve),
         cmocka_unit_test(a_response_is_stapled_while_it_holds),
         cmocka_unit_test(a_staple_goes_with_its_certificate),
+        cmocka_unit_test(a_resumed_session_brings_the_next_ticket),
         cmocka_unit_test(tickets_resume_until_the_certificate_is_replaced),
         cmocka_unit_test(ticket_keys_are_replaced_every_hour),
         cmocka_unit_test(early_data_is_neither_offered_nor_taken),
