@@ -425,6 +425,14 @@ void *http_data(const struct http_exchange *exchange)
     return exchange->data;
 }
 
+bool http_is_gone(struct http_exchange *exchange)
+{
+    (void)pthread_mutex_lock(&exchange->lock);
+    bool gone = exchange->gone;
+    (void)pthread_mutex_unlock(&exchange->lock);
+    return gone;
+}
+
 static bool is_upgrade(const struct http_exchange *exchange, int status)
 {
     return exchange->stream_id == 0 ? status == 101 : exchange->upgrade && status / 100 == 2;

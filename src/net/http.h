@@ -69,6 +69,10 @@ void *http_data(const struct http_exchange *exchange);
  * be called once, for the counters. */
 void http_begin(struct http_exchange *exchange);
 
+/* Is there nobody left to answer? Worth asking before work is begun that has waited. [any thread]
+ */
+bool http_is_gone(struct http_exchange *exchange);
+
 /* --- body [any thread] --- */
 
 /* Copies up to `size` bytes that are there. *ret_len 0 with *ret_end false: nothing yet.

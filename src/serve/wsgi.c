@@ -266,7 +266,9 @@ static void run_work(void *context, struct work *work)
     struct serve *serve = context;
     struct serve_request *request =
         (struct serve_request *)((char *)work - offsetof(struct serve_request, work));
-    run_request(serve, request);
+    /* A client that resets what it has sent must not keep the threads busy (CVE-2023-44487). */
+    if (!http_is_gone(request->exchange))
+        run_request(serve, request);
     serve_request_drop(request);
     if (workers_queued(serve->workers) < REST_UNTIL) {
         loop_release_wakeups();

@@ -34,6 +34,7 @@ static const struct option_spec specs[] = {
     {.name = "body-limit", .value_name = "SIZE", .help = "largest request body"},
     {.name = "body-timeout", .value_name = "MS", .help = "without a byte of a body"},
     {.name = "header-timeout", .value_name = "MS", .help = "until the head is there"},
+    {.name = "write-timeout", .value_name = "MS", .help = "without a byte being taken"},
     {.name = "stop-timeout", .value_name = "MS", .help = "for what is in flight at the end"},
 };
 
@@ -126,7 +127,8 @@ static int start_server(const struct options *options, struct serve *serve, stru
         .limits = {.io_threads = (unsigned)number(options, "io-threads", 0),
                    .body_bytes = (int64_t)body_bytes,
                    .body_timeout_ms = (unsigned)number(options, "body-timeout", 0),
-                   .header_timeout_ms = (unsigned)number(options, "header-timeout", 0)},
+                   .header_timeout_ms = (unsigned)number(options, "header-timeout", 0),
+                   .write_timeout_ms = (unsigned)number(options, "write-timeout", 0)},
         .handler = serve_handler(serve),
         .context = serve_handler_context(serve),
         .extended_connect = true,

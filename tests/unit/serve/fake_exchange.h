@@ -26,6 +26,7 @@ struct http_exchange {
     enum err_kind write_error; /* raised by every write */
     size_t queued;             /* what every write reports */
     bool body_stalls;          /* the first read finds nothing, the waiting one does */
+    bool gone;                 /* the client, before anybody looked at the request */
     pthread_mutex_t lock;
     pthread_cond_t changed;
     void *data;
@@ -245,6 +246,11 @@ int http_respond_end(struct http_exchange *exchange, struct err *err)
 {
     exchange->ended = true;
     return 0;
+}
+
+bool http_is_gone(struct http_exchange *exchange)
+{
+    return exchange->gone;
 }
 
 void http_begin(struct http_exchange *exchange)

@@ -33,6 +33,17 @@ static void test_hello_goes_out_in_one_piece(void **state)
     expect_hello();
 }
 
+static void test_request_that_nobody_waits_for_is_not_begun(void **state)
+{
+    struct http_exchange fake;
+    begin(&fake, "GET", "/hello");
+    fake.gone = true;
+    finish(&fake);
+    assert_int_equal(fake.begun, 0);
+    assert_int_equal(fake.status, 0);
+    fake_done(&fake);
+}
+
 static void test_environ(void **state)
 {
     struct http_exchange fake;
@@ -424,6 +435,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_hello_goes_out_in_one_piece),
+        cmocka_unit_test(test_request_that_nobody_waits_for_is_not_begun),
         cmocka_unit_test(test_environ),
         cmocka_unit_test(test_environ_of_odd_hosts),
         cmocka_unit_test(test_invented_header_names),
