@@ -126,6 +126,16 @@ static void unlink_connection(struct connection *connection)
     count(&io->stats.open, (uint64_t)-1);
 }
 
+void connection_drop_exchanges(struct connection *connection)
+{
+    while (connection->first != NULL) {
+        struct http_exchange *exchange = connection->first;
+        exchange_unlink(exchange);
+        exchange_gone(exchange);
+        exchange_let_go(exchange);
+    }
+}
+
 void connection_close(struct connection *connection)
 {
     if (connection->phase == PHASE_CLOSED)

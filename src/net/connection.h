@@ -319,6 +319,8 @@ void connection_finish(struct connection *connection);
 /* At once. The memory goes with the last exchange, not before the end of the round. */
 void connection_close(struct connection *connection);
 void connection_unreference(struct connection *connection);
+/* The connection is gone, or about to be: so are the exchanges that are linked. */
+void connection_drop_exchanges(struct connection *connection);
 
 /* --- observe.c --- */
 
@@ -376,8 +378,6 @@ struct exchange_view exchange_take(struct http_exchange *exchange);
 void exchange_sent(struct http_exchange *exchange, size_t sent);
 /* Frees or keeps for the next request; the handler has released it and nothing is linked. */
 void exchange_recycle(struct http_exchange *exchange);
-/* The connection is gone, or about to be: so are all that are linked. */
-void exchange_drop_all(struct connection *connection);
 /* It is not linked any more: recycles it where the handler has released it or never had it. */
 void exchange_let_go(struct http_exchange *exchange);
 void exchange_free(struct http_exchange *exchange);

@@ -225,16 +225,6 @@ void exchange_let_go(struct http_exchange *exchange)
         exchange_recycle(exchange);
 }
 
-void exchange_drop_all(struct connection *connection)
-{
-    while (connection->first != NULL) {
-        struct http_exchange *exchange = connection->first;
-        exchange_unlink(exchange);
-        exchange_gone(exchange);
-        exchange_let_go(exchange);
-    }
-}
-
 void exchange_hand_over(struct http_exchange *exchange)
 {
     struct io_thread *io = exchange->io;

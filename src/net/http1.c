@@ -683,7 +683,7 @@ static void stop(struct connection *connection)
 static void close_http1(struct connection *connection)
 {
     connection->http1.receiving = NULL;
-    exchange_drop_all(connection);
+    connection_drop_exchanges(connection);
 }
 
 const struct protocol protocol_http1 = {

@@ -175,7 +175,7 @@ static void stop(struct connection *connection)
 static void close_http2(struct connection *connection)
 {
     struct http2 *http2 = connection->http2;
-    exchange_drop_all(connection);
+    connection_drop_exchanges(connection);
     if (http2 == NULL)
         return;
     connection->http2 = NULL;
