@@ -42,7 +42,8 @@ static void put(struct line *line, const char *bytes, size_t len)
 static void put_number(struct line *line, uint64_t number)
 {
     char digits[20];
-    put(line, digits, decimal_format(number, digits));
+    size_t len = decimal_format(number, digits);
+    put(line, digits, len);
 }
 
 /* One character as it may stand between quotation marks; returns how many bytes it takes. */
