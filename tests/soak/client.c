@@ -86,8 +86,8 @@ static void on_end(struct client *client)
 {
     struct soak *soak = client->soak;
     bool begun = client->response.state != RESPONSE_LINE || client->response.line_len > 0;
-    bool answered_early = client->out.len > 0; /* a body that is not read, not all sent yet */
-    if (client->count == 0 && (client->leaving || answered_early || soak->options.until_stopped)) {
+    bool may_end = client->leaving || client->ignored || soak->options.until_stopped;
+    if (client->count == 0 && may_end) {
         soak->endings[client->plan.ending]++;
         disconnect(client);
     } else if (soak->options.until_stopped && !begun && !client->response.continued) {
