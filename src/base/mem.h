@@ -15,7 +15,8 @@
 #include <stddef.h>
 #include <stdint.h>
 
-/* Zeroed memory, or NULL with ERR_MEMORY. size 0 is allocated as 1. The caller frees with free(). */
+/* Zeroed memory, or NULL with ERR_MEMORY. size 0 is allocated as 1. The caller frees with free().
+ */
 void *mem_alloc(size_t size, struct err *err) MUST_USE;
 /* Zeroed array; a product that overflows is ERR_MEMORY. */
 void *mem_alloc_array(size_t count, size_t size, struct err *err) MUST_USE;
@@ -27,6 +28,12 @@ char *str_copy(const char *text, struct err *err) MUST_USE;
 char *str_printf(struct err *err, const char *fmt, ...) PRINTF_LIKE(2, 3) MUST_USE;
 /* Overwrites memory in a way the compiler keeps. */
 void mem_wipe(void *data, size_t len);
+
+/* For a program whose threads hand memory to one another: all of them allocate from one arena.
+ * glibc gives each thread its own, and what is allocated here and freed there splits them up until
+ * they are several times as large as what is in use. Before the first thread; without effect where
+ * the libc has no arenas. */
+void mem_share_arena(void);
 
 #define DEFINE_CLEANUP(name, type, function)                                                       \
     static inline void name(type *value)                                                           \

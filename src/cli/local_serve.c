@@ -7,6 +7,7 @@
  *     mse-local PORT MODULE:VARIABLE THREADS QUEUE [SITE-FOLDER]
  */
 #include "base/log.h"
+#include "base/mem.h"
 #include "base/text.h"
 #include "confine/confine.h"
 #include "crypto/crypto.h"
@@ -87,6 +88,7 @@ static int run(const struct arguments *arguments, const sigset_t *signals, struc
 
 int main(int argc, char **argv)
 {
+    mem_share_arena();
     log_init("local", LOG_WARNING);
     sigset_t signals;
     (void)sigemptyset(&signals);

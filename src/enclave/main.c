@@ -9,6 +9,7 @@
 #include "base/clock.h"
 #include "base/fd.h"
 #include "base/log.h"
+#include "base/mem.h"
 
 #include <errno.h>
 #include <signal.h>
@@ -74,6 +75,7 @@ static void serve_until_stopped(struct enclave *enclave, const sigset_t *signals
 
 int main(void)
 {
+    mem_share_arena();
     sigset_t signals;
     enclave_signals(&signals);
     (void)pthread_sigmask(SIG_BLOCK, &signals, NULL);

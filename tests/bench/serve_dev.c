@@ -10,6 +10,7 @@
  */
 #include "base/clock.h"
 #include "base/file.h"
+#include "base/mem.h"
 #include "base/options.h"
 #include "base/text.h"
 #include "crypto/x509.h"
@@ -185,6 +186,7 @@ static int run(const struct options *options, const sigset_t *ends, struct err *
 
 int main(int argc, char **argv)
 {
+    mem_share_arena(); /* as the enclave does */
     struct options options;
     struct err err = ERR_INIT;
     sigset_t ends;
