@@ -6,12 +6,18 @@
 
 #include "base/err.h"
 
+#include <pthread.h>
 #include <stdint.h>
+#include <time.h>
 
-int64_t clock_unix(void);       /* seconds since 1970 */
+int64_t clock_unix(void); /* seconds since 1970 */
 int64_t clock_monotonic_ms(void);
 int64_t clock_monotonic_us(void);
 void clock_sleep_ms(int64_t ms);
+
+/* A condition whose timed waits go by the monotonic clock, and the deadline for such a wait. */
+void clock_cond_init(pthread_cond_t *cond);
+struct timespec clock_deadline_us(int64_t after_us);
 
 enum { RFC3339_SIZE = sizeof("-292277022657-01-27T08:29:52Z") };
 /* "2026-11-22T10:00:00Z". */

@@ -134,11 +134,7 @@ int access_log_new(const struct access_log_config *config, struct access_log **r
     struct access_log *log = mem_alloc(sizeof(*log), err);
     if (log == NULL)
         return -1;
-    pthread_condattr_t attributes;
-    (void)pthread_condattr_init(&attributes);
-    (void)pthread_condattr_setclock(&attributes, CLOCK_MONOTONIC);
-    (void)pthread_cond_init(&log->wake, &attributes);
-    (void)pthread_condattr_destroy(&attributes);
+    clock_cond_init(&log->wake);
     (void)pthread_mutex_init(&log->lock, NULL);
     if (prepare(log, config, err) < 0) {
         free_log(log);

@@ -403,15 +403,6 @@ static void free_server(struct http_server *server, const struct http_server_con
 
 /* --- start and stop --- */
 
-static void init_condition(pthread_cond_t *condition)
-{
-    pthread_condattr_t attributes;
-    (void)pthread_condattr_init(&attributes);
-    (void)pthread_condattr_setclock(&attributes, CLOCK_MONOTONIC);
-    (void)pthread_cond_init(condition, &attributes);
-    (void)pthread_condattr_destroy(&attributes);
-}
-
 static void end_threads(struct http_server *server)
 {
     atomic_store(&server->quitting, true);
@@ -441,7 +432,7 @@ int http_server_start(const struct http_server_config *config, struct http_serve
     server->access_log = config->access_log;
     server->server_timing = config->server_timing;
     (void)pthread_mutex_init(&server->lock, NULL);
-    init_condition(&server->emptied);
+    clock_cond_init(&server->emptied);
     if (open_listeners(server, config, err) < 0 || start_all(server, err) < 0) {
         atomic_store(&server->aborting, true);
         end_threads(server);
@@ -458,12 +449,6 @@ static void control_all(struct http_server *server)
         loop_post(server->io[i].loop, &server->io[i].control);
 }
 
-static struct timespec moment(int64_t delay_ms)
-{
-    int64_t at_ms = clock_monotonic_ms() + delay_ms;
-    return (struct timespec){.tv_sec = at_ms / 1000, .tv_nsec = at_ms % 1000 * 1000000};
-}
-
 /* until NULL: for as long as it takes */
 static void wait_until_empty(struct http_server *server, const struct timespec *until)
 {
@@ -478,7 +463,7 @@ static void wait_until_empty(struct http_server *server, const struct timespec *
 
 unsigned http_server_stop(struct http_server *server, int64_t deadline_ms)
 {
-    struct timespec until = moment(deadline_ms);
+    struct timespec until = clock_deadline_us(deadline_ms * 1000);
     atomic_store(&server->stopping, true);
     control_all(server);
     wait_until_empty(server, &until);

@@ -7,9 +7,10 @@
  */
 #include "serve/asgi.h"
 
+#include "base/clock.h"
+
 #include <errno.h>
 #include <sys/eventfd.h>
-#include <time.h>
 #include <unistd.h>
 
 enum { MIN_SHUTDOWN_MS = 5000 };
@@ -458,11 +459,7 @@ static struct asgi *make(struct serve *serve, const struct serve_config *config,
     asgi->serve = serve;
     asgi->limit = config->queue == 0 ? SERVE_DEFAULT_TASKS : config->queue;
     (void)pthread_mutex_init(&asgi->lock, NULL);
-    pthread_condattr_t attr;
-    (void)pthread_condattr_init(&attr);
-    (void)pthread_condattr_setclock(&attr, CLOCK_MONOTONIC);
-    (void)pthread_cond_init(&asgi->changed, &attr);
-    (void)pthread_condattr_destroy(&attr);
+    clock_cond_init(&asgi->changed);
     asgi->wake_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
     return asgi;
 }
@@ -523,14 +520,7 @@ static bool is_stopped(const struct asgi *asgi)
 
 static bool wait_locked(struct asgi *asgi, bool (*reached)(const struct asgi *), int64_t timeout_ms)
 {
-    struct timespec until;
-    (void)clock_gettime(CLOCK_MONOTONIC, &until);
-    until.tv_sec += timeout_ms / 1000;
-    until.tv_nsec += timeout_ms % 1000 * 1000000;
-    if (until.tv_nsec >= 1000000000) {
-        until.tv_sec++;
-        until.tv_nsec -= 1000000000;
-    }
+    struct timespec until = clock_deadline_us(timeout_ms * 1000);
     int waited = 0;
     while (!reached(asgi) && waited == 0)
         waited = pthread_cond_timedwait(&asgi->changed, &asgi->lock, &until);

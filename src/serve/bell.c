@@ -4,15 +4,15 @@
  */
 #include "serve/bell.h"
 
+#include "base/clock.h"
 #include "base/mem.h"
 
 #include <errno.h>
 #include <pthread.h>
 #include <stdbool.h>
 #include <stdlib.h>
-#include <time.h>
 
-enum { TICK_NS = 2000000, TICKS_UNTIL_SILENT = 10 };
+enum { TICK_US = 2000, TICKS_UNTIL_SILENT = 10 };
 
 struct bell {
     void (*ring)(void *context);
@@ -27,13 +27,7 @@ struct bell {
 
 static void wait_tick_locked(struct bell *bell)
 {
-    struct timespec until;
-    (void)clock_gettime(CLOCK_MONOTONIC, &until);
-    until.tv_nsec += TICK_NS;
-    if (until.tv_nsec >= 1000000000) {
-        until.tv_sec++;
-        until.tv_nsec -= 1000000000;
-    }
+    struct timespec until = clock_deadline_us(TICK_US);
     (void)pthread_cond_timedwait(&bell->changed, &bell->lock, &until);
 }
 
@@ -70,11 +64,7 @@ struct bell *bell_new(void (*ring)(void *context), void *context, struct err *er
     bell->ring = ring;
     bell->context = context;
     (void)pthread_mutex_init(&bell->lock, NULL);
-    pthread_condattr_t attributes;
-    (void)pthread_condattr_init(&attributes);
-    (void)pthread_condattr_setclock(&attributes, CLOCK_MONOTONIC);
-    (void)pthread_cond_init(&bell->changed, &attributes);
-    (void)pthread_condattr_destroy(&attributes);
+    clock_cond_init(&bell->changed);
     errno = pthread_create(&bell->thread, NULL, bell_main, bell);
     if (errno == 0)
         return bell;

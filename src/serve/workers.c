@@ -16,7 +16,6 @@
 #include <pthread.h>
 #include <stdio.h>
 #include <stdlib.h>
-#include <time.h>
 
 enum {
     PATIENCE_TICKS = 5,    /* of the bell, before a leader that computes is asked for the lock */
@@ -61,21 +60,6 @@ struct workers {
     struct bell *bell;
     struct worker pool[];
 };
-
-static void cond_init_monotonic(pthread_cond_t *cond)
-{
-    pthread_condattr_t attr;
-    (void)pthread_condattr_init(&attr);
-    (void)pthread_condattr_setclock(&attr, CLOCK_MONOTONIC);
-    (void)pthread_cond_init(cond, &attr);
-    (void)pthread_condattr_destroy(&attr);
-}
-
-static struct timespec deadline_after_us(int64_t us)
-{
-    int64_t at = clock_monotonic_us() + us;
-    return (struct timespec){.tv_sec = at / 1000000, .tv_nsec = at % 1000000 * 1000};
-}
 
 /* All functions named _locked: `lock` is held. */
 
@@ -287,7 +271,7 @@ static int start_thread(struct workers *workers, unsigned number, struct err *er
     struct worker *worker = &workers->pool[number];
     worker->workers = workers;
     worker->number = number;
-    cond_init_monotonic(&worker->called);
+    clock_cond_init(&worker->called);
     pthread_mutex_lock(&workers->lock);
     errno = pthread_create(&worker->id, NULL, worker_main, worker);
     if (errno == 0) {
@@ -310,7 +294,7 @@ struct workers *workers_new(unsigned threads, size_t queue_limit, const struct w
     workers->context = context;
     workers->limit = queue_limit;
     (void)pthread_mutex_init(&workers->lock, NULL);
-    cond_init_monotonic(&workers->progress);
+    clock_cond_init(&workers->progress);
     workers->bell = bell_new(watch, workers, err);
     bool started = workers->bell != NULL;
     for (unsigned i = 0; i < threads && started; i++)
@@ -375,7 +359,7 @@ size_t workers_queued(const struct workers *workers)
 
 int workers_stop(struct workers *workers, int64_t timeout_ms, struct err *err)
 {
-    struct timespec until = deadline_after_us(timeout_ms * 1000);
+    struct timespec until = clock_deadline_us(timeout_ms * 1000);
     pthread_mutex_lock(&workers->lock);
     workers->stopping = true;
     call_all_locked(workers);
