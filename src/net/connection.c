@@ -11,10 +11,12 @@
 #include "net/proxy.h"
 
 #include <errno.h>
+#include <linux/sockios.h>
 #include <netinet/in.h>
 #include <netinet/tcp.h>
 #include <openssl/err.h>
 #include <stdlib.h>
+#include <sys/ioctl.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
@@ -174,6 +176,18 @@ static void send_shutdown(struct connection *connection)
     (void)shutdown(connection->watch.fd, SHUT_WR);
 }
 
+/* Bytes of ours that the client's kernel has not acknowledged. */
+static int count_unsent(const struct connection *connection)
+{
+    int unsent;
+    return ioctl(connection->watch.fd, SIOCOUTQ, &unsent) < 0 ? 0 : unsent;
+}
+
+bool connection_is_sending(const struct connection *connection)
+{
+    return count_unsent(connection) > 0;
+}
+
 void connection_finish(struct connection *connection)
 {
     if (connection->phase == PHASE_CLOSED)
@@ -184,9 +198,10 @@ void connection_finish(struct connection *connection)
         connection_close(connection);
         return;
     }
-    /* Closing now could reset the connection, and the client would lose the answer (RFC 9112
-     * section 9.6). */
+    /* Closing now could reset the connection, and the client would lose the end of the answer (RFC
+     * 9112 section 9.6). */
     connection->phase = PHASE_LINGER;
+    connection->unsent = count_unsent(connection);
     idle_leave(connection);
     connection->protocol->close(connection);
     connection->write_blocked = false;
@@ -238,6 +253,19 @@ static void arm(struct connection *connection)
     loop_timer_set(connection->io->loop, timer, left_us < 0 ? 0 : (left_us + 999) / 1000);
 }
 
+/* Has the client taken more of what was written before the end? Then it has as long again. */
+static bool lingers_on(struct connection *connection)
+{
+    int before = connection->unsent;
+    if (connection->phase != PHASE_LINGER || before == 0)
+        return false;
+    connection->unsent = count_unsent(connection);
+    if (connection->unsent >= before)
+        return false;
+    connection->since_us = loop_now_us(connection->io->loop);
+    return true;
+}
+
 static void on_timer(struct loop_timer *timer)
 {
     struct connection *connection = timer->data;
@@ -249,7 +277,7 @@ static void on_timer(struct loop_timer *timer)
         return;
     }
     int64_t due_us = deadline_us(connection);
-    if (due_us > loop_now_us(connection->io->loop)) {
+    if (due_us > loop_now_us(connection->io->loop) || lingers_on(connection)) {
         arm(connection);
         return;
     }

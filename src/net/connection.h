@@ -199,6 +199,7 @@ struct connection {
     bool processing;      /* input is being handed to the protocol */
     bool read_again;      /* the SSL holds bytes: the timer's next firing reads them */
     size_t lingered;
+    int unsent;                  /* while it lingers: what the client has not acknowledged yet */
     struct http_exchange *first; /* in the order of their requests (HTTP/1) */
     struct http_exchange *last;
     unsigned linked_count;
@@ -314,6 +315,9 @@ void connection_set_paused(struct connection *connection, bool paused);
 /* So many bytes of a body came. They buy time at MIN_BODY_RATE, up to a whole time-out: a byte now
  * and then does not hold a connection, and the thread that waits behind it, for ever. */
 void connection_progress(struct connection *connection, size_t bytes);
+/* Are there bytes of ours that the client's kernel has not acknowledged? Closing could take them
+ * away: bytes of the client that meet a closed socket are answered with a reset. */
+bool connection_is_sending(const struct connection *connection);
 /* After the last response: shuts down, lingers where bytes may still be coming. */
 void connection_finish(struct connection *connection);
 /* At once. The memory goes with the last exchange, not before the end of the round. */

@@ -545,12 +545,12 @@ static bool send_first(struct connection *connection)
         http1->draining = true;
         return false; /* end_body posts it again */
     }
-    if (receiving) {
+    if (receiving)
         http1->receiving = NULL;
-        connection->linger = true;
-    }
+    bool surprised = receiving || exchange->keep_alive; /* the client may go on sending */
     complete(exchange);
     if (view.close_after || receiving) {
+        connection->linger |= surprised;
         connection_finish(connection);
         return false;
     }
@@ -668,9 +668,11 @@ static void stop(struct connection *connection)
     connection->stopping = true;
     connection->close_when_done = true;
     if (connection->linked_count == 0) {
+        connection->linger = connection_is_sending(connection);
         connection_finish(connection);
         return;
     }
+    connection->linger = true; /* the client does not know yet, and may go on */
     if (connection->http1.state == HTTP1_HEAD)
         connection->http1.state = HTTP1_STOP;
     /* Only the last may say so: those behind a "Connection: close" would get no answer. */

@@ -52,7 +52,8 @@ static void flush(struct connection *connection)
           nghttp2_session_want_write(http2->session) == 0) ||
          (connection->linked_count == 0 && (connection->stopping || connection->end_of_input)));
     if (over) {
-        connection->linger = http2->failed;
+        bool stopping = connection->stopping && connection_is_sending(connection);
+        connection->linger = http2->failed || stopping;
         connection_finish(connection);
         return;
     }

@@ -535,6 +535,48 @@ static void a_stop_waits_for_a_request_under_way(void **state)
     fd_close(fd);
 }
 
+/* RFC 9112 section 9.6: the client goes on sending, and must have the whole answer nevertheless. */
+static void a_stop_cuts_no_answer_short(void **state)
+{
+    (void)state;
+    enum { BODY = 300 * 1000, SMALL = 16 * 1024 };
+    static char body[BODY];
+    start_server(NULL);
+    int idle = connect_client();
+    send_text(idle, "GET / HTTP/1.1\r\n" HOST "\r\n");
+    AUTO_BUF struct buf answer = BUF_INIT(2 * BODY);
+    receive_until(idle, &answer, "body=");
+    int fd = connect_client();
+    int size = SMALL; /* most of the answer has to wait on the server's side */
+    assert_int_equal(setsockopt(fd, SOL_SOCKET, SO_RCVBUF, &size, sizeof(size)), 0);
+    char head[128];
+    (void)snprintf(head, sizeof(head), "POST / HTTP/1.1\r\n" HOST "Content-Length: %d\r\n\r\n",
+                   BODY);
+    send_text(fd, head);
+    memset(body, 'x', sizeof(body));
+    send_bytes(fd, body, sizeof(body) - 1);
+    wait_for(&requests_seen, 2);
+    unsigned aborted = 99;
+    pthread_t thread;
+    assert_int_equal(pthread_create(&thread, NULL, stop_in_thread, &aborted), 0);
+    receive_all(idle, &answer); /* closed: the stop has begun */
+    send_text(fd, "x");
+    buf_clear(&answer);
+    char piece[SMALL];
+    for (size_t got; (got = receive_some(fd, piece, sizeof(piece))) > 0;) {
+        assert_int_equal(buf_bytes(&answer, slice_of(piece, got), &err), 0);
+        send_text(fd, "GET /next HTTP/1.1\r\n" HOST "\r\n");
+    }
+    assert_int_equal(pthread_join(thread, NULL), 0);
+    assert_string_equal(statuses(&answer), "200");
+    const char *end = strstr(buf_text(&answer), "body=");
+    assert_non_null(end);
+    assert_int_equal(strlen(end), strlen("body=") + BODY);
+    assert_int_equal(aborted, 0);
+    fd_close(idle);
+    fd_close(fd);
+}
+
 static void an_address_in_use_is_an_error(void **state)
 {
     (void)state;
@@ -598,6 +640,7 @@ int main(void)
         cmocka_unit_test_teardown(an_upgraded_connection_carries_raw_bytes, stop_server),
         cmocka_unit_test_teardown(a_stop_lets_requests_finish_and_aborts_the_rest, stop_server),
         cmocka_unit_test_teardown(a_stop_waits_for_a_request_under_way, stop_server),
+        cmocka_unit_test_teardown(a_stop_cuts_no_answer_short, stop_server),
         cmocka_unit_test_teardown(an_address_in_use_is_an_error, stop_server),
         cmocka_unit_test_teardown(requests_are_counted, stop_server),
     };
