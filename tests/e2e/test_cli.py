@@ -1,7 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """The command line without a node: help, wrong input, exit statuses."""
-import subprocess
+import json
 import re
+import subprocess
 from pathlib import Path
 
 import pytest
@@ -108,6 +109,31 @@ def test_localtest_shows_what_would_fail_inside(alone):
     result = alone.run("localtest", cwd=folder)
     assert result.status == 5 and "fork" in result.err + result.out
     assert list(Path("/tmp").glob("mse-local-*")) == []
+
+
+def linked_with(program):
+    said = subprocess.run(["readelf", "-hldW", BUILD / program], check=True, capture_output=True,
+                          text=True).stdout
+    return {"position": re.search(r"Type: +(\w+)", said)[1],
+            "libraries": re.findall(r"NEEDED.*\[(.*?)\.so", said),
+            "stack": re.search(r"GNU_STACK .* (\w+) +0x\w+$", said, re.MULTILINE)[1],
+            "read-only": "GNU_RELRO" in said and bool(re.search(r"FLAGS_1.*NOW", said))}
+
+
+def test_what_the_programs_are_linked_with():
+    """The interpreter is measured with mse-enclave, since it is part of it."""
+    options = json.loads(subprocess.run(["meson", "introspect", "--buildoptions", BUILD], check=True,
+                                        capture_output=True).stdout)
+    chosen = {option["name"]: option["value"] for option in options}
+    enclave = linked_with("mse-enclave")
+    if chosen["python_link"] == "auto" and chosen["b_sanitize"] == "none":
+        assert enclave["position"] == "EXEC" and "libpython3.11" not in enclave["libraries"]
+    for program in ("mse", "msed"):
+        assert linked_with(program)["position"] == "DYN"
+        assert "libpython3.11" not in linked_with(program)["libraries"]
+    for program in ("mse", "msed", "mse-enclave", "mse-local"):
+        linked = linked_with(program)
+        assert linked["stack"] == "RW" and linked["read-only"], program
 
 
 def test_install_puts_everything_in_place(tmp_path):
