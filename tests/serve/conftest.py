@@ -3,6 +3,7 @@ every exchange released. Needs nothing that Debian does not carry; what tests fr
 package index asks for `packages`, and is skipped, aloud, where they cannot be had."""
 import contextlib
 import http.client
+import json
 import os
 import re
 import signal
@@ -65,6 +66,10 @@ class Server:
 
     def get(self, target, **headers):
         return self.request("GET", target, headers=headers)
+
+    def held(self):
+        """What the soak apps say of their memory (soak_memory.py)."""
+        return json.loads(self.get("/memory").content)
 
     def status_kib(self, field):
         with open(f"/proc/{self.process.pid}/status", encoding="ascii") as status:

@@ -1,7 +1,7 @@
 """What mse-soak asks for, as ASGI: see soak_wsgi.py."""
 import asyncio
-import gc
-import sys
+
+import soak_memory
 
 FILE = b"".join(b"%07x\n" % i for i in range((2 << 20) // 8))
 
@@ -56,9 +56,8 @@ async def sleep(send, receive, name, size, offset):
 
 
 async def memory(send):
-    gc.collect()
     await send({"type": "http.response.start", "status": 200})
-    await send({"type": "http.response.body", "body": str(sys.getallocatedblocks()).encode()})
+    await send({"type": "http.response.body", "body": soak_memory.report()})
 
 
 KINDS = {"token": token, "list": list_, "parts": parts, "file": file, "echo": echo,

@@ -1,9 +1,9 @@
 """What mse-soak asks for, as WSGI: /KIND/TOKEN/SIZE/OFFSET, the token once more in a header."""
-import gc
 import os
-import sys
 import tempfile
 import time
+
+import soak_memory
 
 FILE_SIZE = 2 << 20
 FILE = tempfile.NamedTemporaryFile(prefix="mse-soak-", buffering=0)
@@ -74,8 +74,7 @@ def sleep(environ, name, size, offset):
 
 
 def memory(environ, start_response):
-    gc.collect()
-    body = str(sys.getallocatedblocks()).encode()
+    body = soak_memory.report()
     start_response("200 OK", [("Content-Length", str(len(body)))])
     return [body]
 
