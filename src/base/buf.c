@@ -27,6 +27,8 @@ static int grow(struct buf *buf, size_t need, struct err *err)
     size_t cap = buf->cap < 64 ? 64 : buf->cap;
     while (cap < need)
         cap = cap > SIZE_MAX / 2 ? need : cap * 2;
+    if (cap - 1 > buf->max) /* need is at most one more than the maximum */
+        cap = buf->max + 1;
     uint8_t *data = mem_alloc(cap, err);
     if (data == NULL)
         return -1;

@@ -47,6 +47,15 @@ static void test_maximum(void **state)
     assert_string_equal(buf_text(&out), "abcd");
 }
 
+static void test_takes_no_more_memory_than_the_maximum(void **state)
+{
+    AUTO_BUF struct buf out = BUF_INIT(1000);
+    while (out.len < out.max)
+        OK(buf_u8(&out, 'x', &err));
+    assert_int_equal(out.cap, 1001); /* and the zero byte */
+    assert_int_equal(strlen(buf_text(&out)), 1000);
+}
+
 static void test_growth_keeps_contents(void **state)
 {
     AUTO_BUF struct buf out = BUF_INIT(100000);
@@ -91,6 +100,7 @@ int main(void)
         cmocka_unit_test(test_append),
         cmocka_unit_test(test_integers),
         cmocka_unit_test(test_maximum),
+        cmocka_unit_test(test_takes_no_more_memory_than_the_maximum),
         cmocka_unit_test(test_growth_keeps_contents),
         cmocka_unit_test(test_consume_and_clear),
         cmocka_unit_test(test_steal),
