@@ -262,44 +262,77 @@ int parse_size(const char *text, const char *what, uint64_t *ret_bytes, struct e
     return 0;
 }
 
-/* Length of the well-formed sequence at the start of text, 0 where there is none (Unicode 15,
- * table 3-7: the second byte's range depends on the first). */
-static size_t utf8_sequence(struct slice text)
+/* Unicode 15, table 3-7: the range of a sequence's second byte depends on its first. */
+struct utf8_form {
+    uint8_t first_low, first_high, second_low, second_high;
+    size_t len;
+};
+
+static const struct utf8_form *utf8_form_of(uint8_t first)
 {
-    static const struct {
-        uint8_t first_low, first_high, second_low, second_high;
-        size_t len;
-    } forms[] = {
+    static const struct utf8_form forms[] = {
         {0x00, 0x7f, 0, 0, 1},       {0xc2, 0xdf, 0x80, 0xbf, 2}, {0xe0, 0xe0, 0xa0, 0xbf, 3},
         {0xe1, 0xec, 0x80, 0xbf, 3}, {0xed, 0xed, 0x80, 0x9f, 3}, {0xee, 0xef, 0x80, 0xbf, 3},
         {0xf0, 0xf0, 0x90, 0xbf, 4}, {0xf1, 0xf3, 0x80, 0xbf, 4}, {0xf4, 0xf4, 0x80, 0x8f, 4},
     };
     for (size_t i = 0; i < ARRAY_LEN(forms); i++) {
-        if (text.data[0] < forms[i].first_low || text.data[0] > forms[i].first_high)
-            continue;
-        if (forms[i].len == 1)
-            return 1;
-        if (text.len < forms[i].len || text.data[1] < forms[i].second_low ||
-            text.data[1] > forms[i].second_high)
-            return 0;
-        for (size_t j = 2; j < forms[i].len; j++) {
-            if ((text.data[j] & 0xc0) != 0x80)
-                return 0;
-        }
-        return forms[i].len;
+        if (first >= forms[i].first_low && first <= forms[i].first_high)
+            return &forms[i];
     }
-    return 0;
+    return NULL;
+}
+
+/* The sequence at the start of text, which is not empty: its length, 0 where text ends within it;
+ * false where it is ill-formed. */
+static bool utf8_sequence(struct slice text, size_t *ret_len)
+{
+    const struct utf8_form *form = utf8_form_of(text.data[0]);
+    if (form == NULL)
+        return false;
+    size_t there = text.len < form->len ? text.len : form->len;
+    if (there > 1 && (text.data[1] < form->second_low || text.data[1] > form->second_high))
+        return false;
+    for (size_t i = 2; i < there; i++) {
+        if ((text.data[i] & 0xc0) != 0x80)
+            return false;
+    }
+    *ret_len = there == form->len ? there : 0;
+    return true;
+}
+
+/* How many bytes at the start of text are ASCII, in steps of eight. */
+static size_t ascii_run(struct slice text)
+{
+    size_t run = 0;
+    for (; text.len - run >= sizeof(uint64_t); run += sizeof(uint64_t)) {
+        uint64_t eight;
+        memcpy(&eight, text.data + run, sizeof(eight));
+        if ((eight & 0x8080808080808080) != 0)
+            break;
+    }
+    return run;
+}
+
+bool utf8_valid_so_far(struct slice text, size_t *ret_whole)
+{
+    size_t at = 0;
+    size_t len = 1;
+    while (at < text.len && len > 0) {
+        at += ascii_run(slice_of(text.data + at, text.len - at));
+        if (at == text.len)
+            break;
+        if (!utf8_sequence(slice_of(text.data + at, text.len - at), &len))
+            return false;
+        at += len;
+    }
+    *ret_whole = at;
+    return true;
 }
 
 bool utf8_valid(struct slice text)
 {
-    while (text.len > 0) {
-        size_t len = utf8_sequence(text);
-        if (len == 0)
-            return false;
-        text = slice_of(text.data + len, text.len - len);
-    }
-    return true;
+    size_t whole = 0;
+    return utf8_valid_so_far(text, &whole) && whole == text.len;
 }
 
 enum { DISTANCE_MAX_LEN = 64 };

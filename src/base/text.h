@@ -36,6 +36,9 @@ int parse_size(const char *text, const char *what, uint64_t *ret_bytes, struct e
 
 /* Well-formed UTF-8 (no overlong forms, no surrogates)? */
 bool utf8_valid(struct slice text);
+/* Can text, the beginning of a longer one, still be well-formed UTF-8? *ret_whole is then the
+ * length of the whole characters at its front; what follows those is a cut-off one. */
+bool utf8_valid_so_far(struct slice text, size_t *ret_whole);
 
 /* Edit distance (Damerau-Levenshtein, at most 64 bytes each; longer texts are SIZE_MAX apart). */
 size_t text_distance(const char *a, const char *b);

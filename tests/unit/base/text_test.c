@@ -217,6 +217,45 @@ static void test_utf8(void **state)
         assert_false(utf8(bad[i]));
 }
 
+/* Whether and how far a text is well-formed must not depend on what stands before it in a step of
+ * eight bytes, nor on where it is cut. */
+static void test_utf8_goes_on(void **state)
+{
+    static const struct {
+        const char *text;
+        int ill_at; /* the first byte that cannot be mended by what follows; -1: none */
+        size_t whole;
+    } cases[] = {
+        {"", -1, 0},
+        {"a", -1, 1},
+        {"\xc3", -1, 0},
+        {"\xce\xba\xe1\xbd", -1, 2},
+        {"\xf0\x9f\x98", -1, 0},
+        {"\xf0\x9f\x98\x80", -1, 4},
+        {"\xf4\x90", 1, 0}, /* past U+10FFFF */
+        {"\xed\xa0", 1, 0}, /* surrogate */
+        {"\xe0\x9f", 1, 0}, /* overlong */
+        {"\xc0", 0, 0},
+        {"\xe2\x82\x28", 2, 0},
+        {"\xff", 0, 0},
+    };
+    for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
+        for (size_t before = 0; before < 20; before++) {
+            char text[32];
+            memset(text, 'x', before);
+            size_t len = strlen(cases[i].text);
+            memcpy(text + before, cases[i].text, len);
+            size_t whole = SIZE_MAX;
+            size_t good = cases[i].ill_at < 0 ? len : (size_t)cases[i].ill_at;
+            assert_true(utf8_valid_so_far(slice_of(text, before + good), &whole));
+            assert_int_equal(utf8_valid_so_far(slice_of(text, before + len), &whole),
+                             cases[i].ill_at < 0);
+            if (cases[i].ill_at < 0)
+                assert_int_equal(whole, before + cases[i].whole);
+        }
+    }
+}
+
 static void test_distance(void **state)
 {
     assert_int_equal(text_distance("", ""), 0);
@@ -268,6 +307,7 @@ int main(void)
         cmocka_unit_test(test_u64),
         cmocka_unit_test(test_size),
         cmocka_unit_test(test_utf8),
+        cmocka_unit_test(test_utf8_goes_on),
         cmocka_unit_test(test_distance),
         cmocka_unit_test(test_nearest),
         cmocka_unit_test(test_starts_and_ends),
