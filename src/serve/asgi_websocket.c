@@ -167,6 +167,7 @@ static PyObject *open_receive(struct asgi_channel *channel)
             break;
         }
         PyObject *message = parsed > 0 ? handle_event(channel, &event) : NULL;
+        websocket_forget_message(&socket->parser);
         if (message != NULL || PyErr_Occurred() != NULL)
             return message;
     }

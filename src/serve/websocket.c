@@ -137,15 +137,28 @@ static void unmask(struct websocket_parser *parser, const uint8_t *from, uint8_t
     parser->mask_at = (unsigned)((parser->mask_at + len) & 3);
 }
 
+/* A text is refused at the first byte that cannot belong to it, not at its end (section 8.1). */
+static int check_text(struct websocket_parser *parser, int *ret_code, struct err *err)
+{
+    struct slice all = buf_slice(&parser->message);
+    struct slice rest =
+        slice_of(all.data + parser->message_checked, all.len - parser->message_checked);
+    size_t whole = 0;
+    bool last = parser->final && parser->left == 0;
+    if (utf8_valid_so_far(rest, &whole) && (!last || whole == rest.len)) {
+        parser->message_checked += whole;
+        return 0;
+    }
+    *ret_code = WEBSOCKET_NOT_UTF8;
+    return FAIL(err, ERR_INVALID, "WebSocket: a text message is not UTF-8");
+}
+
 static int take_payload(struct websocket_parser *parser, struct slice *bytes, int *ret_code,
                         struct err *err)
 {
     size_t len = parser->left < bytes->len ? (size_t)parser->left : bytes->len;
-    if (len == 0)
-        return 0;
-    uint8_t *to;
+    uint8_t *to = parser->control + parser->control_len;
     if (is_control(parser)) {
-        to = parser->control + parser->control_len;
         parser->control_len += len; /* at most CONTROL_MAX: checked with the head */
     } else {
         to = buf_reserve(&parser->message, len, err);
@@ -158,7 +171,9 @@ static int take_payload(struct websocket_parser *parser, struct slice *bytes, in
     unmask(parser, bytes->data, to, len);
     parser->left -= len;
     *bytes = slice_of(bytes->data + len, bytes->len - len);
-    return 0;
+    if (is_control(parser) || parser->message_opcode != WEBSOCKET_TEXT)
+        return 0;
+    return check_text(parser, ret_code, err);
 }
 
 static int close_event(struct websocket_parser *parser, struct websocket_event *ret, int *ret_code,
@@ -197,19 +212,25 @@ static int end_payload(struct websocket_parser *parser, struct websocket_event *
     ret->payload = buf_slice(&parser->message);
     parser->message_opcode = 0;
     parser->message_done = true;
-    if (ret->opcode == WEBSOCKET_BINARY || utf8_valid(ret->payload))
-        return 1;
-    *ret_code = WEBSOCKET_NOT_UTF8;
-    return FAIL(err, ERR_INVALID, "WebSocket: a text message is not UTF-8");
+    return 1;
+}
+
+void websocket_forget_message(struct websocket_parser *parser)
+{
+    if (!parser->message_done)
+        return;
+    parser->message_done = false;
+    parser->message_checked = 0;
+    if (parser->message.cap > WEBSOCKET_KEEP)
+        buf_done(&parser->message); /* clearing it for each short one that follows costs as much */
+    else
+        buf_clear(&parser->message);
 }
 
 int websocket_parse(struct websocket_parser *parser, struct slice *bytes,
                     struct websocket_event *ret, int *ret_code, struct err *err)
 {
-    if (parser->message_done) {
-        parser->message_done = false;
-        buf_clear(&parser->message);
-    }
+    websocket_forget_message(parser);
     for (;;) {
         if (!parser->in_payload && take_head(parser, bytes, ret_code, err) < 0)
             return -1;

@@ -28,7 +28,12 @@ enum websocket_code {
     WEBSOCKET_TOO_BIG = 1009,
 };
 
-enum { WEBSOCKET_CONTROL_MAX = 125, WEBSOCKET_HEAD_MAX = 14, WEBSOCKET_ACCEPT_SIZE = 29 };
+enum {
+    WEBSOCKET_CONTROL_MAX = 125,
+    WEBSOCKET_HEAD_MAX = 14,
+    WEBSOCKET_ACCEPT_SIZE = 29,
+    WEBSOCKET_KEEP = 64 * 1024,
+};
 
 struct websocket_parser {
     uint8_t head[WEBSOCKET_HEAD_MAX];
@@ -41,12 +46,13 @@ struct websocket_parser {
     unsigned mask_at;
     uint8_t message_opcode; /* of the message that is being put together; 0: none */
     struct buf message;
-    bool message_done; /* `message` was handed out: emptied before the next byte */
+    size_t message_checked; /* text: bytes of it that are whole characters */
+    bool message_done;      /* `message` was handed out: emptied before the next byte */
     uint8_t control[WEBSOCKET_CONTROL_MAX];
     size_t control_len;
 };
 
-/* A whole message or control frame; payload is valid until the next call. */
+/* A whole message or control frame; payload is valid until the next call for the parser. */
 struct websocket_event {
     enum websocket_opcode opcode; /* TEXT, BINARY, CLOSE, PING, PONG */
     struct slice payload;         /* CLOSE: the reason */
@@ -59,6 +65,10 @@ void websocket_parser_done(struct websocket_parser *parser);
  * Errors (-1): INVALID (protocol), TOO_LARGE (message); *ret_code is the code to close with. */
 int websocket_parse(struct websocket_parser *parser, struct slice *bytes,
                     struct websocket_event *ret, int *ret_code, struct err *err) MUST_USE;
+
+/* Gives back the memory of a message that was handed out and is done with, so that a quiet
+ * connection does not keep more than WEBSOCKET_KEEP bytes of the longest it had. */
+void websocket_forget_message(struct websocket_parser *parser);
 
 /* The head of an unmasked, final frame; returns its length. */
 size_t websocket_head(uint8_t to[static WEBSOCKET_HEAD_MAX], enum websocket_opcode opcode,

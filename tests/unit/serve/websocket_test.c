@@ -111,6 +111,64 @@ static void test_longer_lengths(void **state)
     websocket_parser_done(&parser);
 }
 
+/* Section 8.1: what cannot become UTF-8 is refused before its frame is complete. */
+static void test_text_is_refused_at_once(void **state)
+{
+    const struct {
+        struct slice bytes;
+        int code;
+    } cases[] = {
+        {BYTES("\x01\x8a\0\0\0\0ab\xf4"), 0},
+        {BYTES("\x01\x8a\0\0\0\0ab\xf4\x90"), 1007},
+        {BYTES("\x01\x83\0\0\0\0ab\xe2\x00\x82\0\0\0\0\x82"), 0},
+        {BYTES("\x01\x83\0\0\0\0ab\xe2\x00\x82\0\0\0\0\xc3"), 1007},
+        {BYTES("\x01\x81\0\0\0\0\xe2\x89\x81\0\0\0\0\xff\x00\x82\0\0\0\0\x82"), 0},
+        {BYTES("\x01\x81\0\0\0\0\xe2\x80\x80\0\0\0\0"), 1007},      /* ends amid a character */
+        {BYTES("\x02\x82\0\0\0\0\xff\xff\x00\x81\0\0\0\0\xc0"), 0}, /* no text */
+    };
+    static const struct expected ping[] = {{WEBSOCKET_PING, "\xff", 0}};
+    for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
+        size_t pings = memchr(cases[i].bytes.data, 0x89, cases[i].bytes.len) != NULL;
+        for (size_t step = 1; step <= cases[i].bytes.len; step++)
+            expect_events(cases[i].bytes, step, ping, pings, cases[i].code);
+    }
+    /* Nothing of a message, or of its verdict, is left for the next. */
+    static const char two[] =
+        "\x81\x82\0\0\0\0\xc3\xa9\x81\x82\0\0\0\0\xc3\xa9\x81\x81\0\0\0\0\xa9";
+    static const struct expected both[] = {{WEBSOCKET_TEXT, "\xc3\xa9", 0},
+                                           {WEBSOCKET_TEXT, "\xc3\xa9", 0}};
+    for (size_t step = 1; step <= sizeof(two); step++)
+        expect_events(BYTES(two), step, both, ARRAY_LEN(both), 1007);
+}
+
+static void test_long_messages_are_forgotten(void **state)
+{
+    static uint8_t bytes[14 + 4 * WEBSOCKET_KEEP] = {
+        0x82, 0xff, 0, 0, 0, 0, 0, 4 * WEBSOCKET_KEEP >> 16, 0, 0,
+    };
+    static uint8_t small[6 + 5] = {0x82, 0x85};
+    struct websocket_parser parser;
+    websocket_parser_init(&parser, sizeof(bytes));
+    struct websocket_event event;
+    int code = 0;
+    for (int i = 0; i < 2; i++) {
+        struct slice some = slice_of(bytes, sizeof(bytes));
+        assert_int_equal(websocket_parse(&parser, &some, &event, &code, NULL), 1);
+        assert_int_equal(event.payload.len, 4 * WEBSOCKET_KEEP);
+        websocket_forget_message(&parser);
+        assert_int_equal(parser.message.cap, 0);
+        some = slice_of(small, sizeof(small));
+        assert_int_equal(websocket_parse(&parser, &some, &event, &code, NULL), 1);
+        assert_int_equal(event.payload.len, 5);
+    }
+    /* One that is still being put together stays. */
+    struct slice half = slice_of(bytes, sizeof(bytes) / 2);
+    assert_int_equal(websocket_parse(&parser, &half, &event, &code, NULL), 0);
+    websocket_forget_message(&parser);
+    assert_int_equal(parser.message.len, sizeof(bytes) / 2 - 14);
+    websocket_parser_done(&parser);
+}
+
 static void test_broken_rules_name_the_code(void **state)
 {
     const struct {
@@ -151,6 +209,8 @@ int main(void)
         cmocka_unit_test(test_heads_of_what_is_sent),
         cmocka_unit_test(test_messages),
         cmocka_unit_test(test_longer_lengths),
+        cmocka_unit_test(test_text_is_refused_at_once),
+        cmocka_unit_test(test_long_messages_are_forgotten),
         cmocka_unit_test(test_broken_rules_name_the_code),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
