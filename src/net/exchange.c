@@ -315,6 +315,8 @@ void exchange_sent(struct http_exchange *exchange, size_t sent)
     output_consume(&exchange->sending, sent);
     (void)pthread_mutex_lock(&exchange->lock);
     exchange->sending_left -= sent;
+    if (exchange->upgraded && exchange->sending_left == 0)
+        output_reset(&exchange->sending, HTTP_WRITE_HIGH); /* it may stay for days */
     size_t queued = exchange->sending_left + output_left(&exchange->out);
     bool tell = exchange->queued_high && queued < HTTP_WRITE_LOW;
     if (tell) {

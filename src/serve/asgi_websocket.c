@@ -23,6 +23,9 @@ struct websocket {
     struct websocket_parser parser;
     uint8_t piece[READ_PIECE];
     struct slice unread; /* of piece */
+    bool owes_pong;      /* for the latest ping, while the client does not read */
+    uint8_t pong[WEBSOCKET_CONTROL_MAX];
+    size_t pong_len;
     int code;
     char reason[WEBSOCKET_CONTROL_MAX];
     size_t reason_len;
@@ -116,13 +119,29 @@ static PyObject *data_message(const struct websocket_event *event)
     return message;
 }
 
+/* A client that sends pings and reads nothing is owed one pong, for the latest (RFC 6455 section
+ * 5.5.3), not a queue of them. */
+static void send_pong(struct asgi_channel *channel, struct slice payload)
+{
+    struct websocket *socket = channel->websocket;
+    size_t queued = 0;
+    socket->owes_pong = channel->high;
+    if (socket->owes_pong) {
+        memcpy(socket->pong, payload.data, payload.len);
+        socket->pong_len = payload.len;
+    } else if (send_frame(channel, WEBSOCKET_PONG, payload, &queued)) {
+        channel->high = queued > HTTP_WRITE_HIGH;
+    } else {
+        close_with(channel, WEBSOCKET_GONE, slice_of(NULL, 0));
+    }
+}
+
 /* One event of the client. A message for the app, or NULL where it was for us. */
 static PyObject *handle_event(struct asgi_channel *channel, const struct websocket_event *event)
 {
     switch (event->opcode) {
     case WEBSOCKET_PING:
-        if (!send_frame(channel, WEBSOCKET_PONG, event->payload, NULL))
-            close_with(channel, WEBSOCKET_GONE, slice_of(NULL, 0));
+        send_pong(channel, event->payload);
         return NULL;
     case WEBSOCKET_CLOSE:
         send_close(channel, event->code, slice_of(NULL, 0));
@@ -401,8 +420,12 @@ static void websocket_finished(struct asgi_channel *channel)
 
 static void websocket_event(struct asgi_channel *channel, unsigned events)
 {
-    if (events & ASGI_WRITABLE)
+    if (events & ASGI_WRITABLE) {
+        struct websocket *socket = channel->websocket;
         channel->high = false;
+        if (channel->step == STATE_OPEN && socket->owes_pong)
+            send_pong(channel, slice_of(socket->pong, socket->pong_len));
+    }
     if ((events & ASGI_ABORTED) == 0 || channel->request == NULL)
         return;
     channel->gone = true;
