@@ -309,31 +309,56 @@ void connection_update(struct connection *connection)
 
 /* --- out --- */
 
+/* Several records. */
+static ssize_t write_much(struct connection *connection, struct slice bytes, bool more)
+{
+    size_t written;
+    tls_set_more(connection->ssl, more);
+    int sent = tls_write_records(connection->ssl, &connection->io->batch, bytes, &written);
+    if (sent < 0) {
+        ERR_clear_error();
+        return -1;
+    }
+    connection->write_blocked = sent == 0;
+    return (ssize_t)written;
+}
+
 /* One record. */
 static ssize_t write_tls(struct connection *connection, const uint8_t *data, size_t len, bool more)
 {
     size_t written = 0;
-    tls_set_more(connection->ssl, more || len > SSL3_RT_MAX_PLAIN_LENGTH);
+    tls_set_more(connection->ssl, more);
+    connection->write_blocked = false;
     if (SSL_write_ex(connection->ssl, data, len, &written) == 1)
         return (ssize_t)written;
     int reason = SSL_get_error(connection->ssl, 0);
-    if (reason == SSL_ERROR_WANT_WRITE || reason == SSL_ERROR_WANT_READ)
+    connection->write_blocked = reason == SSL_ERROR_WANT_WRITE || reason == SSL_ERROR_WANT_READ;
+    if (connection->write_blocked)
         return 0;
     ERR_clear_error();
     return -1;
 }
 
+static ssize_t write_plain(struct connection *connection, const uint8_t *data, size_t len,
+                           bool more)
+{
+    ssize_t written =
+        send(connection->watch.fd, data, len, MSG_NOSIGNAL | MSG_DONTWAIT | (more ? MSG_MORE : 0));
+    if (written < 0 && (errno == EAGAIN || errno == EWOULDBLOCK || errno == EINTR))
+        written = 0;
+    connection->write_blocked = (size_t)written < len;
+    return written;
+}
+
 ssize_t connection_write(struct connection *connection, const uint8_t *data, size_t len, bool more)
 {
     ssize_t written;
-    if (connection->ssl != NULL) {
+    if (connection->ssl == NULL)
+        written = write_plain(connection, data, len, more);
+    else if (len > SSL3_RT_MAX_PLAIN_LENGTH)
+        written = write_much(connection, slice_of(data, len), more);
+    else
         written = write_tls(connection, data, len, more);
-    } else {
-        written = send(connection->watch.fd, data, len,
-                       MSG_NOSIGNAL | MSG_DONTWAIT | (more ? MSG_MORE : 0));
-        if (written < 0 && (errno == EAGAIN || errno == EWOULDBLOCK || errno == EINTR))
-            written = 0;
-    }
     if (written < 0) {
         connection_close(connection);
         return -1;
@@ -342,8 +367,22 @@ ssize_t connection_write(struct connection *connection, const uint8_t *data, siz
         count(&connection->io->stats.bytes_out, (uint64_t)written);
         connection->since_us = loop_now_us(connection->io->loop);
     }
-    connection->write_blocked = (size_t)written < len && (written == 0 || connection->ssl == NULL);
     return written;
+}
+
+/* What TLS has kept back goes first. Is the way free for more? */
+static bool send_rest(struct connection *connection)
+{
+    bool progress = false;
+    int sent = connection->ssl == NULL ? 1 : tls_send_rest(connection->ssl, &progress);
+    if (sent < 0) {
+        connection_close(connection);
+        return false;
+    }
+    if (progress)
+        connection->since_us = loop_now_us(connection->io->loop);
+    connection->write_blocked = sent == 0;
+    return sent == 1;
 }
 
 /* --- in --- */
@@ -607,10 +646,10 @@ static void on_ready(struct loop_watch *watch, uint32_t events)
     }
     if ((events & EPOLLOUT) != 0) {
         connection->write_blocked = false;
-        if (connection->phase == PHASE_HTTP)
-            connection->protocol->flush(connection);
-        else if (connection->phase == PHASE_HANDSHAKE)
+        if (connection->phase == PHASE_HANDSHAKE)
             on_readable(connection);
+        else if (connection->phase == PHASE_HTTP && send_rest(connection))
+            connection->protocol->flush(connection);
     }
     if (reading && (events & (EPOLLIN | EPOLLHUP)) != 0 && connection->phase != PHASE_CLOSED)
         on_readable(connection);

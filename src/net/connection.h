@@ -254,6 +254,7 @@ struct io_thread {
     size_t exchange_count;          /* not spare */
     bool called_handler;            /* in this round */
     struct http_server_stats stats; /* written here, read from elsewhere: relaxed atomics */
+    struct tls_batch batch;
     uint8_t scratch[IO_SCRATCH];
 };
 
@@ -306,8 +307,9 @@ void connection_accept(struct io_thread *io, const struct listener *listener, in
                        struct slice address, int port, bool surplus);
 /* Offers the bytes that are kept to the protocol again. */
 void connection_process(struct connection *connection);
-/* Writes; returns bytes taken, 0: the socket is full (the protocol's flush will be called), -1: the
- * connection has been closed. */
+/* Writes; returns bytes taken, -1: the connection has been closed. With write_blocked the socket is
+ * full: nothing more may be written, and nothing be finished, before the protocol's flush is called.
+ */
 ssize_t connection_write(struct connection *connection, const uint8_t *data, size_t len, bool more);
 /* Registers for what is wanted now and sets the timer. Call after anything changed. */
 void connection_update(struct connection *connection);

@@ -46,7 +46,7 @@ static void flush(struct connection *connection)
         output_consume(&http2->out, (size_t)sent);
     }
     bool over =
-        output_left(&http2->out) == 0 &&
+        output_left(&http2->out) == 0 && !connection->write_blocked &&
         (http2->failed ||
          (nghttp2_session_want_read(http2->session) == 0 &&
           nghttp2_session_want_write(http2->session) == 0) ||

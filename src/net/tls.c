@@ -16,7 +16,6 @@
 #include <pthread.h>
 #include <errno.h>
 #include <stdlib.h>
-#include <sys/socket.h>
 
 enum {
     TICKET_NAME_SIZE = 16, /* RFC 5077 section 4 */
@@ -498,91 +497,6 @@ int tls_client_session(struct tls_client *client, const char *host, struct err *
     SSL_set_connect_state(ssl);
     *ret = ssl;
     return 0;
-}
-
-/* --- sockets --- */
-
-/* A session's socket. */
-struct socket_end {
-    int fd;
-    bool more;
-};
-
-static int socket_write(BIO *bio, const char *data, size_t len, size_t *ret_written)
-{
-    BIO_clear_retry_flags(bio);
-    const struct socket_end *end = BIO_get_data(bio);
-    ssize_t written = send(end->fd, data, len, MSG_NOSIGNAL | (end->more ? MSG_MORE : 0));
-    if (written < 0 && (errno == EAGAIN || errno == EINTR))
-        BIO_set_retry_write(bio);
-    *ret_written = written < 0 ? 0 : (size_t)written;
-    return written > 0;
-}
-
-static int socket_read(BIO *bio, char *to, size_t size, size_t *ret_read)
-{
-    BIO_clear_retry_flags(bio);
-    const struct socket_end *end = BIO_get_data(bio);
-    ssize_t got = recv(end->fd, to, size, 0);
-    if (got < 0 && (errno == EAGAIN || errno == EINTR))
-        BIO_set_retry_read(bio);
-    else if (got == 0)
-        BIO_set_flags(bio, BIO_FLAGS_IN_EOF);
-    *ret_read = got < 0 ? 0 : (size_t)got;
-    return got > 0;
-}
-
-static long socket_control(BIO *bio, int command, long number, void *pointer)
-{
-    (void)number;
-    (void)pointer;
-    if (command == BIO_CTRL_EOF)
-        return BIO_test_flags(bio, BIO_FLAGS_IN_EOF) != 0;
-    return command == BIO_CTRL_FLUSH ? 1 : 0;
-}
-
-static int socket_free(BIO *bio)
-{
-    free(BIO_get_data(bio));
-    return 1;
-}
-
-static BIO_METHOD *socket_method;
-static pthread_once_t method_once = PTHREAD_ONCE_INIT;
-
-static void make_method(void)
-{
-    BIO_METHOD *method = BIO_meth_new(BIO_get_new_index() | BIO_TYPE_SOURCE_SINK, "mse socket");
-    if (method == NULL || BIO_meth_set_write_ex(method, socket_write) != 1 ||
-        BIO_meth_set_read_ex(method, socket_read) != 1 ||
-        BIO_meth_set_ctrl(method, socket_control) != 1 ||
-        BIO_meth_set_destroy(method, socket_free) != 1)
-        return;
-    socket_method = method;
-}
-
-int tls_attach(SSL *ssl, int fd, struct err *err)
-{
-    (void)pthread_once(&method_once, make_method);
-    struct socket_end *end = mem_alloc(sizeof(*end), err);
-    if (end == NULL)
-        return -1;
-    BIO *bio = socket_method == NULL ? NULL : BIO_new(socket_method);
-    if (bio == NULL) {
-        free(end);
-        return FAIL_OPENSSL(err, "cannot tie TLS to a socket");
-    }
-    end->fd = fd;
-    BIO_set_data(bio, end);
-    BIO_set_init(bio, 1);
-    SSL_set_bio(ssl, bio, bio);
-    return 0;
-}
-
-void tls_set_more(SSL *ssl, bool more)
-{
-    struct socket_end *end = BIO_get_data(SSL_get_wbio(ssl));
-    end->more = more;
 }
 
 /* --- both --- */

@@ -84,6 +84,19 @@ int tls_attach(SSL *ssl, int fd, struct err *err) MUST_USE;
  * given until they come, for a fifth of a second at most. */
 void tls_set_more(SSL *ssl, bool more);
 
+/* Where the records of one write are collected; one for each thread is enough. */
+enum { TLS_BATCH_RECORDS = 8 };
+struct tls_batch {
+    size_t len;
+    uint8_t data[(TLS_BATCH_RECORDS + 1) * SSL3_RT_MAX_PACKET_SIZE];
+};
+/* For an attached session with SSL_MODE_ENABLE_PARTIAL_WRITE: SSL_write of up to TLS_BATCH_RECORDS
+ * records, which go to the socket together. 1: they did; 0: the session keeps what the socket did
+ * not take, and nothing more may be written before tls_send_rest says 1; -1: broken. */
+int tls_write_records(SSL *ssl, struct tls_batch *batch, struct slice bytes, size_t *ret_written);
+/* Sends what was kept: 1: all of it, 0: the socket is full, -1: broken. Did it take any? */
+int tls_send_rest(SSL *ssl, bool *ret_progress);
+
 /* RFC 9266 tls-exporter: the same 32 bytes at both ends of one connection, and of no other. Only
  * after the handshake, on the thread that uses the SSL; TLS 1.2 needs the extended master secret.
  * Errors: CRYPTO. */
