@@ -63,6 +63,8 @@ struct http_exchange {
     /* --- I/O thread --- */
     struct http_exchange *next; /* in its connection, or among the spare ones */
     struct output sending;      /* taken from `out`, on its way to the socket */
+    struct http_loan *lent;     /* goes out behind `sending`; NULL: nothing */
+    size_t lent_sent;           /* bytes of it */
     int64_t started_us;
     int64_t begun_us;      /* atomic: when the handler began, 0: it has not */
     int64_t body_received; /* bytes of body, decoded */
@@ -98,6 +100,7 @@ struct http_exchange {
     bool close_after;
     bool queued_high; /* somebody wrote past HTTP_WRITE_HIGH and is to be told */
     struct output out;
+    struct http_loan *loan; /* goes out behind `out`, as the last of the body; NULL: nothing */
     size_t sending_left;    /* of `sending`, for who counts what is queued */
     struct output fields;   /* HTTP/2: header fields on their way in or out */
     struct output trailers; /* HTTP/2: trailer fields on their way out */
@@ -308,7 +311,8 @@ void connection_accept(struct io_thread *io, const struct listener *listener, in
 /* Offers the bytes that are kept to the protocol again. */
 void connection_process(struct connection *connection);
 /* Writes; returns bytes taken, -1: the connection has been closed. With write_blocked the socket is
- * full: nothing more may be written, and nothing be finished, before the protocol's flush is called.
+ * full: nothing more may be written, and nothing be finished, before the protocol's flush is
+ * called.
  */
 ssize_t connection_write(struct connection *connection, const uint8_t *data, size_t len, bool more);
 /* Registers for what is wanted now and sets the timer. Call after anything changed. */
@@ -371,16 +375,18 @@ void exchange_gone(struct http_exchange *exchange);
 void exchange_done(struct http_exchange *exchange);
 /* The shared part at one moment. */
 struct exchange_view {
-    bool ended; /* nothing will come behind what is in `sending` */
+    bool ended; /* nothing will come behind what is being sent */
     bool aborted;
     bool close_after;
     bool upgraded;
     bool body_paused;
-    bool more; /* there is something behind what is in `sending` */
+    bool more; /* there is something behind what is being sent */
 };
-/* Moves what is in `out` to `sending` when that is empty. */
+/* Takes what comes next where all that was being sent is out: what is in `out`, then the loan. */
 struct exchange_view exchange_take(struct http_exchange *exchange);
-/* `sent` bytes of `sending` are written. */
+/* What is being sent; empty: nothing. */
+struct slice exchange_sending(const struct http_exchange *exchange);
+/* So many bytes of that are written. */
 void exchange_sent(struct http_exchange *exchange, size_t sent);
 /* Frees or keeps for the next request; the handler has released it and nothing is linked. */
 void exchange_recycle(struct http_exchange *exchange);
@@ -394,6 +400,18 @@ bool exchange_is_released(struct http_exchange *exchange);
 bool exchange_is_upgraded(struct http_exchange *exchange);
 /* Upgraded, and the handler has not ended it. */
 bool exchange_is_tunnel(struct http_exchange *exchange);
+
+/* --- exchange_loan.c --- */
+
+/* Under the lock, the response being started: what of the loan goes with the head, copied. */
+struct slice exchange_copied_of_loan(const struct http_exchange *exchange,
+                                     const struct http_loan *loan);
+/* Under the lock: the rest of it goes out behind that. false: there is none, nothing is lent. */
+bool exchange_lend(struct http_exchange *exchange, struct http_loan *loan, size_t copied);
+/* Of the loan that is being sent, so many bytes are written; with the last it ends. */
+void exchange_lent_sent(struct http_exchange *exchange, size_t sent);
+/* No more of a loan will be sent, if there is one. */
+void exchange_end_loan(struct http_exchange *exchange);
 
 /* --- exchange_body.c --- */
 

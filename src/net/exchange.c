@@ -270,6 +270,7 @@ void exchange_gone(struct http_exchange *exchange)
     if (exchange->handed)
         observe_gone(exchange);
     exchange->want_body = false;
+    exchange_end_loan(exchange);
     if (!told && exchange->handed && server->handler->aborted != NULL) {
         exchange->io->called_handler = true;
         server->handler->aborted(server->context, exchange);
@@ -285,20 +286,23 @@ void exchange_done(struct http_exchange *exchange)
 struct exchange_view exchange_take(struct http_exchange *exchange)
 {
     (void)pthread_mutex_lock(&exchange->lock);
-    if (output_left(&exchange->sending) == 0) {
+    if (output_left(&exchange->sending) == 0 && exchange->lent == NULL) {
         struct output empty = exchange->sending;
         exchange->sending = exchange->out;
         exchange->out = empty;
         exchange->out.pos = exchange->out.len = 0;
         exchange->sending_left = output_left(&exchange->sending);
+        if (exchange->sending_left == 0)
+            exchange->lent = STEAL(exchange->loan);
     }
+    bool more = output_left(&exchange->out) > 0 || exchange->loan != NULL;
     struct exchange_view view = {
-        .ended = exchange->stage == RESPONSE_ENDED && output_left(&exchange->out) == 0,
+        .ended = exchange->stage == RESPONSE_ENDED && !more,
         .aborted = exchange->aborted,
         .close_after = exchange->close_after,
         .upgraded = exchange->upgraded,
         .body_paused = exchange->body_paused,
-        .more = output_left(&exchange->out) > 0,
+        .more = more,
     };
     if (exchange->stage == RESPONSE_ENDED && exchange->body_paused) {
         /* What is left of the body is of no use to anybody. */
@@ -312,6 +316,10 @@ struct exchange_view exchange_take(struct http_exchange *exchange)
 void exchange_sent(struct http_exchange *exchange, size_t sent)
 {
     const struct http_server *server = exchange->io->server;
+    if (output_left(&exchange->sending) == 0) {
+        exchange_lent_sent(exchange, sent); /* the end of the response: nobody waits for room */
+        return;
+    }
     output_consume(&exchange->sending, sent);
     (void)pthread_mutex_lock(&exchange->lock);
     exchange->sending_left -= sent;
@@ -512,6 +520,34 @@ int http_respond(struct http_exchange *exchange, int status, const struct http_h
         result = end(exchange, NULL, 0, err);
     (void)pthread_mutex_unlock(&exchange->lock);
     exchange_post(exchange);
+    return result;
+}
+
+int http_respond_lent(struct http_exchange *exchange, int status, const struct http_header *headers,
+                      size_t header_count, struct http_loan *body, struct err *err)
+{
+    struct response_head head = {.status = status,
+                                 .headers = headers,
+                                 .header_count = header_count,
+                                 .content_length = (int64_t)body->bytes.len};
+    bool lent = false;
+    int result = response_check(&head, err);
+    (void)pthread_mutex_lock(&exchange->lock);
+    if (result == 0)
+        result = start(exchange, &head, err);
+    if (result == 0) {
+        struct slice copied = exchange_copied_of_loan(exchange, body);
+        result = write_body(exchange, copied, NULL, err);
+        exchange->left = 0; /* what is left is lent */
+        if (result == 0)
+            result = end(exchange, NULL, 0, err);
+        if (result == 0)
+            lent = exchange_lend(exchange, body, copied.len);
+    }
+    (void)pthread_mutex_unlock(&exchange->lock);
+    exchange_post(exchange);
+    if (!lent)
+        body->end(body);
     return result;
 }
 

@@ -95,6 +95,17 @@ int http_body_read_wait(struct http_exchange *exchange, void *to, size_t size, s
  * For HEAD, 204 and 304 the body is not sent. */
 int http_respond(struct http_exchange *exchange, int status, const struct http_header *headers,
                  size_t header_count, struct slice body, struct err *err) MUST_USE;
+/* Bytes that somebody lends to the server instead of having them copied. They stay as they are
+ * until `end` is called: once, on any thread, also the lender's own within the call. It must not
+ * block. */
+struct http_loan {
+    struct slice bytes;
+    void (*end)(struct http_loan *loan);
+};
+/* http_respond with a lent body. The loan ends when its bytes are sent or never will be, and when
+ * this fails. */
+int http_respond_lent(struct http_exchange *exchange, int status, const struct http_header *headers,
+                      size_t header_count, struct http_loan *body, struct err *err) MUST_USE;
 /* In parts. content_length -1: chunked (HTTP/1.0: until close). reason NULL: the usual one. The
  * head goes out with the first bytes of the body. Status 101 (HTTP/1.1, a request with Upgrade)
  * and 2xx (HTTP/2, an extended CONNECT) go out at once, and from then on http_body_read and

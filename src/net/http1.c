@@ -479,14 +479,14 @@ static enum sending send_response(struct connection *connection, struct http_exc
 {
     for (;;) {
         *ret = exchange_take(exchange);
-        struct output *sending = &exchange->sending;
-        if (output_left(sending) == 0)
+        struct slice sending = exchange_sending(exchange);
+        if (sending.len == 0)
             return SENT_ALL;
-        while (output_left(sending) > 0) {
-            /* The end of TLS, and the connection's, leave with the last bytes. */
-            bool last = connection->ssl != NULL && ret->ended && ret->close_after;
-            ssize_t sent = connection_write(connection, sending->data + sending->pos,
-                                            output_left(sending), last);
+        /* The end of TLS, and the connection's, leave with the last bytes. */
+        bool last = connection->ssl != NULL && ret->ended && ret->close_after;
+        for (; sending.len > 0; sending = exchange_sending(exchange)) {
+            ssize_t sent =
+                connection_write(connection, sending.data, sending.len, last || ret->more);
             if (sent < 0)
                 return SENT_CLOSED;
             if (sent > 0)

@@ -334,7 +334,7 @@ static int on_stream_close(nghttp2_session *session, int32_t stream_id, uint32_t
     if (exchange == NULL)
         return 0;
     struct exchange_view view = exchange_take(exchange);
-    bool done = view.ended && output_left(&exchange->sending) == 0;
+    bool done = view.ended && exchange_sending(exchange).len == 0;
     exchange->owing = false;
     if (exchange->owed > 0)
         (void)nghttp2_session_consume_connection(session, exchange->owed);

@@ -139,15 +139,15 @@ static ssize_t read_response(nghttp2_session *session, int32_t stream_id, uint8_
     (void)data;
     struct http_exchange *exchange = source->ptr;
     struct exchange_view view = exchange_take(exchange);
-    struct output *sending = &exchange->sending;
-    size_t len = output_left(sending) < size ? output_left(sending) : size;
+    struct slice sending = exchange_sending(exchange);
+    size_t len = sending.len < size ? sending.len : size;
     if (len > 0) {
-        memcpy(to, sending->data + sending->pos, len);
+        memcpy(to, sending.data, len);
         exchange_sent(exchange, len);
     }
-    bool waits = view.more || output_left(sending) > 0;
+    bool waits = view.more || sending.len > len;
     exchange->waiting_us = waits ? loop_now_us(exchange->io->loop) : 0;
-    bool last = view.ended && output_left(sending) == 0 && http2_may_end(exchange);
+    bool last = view.ended && sending.len == len && http2_may_end(exchange);
     if (!last)
         return len == 0 ? NGHTTP2_ERR_DEFERRED : (ssize_t)len;
     *flags |= NGHTTP2_DATA_FLAG_EOF;
@@ -166,7 +166,7 @@ static int submit(struct http2 *http2, struct http_exchange *exchange)
     struct output packed = exchange->fields;
     exchange->fields = (struct output){0};
     bool empty = exchange->stage == RESPONSE_ENDED && output_left(&exchange->out) == 0 &&
-                 http2_may_end(exchange);
+                 exchange->loan == NULL && http2_may_end(exchange);
     (void)pthread_mutex_unlock(&exchange->lock);
     nghttp2_data_provider provider = {.source.ptr = exchange, .read_callback = read_response};
     size_t count = unpack_fields(&packed, fields);
@@ -192,7 +192,7 @@ static struct changes take_changes(struct http_exchange *exchange)
         .started = exchange->stage == RESPONSE_ENDED ||
                    (exchange->stage == RESPONSE_STARTED &&
                     (output_left(&exchange->out) > 0 || exchange->upgraded)),
-        .waiting = output_left(&exchange->out) > 0,
+        .waiting = output_left(&exchange->out) > 0 || exchange->loan != NULL,
         .continue_due = exchange->continue_due,
         .aborted = exchange->aborted,
         .consumed = exchange->unconsumed,

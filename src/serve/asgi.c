@@ -133,11 +133,21 @@ static const struct http_handler handler = {
     .aborted = on_aborted,
 };
 
+static void asgi_returned(struct serve *serve)
+{
+    struct asgi *asgi = serve->asgi;
+    pthread_mutex_lock(&asgi->lock);
+    asgi->returned = true;
+    if (!serve->rounds)
+        signal_locked(asgi);
+    pthread_mutex_unlock(&asgi->lock);
+}
+
 static void asgi_round_end(struct serve *serve)
 {
     struct asgi *asgi = serve->asgi;
     pthread_mutex_lock(&asgi->lock);
-    if (asgi->first != NULL)
+    if (asgi->first != NULL || asgi->returned)
         signal_locked(asgi);
     pthread_mutex_unlock(&asgi->lock);
 }
@@ -322,9 +332,11 @@ static PyObject *on_wake(PyObject *capsule, PyObject *nothing)
     (void)!read(asgi->wake_fd, &count, sizeof(count));
     pthread_mutex_lock(&asgi->lock);
     asgi->signalled = false;
+    asgi->returned = false;
     bool stop = asgi->stop_loop;
     asgi->stop_loop = false;
     pthread_mutex_unlock(&asgi->lock);
+    lend_drop_returned(asgi->serve);
     unsigned events = 0;
     struct asgi_request *request = take_event(asgi, &events);
     while (request != NULL) {
@@ -584,6 +596,7 @@ const struct app_protocol asgi_protocol = {
     .start = asgi_start,
     .drain = asgi_drain,
     .round_end = asgi_round_end,
+    .returned = asgi_returned,
     .finish = asgi_finish,
     .free = asgi_free,
     .stats = asgi_stats,

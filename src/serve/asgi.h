@@ -106,6 +106,7 @@ struct asgi {
     pthread_cond_t changed;
     struct asgi_request *first; /* events; under lock */
     struct asgi_request *last;
+    bool returned;  /* lent bodies have come back; under lock */
     bool signalled; /* the eventfd is readable, or about to be; under lock */
     bool refusing;  /* a stop has begun; under lock */
     bool stop_loop; /* the loop is to end; under lock */

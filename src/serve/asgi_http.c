@@ -102,7 +102,8 @@ static PyObject *start_response(struct asgi_channel *channel, PyObject *message)
     return asgi_done();
 }
 
-static int respond_whole(struct asgi_channel *channel, struct slice body)
+/* `object`: the bytes object that has the body, or NULL. */
+static int respond_whole(struct asgi_channel *channel, struct slice body, PyObject *object)
 {
     struct asgi_head *head = &channel->head;
     int64_t length = head->fields.content_length;
@@ -119,8 +120,12 @@ static int respond_whole(struct asgi_channel *channel, struct slice body)
             channel->gone = true;
         return 0;
     }
-    if (http_respond(exchange, head->status, head->fields.items, head->fields.count, body, NULL) <
-        0)
+    int status =
+        object != NULL && body.len > SERVE_BIG_BYTES
+            ? lend_body(channel->asgi->serve, exchange, head->status, &head->fields, object)
+            : http_respond(exchange, head->status, head->fields.items, head->fields.count, body,
+                           NULL);
+    if (status < 0)
         channel->gone = true;
     return 0;
 }
@@ -184,13 +189,14 @@ static PyObject *send_part(struct asgi_channel *channel, struct slice body, bool
     return channel->high ? asgi_wait(channel, drained) : asgi_done();
 }
 
-static PyObject *send_body(struct asgi_channel *channel, struct slice body, bool more)
+static PyObject *send_body(struct asgi_channel *channel, struct slice body, PyObject *object,
+                           bool more)
 {
     if (channel->gone)
         return client_gone(channel);
     if (more || channel->head_sent || channel->trailing)
         return send_part(channel, body, more);
-    if (respond_whole(channel, body) < 0)
+    if (respond_whole(channel, body, object) < 0)
         return NULL;
     complete(channel);
     return channel->gone ? client_gone(channel) : asgi_done();
@@ -216,14 +222,14 @@ static PyObject *response_body(struct asgi_channel *channel, PyObject *message)
     if (!may_send_body(channel))
         return NULL;
     if (body == NULL || body == Py_None)
-        return send_body(channel, slice_of(NULL, 0), has_more);
+        return send_body(channel, slice_of(NULL, 0), NULL, has_more);
     if (PyBytes_CheckExact(body))
         return send_body(channel, slice_of(PyBytes_AS_STRING(body), (size_t)PyBytes_GET_SIZE(body)),
-                         has_more);
+                         body, has_more);
     Py_buffer view;
     if (PyObject_GetBuffer(body, &view, PyBUF_SIMPLE) < 0)
         return NULL;
-    PyObject *result = send_body(channel, slice_of(view.buf, (size_t)view.len), has_more);
+    PyObject *result = send_body(channel, slice_of(view.buf, (size_t)view.len), NULL, has_more);
     PyBuffer_Release(&view);
     return result;
 }

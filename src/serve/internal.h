@@ -13,7 +13,8 @@
 #include "serve/serve.h"
 #include "serve/workers.h"
 
-/* Body bytes above which the GIL is given back while they are copied or sent. */
+/* Body bytes above which nothing is copied with the GIL held: they are lent, or it is given back.
+ */
 enum { SERVE_BIG_BYTES = 32 * 1024 };
 
 DEFINE_CLEANUP(object_release, PyObject *, Py_XDECREF)
@@ -31,6 +32,9 @@ struct app_protocol {
     int (*drain)(struct serve *serve, int64_t timeout_ms, struct err *err);
     /* [I/O thread] The server has handed over what one round brought. */
     void (*round_end)(struct serve *serve);
+    /* [any thread] A lent body has come back: lend_drop_returned is due on a thread with the GIL,
+     * at the end of this round or soon. */
+    void (*returned)(struct serve *serve);
     /* [I/O thread] See serve_rest_us; NULL: never. */
     int64_t (*rest_us)(struct serve *serve);
     /* With the GIL held, after the threads have ended: gives up all Python objects. */
@@ -44,6 +48,7 @@ extern const struct app_protocol wsgi_protocol;
 extern const struct app_protocol asgi_protocol;
 
 struct asgi;
+struct lent;
 
 struct serve {
     const struct app_protocol *protocol;
@@ -57,6 +62,9 @@ struct serve {
     bool stopped;               /* all our threads have ended; set by drain */
     size_t held;                /* atomic; WSGI: requests that wait for their bodies */
     size_t held_limit;
+    struct lent *returned; /* atomic: lent bodies that the server is done with */
+    struct work sweep;     /* WSGI: the work of dropping those */
+    bool sweeping;         /* atomic: it is queued */
 };
 
 /* --- interpreter.c --- */
@@ -122,6 +130,15 @@ bool fields_add_own(struct fields *fields, struct slice name, struct slice value
 bool is_hop_by_hop(struct slice name);
 /* The bytes of a str that holds Latin-1 only. False with TypeError or ValueError set. */
 bool latin1_slice(PyObject *text, const char *what, struct slice *ret);
+
+/* --- lend.c --- */
+
+/* http_respond with a bytes object that is lent to the server, and kept for as long as that takes.
+ * With the GIL held; the object must be of the very type bytes, which nothing can change. */
+int lend_body(struct serve *serve, struct http_exchange *exchange, int status,
+              const struct fields *fields, PyObject *bytes);
+/* Drops the references to what has come back. With the GIL held; cheap where nothing has. */
+void lend_drop_returned(struct serve *serve);
 
 /* --- names.c --- */
 
@@ -207,6 +224,8 @@ void start_response_detach(struct start_response *response);
  * (broken is set); -1 with a Python exception: the app broke a rule. Give the GIL back where it
  * may take long. */
 int response_whole(struct start_response *response, struct slice body);
+/* response_whole with what is in a bytes object. */
+int response_whole_object(struct start_response *response, PyObject *body);
 int response_part(struct start_response *response, struct slice body);
 int response_file(struct start_response *response, int fd, int64_t offset, int64_t length);
 /* All parts are there. */

@@ -48,6 +48,7 @@ static void end_interpreter(struct serve *serve)
 {
     if (serve->protocol != NULL)
         serve->protocol->finish(serve);
+    lend_drop_returned(serve);
     Py_CLEAR(serve->app);
     (void)Py_FinalizeEx(); /* what it reports it has printed */
     if (serve->protocol != NULL)

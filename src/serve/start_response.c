@@ -324,17 +324,23 @@ int response_part(struct start_response *self, struct slice body)
     return 0;
 }
 
-static int respond_big(struct start_response *self, struct slice body)
+/* `object`: the bytes object that has the body, or NULL. */
+static int respond(struct start_response *self, struct slice body, PyObject *object)
 {
+    struct http_exchange *exchange = self->request->exchange;
+    const struct fields *fields = &self->fields;
+    if (body.len > SERVE_BIG_BYTES && object != NULL && PyBytes_CheckExact(object))
+        return lend_body(self->request->serve, exchange, self->status_code, fields, object);
+    if (body.len <= SERVE_BIG_BYTES)
+        return http_respond(exchange, self->status_code, fields->items, fields->count, body, NULL);
     int status;
     Py_BEGIN_ALLOW_THREADS;
-    status = http_respond(self->request->exchange, self->status_code, self->fields.items,
-                          self->fields.count, body, NULL);
+    status = http_respond(exchange, self->status_code, fields->items, fields->count, body, NULL);
     Py_END_ALLOW_THREADS;
     return status;
 }
 
-int response_whole(struct start_response *self, struct slice body)
+static int send_whole(struct start_response *self, struct slice body, PyObject *object)
 {
     if (check_started(self) < 0)
         return -1;
@@ -346,12 +352,19 @@ int response_whole(struct start_response *self, struct slice body)
     self->head_sent = true;
     self->complete = true;
     self->sent = (int64_t)body.len;
-    if (body.len > SERVE_BIG_BYTES)
-        note_result(self, respond_big(self, body));
-    else
-        note_result(self, http_respond(self->request->exchange, self->status_code,
-                                       self->fields.items, self->fields.count, body, NULL));
+    note_result(self, respond(self, body, object));
     return 0;
+}
+
+int response_whole(struct start_response *self, struct slice body)
+{
+    return send_whole(self, body, NULL);
+}
+
+int response_whole_object(struct start_response *self, PyObject *body)
+{
+    struct slice bytes = slice_of(PyBytes_AS_STRING(body), (size_t)PyBytes_GET_SIZE(body));
+    return send_whole(self, bytes, body);
 }
 
 int response_file(struct start_response *self, int fd, int64_t offset, int64_t length)

@@ -152,10 +152,10 @@ static void lead_locked(struct workers *workers, struct worker *self)
         pthread_mutex_unlock(&workers->lock);
         if (wake != NULL)
             (void)pthread_cond_signal(&wake->called);
-        workers->ops->run(workers->context, work);
+        bool counts = workers->ops->run(workers->context, work);
         pthread_mutex_lock(&workers->lock);
         workers->running--;
-        workers->served++;
+        workers->served += counts;
     }
 }
 

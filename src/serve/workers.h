@@ -30,8 +30,9 @@ struct work_ops {
     /* Take and give back the big lock. */
     void (*enter)(void *context, void *thread);
     void (*leave)(void *context, void *thread);
-    /* Runs one work with the lock held; may give it back and take it again meanwhile. */
-    void (*run)(void *context, struct work *work);
+    /* Runs one work with the lock held; may give it back and take it again meanwhile. Is it one
+     * that `served` counts? */
+    bool (*run)(void *context, struct work *work);
     /* Is the big lock free at this moment? A hint; must not block. */
     bool (*is_free)(void *context);
 };

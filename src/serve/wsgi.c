@@ -54,7 +54,9 @@ static int send_items(struct start_response *response, PyObject *const *items, P
             return -1;
         total += bytes.len;
     }
-    if (count <= 1)
+    if (count == 1)
+        return response_whole_object(response, items[0]);
+    if (count == 0)
         return response_whole(response, bytes);
     if (total <= JOIN_MAX_BYTES)
         return send_joined(response, items, count);
@@ -90,7 +92,7 @@ static int send_iterated(struct start_response *response, PyObject *result)
         if (response->complete)
             continue; /* more than Content-Length: ends in nothing */
         if (is_whole(response, bytes)) {
-            if (response_whole(response, bytes) < 0)
+            if (response_whole_object(response, item) < 0)
                 return -1;
         } else if (response_part(response, bytes) < 0) {
             return -1;
@@ -261,19 +263,26 @@ static void gil_leave(void *context, void *thread)
     (void)PyEval_SaveThread();
 }
 
-static void run_work(void *context, struct work *work)
+static bool run_work(void *context, struct work *work)
 {
     struct serve *serve = context;
+    if (work == &serve->sweep) {
+        (void)__atomic_exchange_n(&serve->sweeping, false, __ATOMIC_ACQ_REL);
+        lend_drop_returned(serve);
+        return false;
+    }
     struct serve_request *request =
         (struct serve_request *)((char *)work - offsetof(struct serve_request, work));
     /* A client that resets what it has sent must not keep the threads busy (CVE-2023-44487). */
     if (!http_is_gone(request->exchange))
         run_request(serve, request);
     serve_request_drop(request);
+    lend_drop_returned(serve);
     if (workers_queued(serve->workers) < REST_UNTIL) {
         loop_release_wakeups();
         loop_hold_wakeups();
     }
+    return true;
 }
 
 /* CPython 3.11 keeps the thread that has the GIL in one place, which may be read at any time.
@@ -400,6 +409,18 @@ static int wsgi_drain(struct serve *serve, int64_t timeout_ms, struct err *err)
     return 0;
 }
 
+/* Where the queue is full or a stop has begun, those who run what is in it see to what came back,
+ * or the end does. */
+static void wsgi_returned(struct serve *serve)
+{
+    if (__atomic_exchange_n(&serve->sweeping, true, __ATOMIC_ACQ_REL))
+        return;
+    bool queued = serve->rounds ? workers_submit_quietly(serve->workers, &serve->sweep)
+                                : workers_submit(serve->workers, &serve->sweep);
+    if (!queued)
+        __atomic_store_n(&serve->sweeping, false, __ATOMIC_RELEASE);
+}
+
 static void wsgi_round_end(struct serve *serve)
 {
     workers_wake(serve->workers);
@@ -438,6 +459,7 @@ const struct app_protocol wsgi_protocol = {
     .start = wsgi_start,
     .drain = wsgi_drain,
     .round_end = wsgi_round_end,
+    .returned = wsgi_returned,
     .rest_us = wsgi_rest_us,
     .finish = wsgi_finish,
     .free = wsgi_free,

@@ -13,6 +13,18 @@ async def token(scope, receive, send):
     await respond(send, scope["query_string"].decode())
 
 
+LENT = bytes(32 << 20)  # more than the kernel takes
+
+
+async def lent(scope, receive, send):
+    await send({"type": "http.response.start", "status": 200})
+    await send({"type": "http.response.body", "body": LENT})
+
+
+async def lent_count(scope, receive, send):
+    await respond(send, sys.getrefcount(LENT))
+
+
 async def sleep(scope, receive, send):
     await asyncio.sleep(float(scope["query_string"]))
     await respond(send, "slept")

@@ -97,6 +97,17 @@ def big(environ, start_response):
     return respond(start_response, b"b" * int(environ["QUERY_STRING"]))
 
 
+LENT = bytes(32 << 20)  # more than the kernel takes
+
+
+def lent(environ, start_response):
+    return respond(start_response, LENT)
+
+
+def lent_count(environ, start_response):
+    return respond(start_response, str(sys.getrefcount(LENT)).encode())
+
+
 def file(environ, start_response):
     handle = open(environ["QUERY_STRING"], "rb")
     start_response("200 OK", [("Content-Length", str(os.fstat(handle.fileno()).st_size))])

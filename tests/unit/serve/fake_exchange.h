@@ -38,6 +38,7 @@ struct http_exchange {
     int64_t content_length; /* as announced; -1 chunked */
     bool started, ended, aborted, released, at_once;
     int parts;
+    int lent;  /* bodies that were not copied */
     int begun; /* times that the handler began with it */
 };
 
@@ -199,6 +200,15 @@ int http_respond(struct http_exchange *exchange, int status, const struct http_h
     if (slice_is_str(exchange->request.method, "HEAD"))
         return 0;
     return buf_bytes(&exchange->out, body, err);
+}
+
+int http_respond_lent(struct http_exchange *exchange, int status, const struct http_header *headers,
+                      size_t header_count, struct http_loan *body, struct err *err)
+{
+    int result = http_respond(exchange, status, headers, header_count, body->bytes, err);
+    exchange->lent++;
+    body->end(body);
+    return result;
 }
 
 int http_respond_start(struct http_exchange *exchange, int status, const char *reason,

@@ -30,6 +30,7 @@ struct job {
     sem_t *gives_up_until; /* gives the lock back and waits for this; NULL: quick */
     sem_t *says_started;
     sem_t *says_done;
+    bool uncounted;
 };
 
 static void *begin(void *context)
@@ -65,7 +66,7 @@ static bool is_free(void *context)
     return !__atomic_load_n(&((struct big_lock *)context)->taken, __ATOMIC_SEQ_CST);
 }
 
-static void run(void *context, struct work *work)
+static bool run(void *context, struct work *work)
 {
     struct big_lock *lock = context;
     struct job *job = (struct job *)work;
@@ -81,8 +82,10 @@ static void run(void *context, struct work *work)
         enter(context, NULL);
     }
     lock->done++;
+    bool counts = !job->uncounted;
     if (job->says_done != NULL)
         sem_post(job->says_done);
+    return counts;
 }
 
 static const struct work_ops ops = {begin, end, enter, leave, run, is_free};
