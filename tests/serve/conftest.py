@@ -18,6 +18,8 @@ ROOT = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__)
 BUILD = os.path.abspath(os.environ.get("MSE_BUILD", os.path.join(ROOT, "build")))
 PROGRAM = os.path.join(BUILD, "tests", "bench", "mse-serve-dev")
 APPS = os.path.join(os.path.dirname(os.path.abspath(__file__)), "apps")
+SOAK = os.path.join(BUILD, "tests", "soak", "mse-soak")
+SOAK_WAYS = ("tls", "http2", "plain")
 PATIENCE = 300  # seconds: what takes longer hangs, however loaded the machine is
 WANTED = ["starlette", "fastapi", "quart", "django", "uvloop", "websockets", "python-multipart",
           "h2", "wsproto", "httpx[http2]"]
@@ -31,6 +33,7 @@ class Server:
         if tls:
             command[1:1] = ["--tls", "--cert-file", self.cert]
         self.tls = tls
+        self.http2 = "--http2" in options
         self.process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=self.log)
         line = self.process.stdout.readline().decode()
         if not line.startswith("listening on "):
@@ -95,6 +98,16 @@ class Server:
             self.process.kill()
         self.process.wait()
         self.log.close()
+
+
+def soak_server(start, app, way, *options):
+    """What `start` makes of an app that mse-soak is to load in one of SOAK_WAYS."""
+    return start(app, *options, *(["--http2"] if way == "http2" else []), tls=way != "plain")
+
+
+def soak_command(server, *options):
+    command = [SOAK, "--port", str(server.port), *map(str, options)]
+    return command + ["--tls"] * server.tls + ["--http2"] * server.http2
 
 
 @pytest.fixture

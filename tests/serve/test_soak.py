@@ -1,6 +1,5 @@
 """The load of tests/soak for some seconds: every answer is checked to the last byte while a third of
 the connections are left amid something. The long run is `make soak`."""
-import os
 import re
 import signal
 import subprocess
@@ -8,16 +7,12 @@ import time
 
 import pytest
 
-from conftest import BUILD
-
-SOAK = os.path.join(BUILD, "tests", "soak", "mse-soak")
+from conftest import SOAK_WAYS, soak_command, soak_server
 
 
 def start(server, *options):
-    command = [SOAK, "--port", str(server.port), *map(str, options)]
-    if server.tls:
-        command.append("--tls")
-    return subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+    return subprocess.Popen(soak_command(server, *options), stdout=subprocess.PIPE,
+                            stderr=subprocess.PIPE, text=True)
 
 
 def finish(process):
@@ -33,10 +28,10 @@ def run(server, *options):
     return counters
 
 
-@pytest.mark.parametrize("tls", [False, True])
+@pytest.mark.parametrize("way", SOAK_WAYS)
 @pytest.mark.parametrize("kind", ["wsgi", "asgi"])
-def test_no_answer_is_lost_mixed_up_or_leaked(serve, kind, tls):
-    server = serve(f"soak_{kind}:app", tls=tls)
+def test_no_answer_is_lost_mixed_up_or_leaked(serve, kind, way):
+    server = soak_server(serve, f"soak_{kind}:app", way)
     run(server, "--requests", 8000, "--seed", 1, "--connections", 48, "--per-connection", 15)
     before = server.held()["blocks"]
     counters = run(server, "--requests", 8000, "--seed", 2, "--connections", 48,
@@ -49,21 +44,22 @@ def test_no_answer_is_lost_mixed_up_or_leaked(serve, kind, tls):
     assert server.text() == ""
 
 
+@pytest.mark.parametrize("way", ["plain", "http2"])
 @pytest.mark.parametrize("app", ["mixed", "head", "short", "late"])
-def test_the_load_notices_wrong_answers(serve, app):
-    server = serve(f"soak_wrong:{app}", "--threads", 2)
+def test_the_load_notices_wrong_answers(serve, app, way):
+    server = soak_server(serve, f"soak_wrong:{app}", way, "--threads", 2)
     status, counters, err = finish(start(server, "--requests", 3000, "--connections", 8, "--cuts", 0,
                                          "--patience", 500))
     assert status == 1 and counters["errors"] > 0 and "error: " in err
 
 
-@pytest.mark.parametrize("tls", [False, True])
+@pytest.mark.parametrize("way", SOAK_WAYS)
 @pytest.mark.parametrize("kind", ["wsgi", "asgi"])
-def test_a_stop_under_load_loses_nothing(serve, kind, tls):
+def test_a_stop_under_load_loses_nothing(serve, kind, way):
     """What the server has read is answered, and what it does not read it closes on: the requests
     that it counts are those that the clients have verified."""
     for seed in range(3):
-        server = serve(f"soak_{kind}:app", tls=tls)
+        server = soak_server(serve, f"soak_{kind}:app", way)
         load = start(server, "--seconds", 30, "--cuts", 0, "--until-stopped", "--seed", seed,
                      "--max-size", 100000)
         time.sleep(0.3 + seed / 5)  # amid the load: wherever it is

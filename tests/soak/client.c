@@ -18,17 +18,7 @@ enum { PIECE = 64 * 1024, DAWDLE_PIECE = 700, REST_MS = 40 };
 static void proceed(struct client *client);
 static void on_ready(struct loop_watch *watch, uint32_t events);
 
-static const struct request *first_under_way(const struct client *client)
-{
-    return &client->under_way[client->first];
-}
-
-static struct request *nth_under_way(struct client *client, unsigned n)
-{
-    return &client->under_way[(client->first + n) % PIPELINE_MAX];
-}
-
-static bool is_cut(const struct client *client)
+bool client_is_cut(const struct client *client)
 {
     return client->plan.ending >= CUT_CONNECT;
 }
@@ -45,6 +35,7 @@ static void disconnect(struct client *client)
         client->ssl = NULL;
         ERR_clear_error();
     }
+    client->dialogue->close(client);
     fd_close(client->watch.fd);
     client->watch.fd = -1;
     client->state = CLIENT_OFF;
@@ -52,18 +43,12 @@ static void disconnect(struct client *client)
     client_begin(client);
 }
 
-static void count_left_over(struct client *client)
-{
-    for (unsigned i = 0; i < client->count; i++)
-        *(i < client->counted ? &client->soak->cut : &client->soak->partial) += 1;
-}
-
 /* As the plan says, whatever is under way. */
 static void leave(struct client *client)
 {
-    count_left_over(client);
+    client->dialogue->give_up(client, false);
     client->soak->endings[client->plan.ending]++;
-    if (client->plan.reset && is_cut(client)) {
+    if (client->plan.reset && client_is_cut(client)) {
         struct linger reset = {.l_onoff = 1};
         (void)setsockopt(client->watch.fd, SOL_SOCKET, SO_LINGER, &reset, sizeof(reset));
     } else if (client->ssl != NULL && client->state == CLIENT_OPEN) {
@@ -72,12 +57,10 @@ static void leave(struct client *client)
     disconnect(client);
 }
 
-static void fail(struct client *client, const char *what)
+void client_fail(struct client *client, const char *what)
 {
     soak_error(client->soak, client, what);
-    client->counted -= client->counted > 0; /* that one is the error */
-    client->count -= client->count > 0;
-    count_left_over(client);
+    client->dialogue->give_up(client, true);
     disconnect(client);
 }
 
@@ -85,20 +68,13 @@ static void fail(struct client *client, const char *what)
 static void on_end(struct client *client)
 {
     struct soak *soak = client->soak;
-    bool begun = client->response.state != RESPONSE_LINE || client->response.line_len > 0;
-    bool may_end = client->leaving || client->ignored || soak->options.until_stopped;
-    if (client->count == 0 && may_end) {
-        soak->endings[client->plan.ending]++;
-        disconnect(client);
-    } else if (soak->options.until_stopped && !begun && !client->response.continued) {
-        soak->unread += client->counted;
-        client->counted = 0;
-        client->count = 0;
-        disconnect(client);
-    } else {
-        fail(client, begun ? "the connection ended amid an answer"
-                           : "the connection ended without an answer");
+    const char *wrong = client->dialogue->ended(client);
+    if (wrong != NULL) {
+        client_fail(client, wrong);
+        return;
     }
+    soak->endings[client->plan.ending]++;
+    disconnect(client);
 }
 
 /* --- out --- */
@@ -119,68 +95,20 @@ static ssize_t write_some(struct client *client, const uint8_t *data, size_t len
     return reason == SSL_ERROR_WANT_WRITE || reason == SSL_ERROR_WANT_READ ? 0 : -1;
 }
 
-/* How far may be sent now: up to a cut, or to a body that has to be asked for. */
-static uint64_t send_limit(struct client *client)
+bool client_wants_request(struct client *client)
 {
-    uint64_t limit = client->made_len;
-    bool last_made = client->made == client->plan.requests;
-    if (client->count == 0)
-        return limit;
-    const struct request *last = nth_under_way(client, client->count - 1);
-    if (last->expect && !client->response.continued)
-        limit = last->body_at;
-    if (client->plan.ending == CUT_HEAD && last_made)
-        return last->begins_at + client->plan.cut_at;
-    if (client->plan.ending == CUT_BODY && last_made)
-        return last->body_at + client->plan.cut_at;
-    return limit;
-}
-
-static void count_sent(struct client *client)
-{
-    while (client->counted < client->count &&
-           nth_under_way(client, client->counted)->ends_at <= client->sent) {
-        client->counted++;
-        client->soak->sent++;
-    }
-}
-
-static int make_requests(struct client *client)
-{
-    struct soak *soak = client->soak;
-    struct err err = ERR_INIT;
-    while (client->made < client->plan.requests && client->count < client->plan.depth &&
-           client->out.len < OUT_MAX / 2) {
-        if (soak->finishing && !is_cut(client)) {
-            client->plan.requests = client->made; /* enough: this one was the last */
-            client->plan.ending = END_IDLE;
-            return 0;
-        }
-        struct request *request = nth_under_way(client, client->count);
-        bool last = client->made + 1 == client->plan.requests;
-        if (plan_request(soak, &client->rng, client->count == 0, last, &client->plan, request,
-                         &client->out, &err) < 0) {
-            soak_error(soak, NULL, err.message);
-            return -1;
-        }
-        request->begins_at = client->made_len;
-        request->body_at += client->made_len;
-        client->made_len += request->ends_at;
-        request->ends_at = client->made_len;
-        client->made++;
-        client->count++;
-    }
-    return 0;
-}
-
-/* false: the client has gone. */
-static bool send_requests(struct client *client)
-{
-    if (make_requests(client) < 0) {
-        leave(client);
+    if (client->made >= client->plan.requests || client->count >= client->plan.depth ||
+        client->out.len >= OUT_MAX / 2)
         return false;
-    }
-    uint64_t limit = send_limit(client);
+    if (!client->soak->finishing || client_is_cut(client))
+        return true;
+    client->plan.requests = client->made; /* enough: that one was the last */
+    client->plan.ending = END_IDLE;
+    return false;
+}
+
+static void write_out(struct client *client, uint64_t limit)
+{
     while (client->out.len > 0 && client->sent < limit) {
         size_t len = client->out.len < PIECE ? client->out.len : PIECE;
         if (len > limit - client->sent)
@@ -190,15 +118,28 @@ static bool send_requests(struct client *client)
             /* The server may have answered and closed already: what it said comes first. */
             client->out.len = 0;
             client->write_blocked = false;
-            return true;
+            return;
         }
         buf_consume(&client->out, (size_t)sent);
         client->sent += (uint64_t)sent;
         client->write_blocked = sent == 0;
         if (sent == 0)
-            break;
+            return;
     }
-    count_sent(client);
+}
+
+/* false: the client has gone. */
+static bool send_requests(struct client *client)
+{
+    struct err err = ERR_INIT;
+    if (client->dialogue->speak(client, &err) < 0) {
+        soak_error(client->soak, NULL, err.message);
+        leave(client);
+        return false;
+    }
+    uint64_t limit = client->dialogue->send_limit(client);
+    write_out(client, limit);
+    client->dialogue->sent(client);
     bool last_made = client->made == client->plan.requests;
     bool at_cut = client->plan.ending >= CUT_HEAD && client->plan.ending <= CUT_WAITING;
     if (at_cut && last_made && client->sent >= limit && client->sent > 0) {
@@ -241,61 +182,16 @@ static ssize_t read_some(struct client *client, uint8_t *to, size_t size)
     return reason == SSL_ERROR_ZERO_RETURN ? 0 : -2;
 }
 
-static void take_answer(struct client *client)
+void client_count_verified(struct client *client, const struct request *request, size_t body,
+                           bool was_sent)
 {
     struct soak *soak = client->soak;
-    const struct request *request = first_under_way(client);
     soak->verified++;
     soak->kinds[request->kind]++;
-    soak->body_bytes += client->response.body;
-    client->leaving |= client->response.close;
-    client->ignored = request->kind == KIND_IGNORE;
+    soak->body_bytes += body;
     client->progress_us = loop_now_us(soak->loop);
-    client->first = (client->first + 1) % PIPELINE_MAX;
-    client->count--;
     /* An answer may be there before all of its request is sent: to a body that is not read. */
-    if (client->counted > 0)
-        client->counted--;
-    else
-        soak->sent++;
-}
-
-/* Closing without having been asked is for bodies that are not read, and for a server's end. */
-static bool may_close(const struct client *client, const struct request *request)
-{
-    return request->close || request->kind == KIND_IGNORE || client->shut ||
-           client->soak->options.until_stopped;
-}
-
-/* false: the client has gone. */
-static bool take_bytes(struct client *client, struct slice bytes)
-{
-    while (bytes.len > 0) {
-        if (client->count == 0) {
-            fail(client, "bytes that nobody asked for");
-            return false;
-        }
-        const char *wrong;
-        const struct request *request = first_under_way(client);
-        size_t used = response_feed(&client->response, request, bytes, &wrong);
-        if (wrong == NULL && client->response.close && !may_close(client, request))
-            wrong = "'Connection: close' without need";
-        if (wrong != NULL) {
-            fail(client, wrong);
-            return false;
-        }
-        bytes = slice_of(bytes.data + used, bytes.len - used);
-        if (client->response.state != RESPONSE_COMPLETE)
-            continue;
-        take_answer(client);
-        response_begin(&client->response);
-        if (client->leaving && client->count > 0 && !client->shut) {
-            /* Those behind a "Connection: close" were not read: RFC 9112 section 9.6. */
-            client->soak->unread += client->counted;
-            client->count = client->counted = 0;
-        }
-    }
-    return true;
+    soak->sent += !was_sent;
 }
 
 /* false: the client has gone. */
@@ -319,7 +215,7 @@ static bool receive(struct client *client)
             leave(client);
             return false;
         }
-        if (!take_bytes(client, slice_of(piece, (size_t)got)))
+        if (!client->dialogue->hear(client, slice_of(piece, (size_t)got)))
             return false;
         if (client->plan.dawdle && client->count > 0 && rng_percent(&client->rng, 2)) {
             client->resting = true;
@@ -343,18 +239,18 @@ static void update(struct client *client)
     bool write = client->state == CLIENT_CONNECTING || client->write_blocked;
     events |= write ? (uint32_t)EPOLLOUT : 0;
     if (loop_watch_change(client->soak->loop, &client->watch, events, NULL) < 0)
-        fail(client, "epoll failed");
+        client_fail(client, "epoll failed");
 }
 
 static void talk(struct client *client)
 {
     for (;;) {
         uint64_t before = client->sent + client->received;
-        if (!client->leaving && !send_requests(client))
+        bool speaks = !client->leaving || client->dialogue->goes_on;
+        if (speaks && !send_requests(client))
             return;
         bool all_sent = client->made == client->plan.requests && client->out.len == 0;
-        if (client->plan.ending == END_HALF && all_sent && client->count > 0 &&
-            client->counted == client->count)
+        if (client->plan.ending == END_HALF && all_sent && client->count > 0)
             shut_down(client);
         if (!client->resting && !receive(client))
             return;
@@ -362,7 +258,7 @@ static void talk(struct client *client)
             leave(client);
             return;
         }
-        if (is_done(client) && is_cut(client)) { /* the answers came before the cut */
+        if (is_done(client) && client_is_cut(client)) { /* the answers came before the cut */
             leave(client);
             return;
         }
@@ -375,6 +271,14 @@ static void talk(struct client *client)
     update(client);
 }
 
+static void begin_dialogue(struct client *client)
+{
+    struct err err = ERR_INIT;
+    client->state = CLIENT_OPEN;
+    if (client->dialogue->open(client, &err) < 0)
+        client_fail(client, err.message);
+}
+
 /* false: not yet, or gone */
 static bool shake_hands(struct client *client)
 {
@@ -382,8 +286,8 @@ static bool shake_hands(struct client *client)
     if (result == 1) {
         client->soak->handshakes++;
         client->soak->resumed += SSL_session_reused(client->ssl) == 1;
-        client->state = CLIENT_OPEN;
-        return true;
+        begin_dialogue(client);
+        return client->state == CLIENT_OPEN;
     }
     int reason = SSL_get_error(client->ssl, result);
     if (reason != SSL_ERROR_WANT_READ && reason != SSL_ERROR_WANT_WRITE) {
@@ -391,7 +295,7 @@ static bool shake_hands(struct client *client)
         if (client->soak->options.until_stopped)
             disconnect(client);
         else
-            fail(client, "the TLS handshake failed");
+            client_fail(client, "the TLS handshake failed");
         return false;
     }
     client->write_blocked = reason == SSL_ERROR_WANT_WRITE;
@@ -431,9 +335,9 @@ static void connected(struct client *client)
     else if (client->plan.ending == CUT_HELLO)
         send_part_of_hello(client);
     else if (!client->soak->options.tls)
-        client->state = CLIENT_OPEN;
+        begin_dialogue(client);
     else if (start_tls(client) < 0)
-        fail(client, "no TLS session");
+        client_fail(client, "no TLS session");
 }
 
 static void check_connection(struct client *client)
@@ -450,7 +354,7 @@ static void check_connection(struct client *client)
         client->soak->server_gone = true;
         disconnect(client);
     } else {
-        fail(client, "cannot connect");
+        client_fail(client, "cannot connect");
     }
 }
 
@@ -499,11 +403,9 @@ void client_begin(struct client *client)
     plan_connection(soak, &client->rng, &client->plan);
     client->out.len = 0;
     client->sent = client->made_len = client->received = 0;
-    client->made = client->first = client->count = client->counted = 0;
+    client->made = client->count = 0;
     client->write_blocked = client->shut = client->leaving = client->resting = false;
-    client->ignored = false;
     client->progress_us = loop_now_us(soak->loop);
-    response_begin(&client->response);
     client->watch.fd = socket(AF_INET, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
     soak->active++;
     client->state = CLIENT_CONNECTING;
@@ -517,12 +419,13 @@ void client_check(struct client *client)
 {
     int64_t waited_us = loop_now_us(client->soak->loop) - client->progress_us;
     if (client->state != CLIENT_OFF && waited_us > client->soak->options.patience_ms * 1000)
-        fail(client, client->count > 0 ? "no answer" : "the server does not close");
+        client_fail(client, client->count > 0 ? "no answer" : "the server does not close");
 }
 
 int client_init(struct client *client, struct soak *soak, uint64_t number)
 {
     *client = (struct client){.soak = soak};
+    client->dialogue = soak->options.http2 ? &dialogue_http2 : &dialogue_http1;
     client->watch = (struct loop_watch){.ready = on_ready, .data = client, .fd = -1};
     client->timer = (struct loop_timer){.fire = on_rested, .data = client};
     client->out = BUF_INIT(OUT_MAX);
@@ -534,6 +437,7 @@ void client_done(struct client *client)
 {
     if (client->ssl != NULL)
         SSL_free(client->ssl);
+    client->dialogue->close(client);
     fd_close(client->watch.fd);
     buf_done(&client->out);
 }

@@ -40,8 +40,11 @@ bool rng_percent(struct rng *rng, uint32_t percent)
 
 static enum ending draw_ending(const struct soak *soak, struct rng *rng)
 {
-    if (!rng_percent(rng, soak->options.cut_percent))
-        return END_IDLE + rng_below(rng, CUT_CONNECT - END_IDLE);
+    if (!rng_percent(rng, soak->options.cut_percent)) {
+        enum ending ending = END_IDLE + rng_below(rng, CUT_CONNECT - END_IDLE);
+        /* Half a connection is of no use in HTTP/2. */
+        return soak->options.http2 && ending == END_HALF ? END_ASKED : ending;
+    }
     enum ending ending = CUT_CONNECT + rng_below(rng, ENDING_COUNT - CUT_CONNECT);
     bool of_tls = ending == CUT_HELLO || ending == CUT_HANDSHAKE;
     return of_tls && !soak->options.tls ? CUT_WAITING : ending;
@@ -68,7 +71,9 @@ void plan_connection(struct soak *soak, struct rng *rng, struct plan *ret)
     enum ending ending = draw_ending(soak, rng);
     *ret = (struct plan){
         .requests = 1 + rng_below(rng, 2 * soak->options.per_connection - 1),
-        .depth = rng_percent(rng, 70) ? 1 : 2 + rng_below(rng, PIPELINE_MAX - 1),
+        .depth = rng_percent(rng, soak->options.http2 ? 20 : 70)
+                     ? 1
+                     : 2 + rng_below(rng, PIPELINE_MAX - 1),
         .ending = ending,
         .cut_at = draw_cut(ending, rng),
         .reset = rng_percent(rng, 50),
@@ -122,92 +127,43 @@ uint8_t request_byte(const struct request *request, size_t at)
     return (uint8_t)request->token[at % TOKEN_LEN];
 }
 
-static bool has_body(enum kind kind)
+bool request_has_body(const struct request *request)
 {
-    return kind == KIND_ECHO || kind == KIND_IGNORE;
+    return request->kind == KIND_ECHO || request->kind == KIND_IGNORE;
 }
 
-static int append_body(const struct request *request, size_t from, size_t len, struct buf *out,
-                       struct err *err)
-{
-    uint8_t *to = buf_reserve(out, len, err);
-    if (to == NULL)
-        return -1;
-    for (size_t i = 0; i < len; i++)
-        to[i] = request_byte(request, from + i);
-    out->len += len;
-    return 0;
-}
-
-static int append_chunks(const struct request *request, struct rng *rng, struct buf *out,
-                         struct err *err)
-{
-    for (size_t at = 0; at < request->size;) {
-        size_t len = 1 + rng_below(rng, rng_percent(rng, 80) ? 20000 : 20);
-        if (len > request->size - at)
-            len = request->size - at;
-        if (buf_printf(out, err, "%zx\r\n", len) < 0 ||
-            append_body(request, at, len, out, err) < 0 || buf_str(out, "\r\n", err) < 0)
-            return -1;
-        at += len;
-    }
-    return buf_str(out, "0\r\n\r\n", err);
-}
-
-static int append_request(const struct request *request, struct rng *rng, struct buf *out,
-                          uint64_t *ret_body_at, struct err *err)
-{
-    static const char *const names[KIND_COUNT] = {"token", "list",   "parts", "file",
-                                                  "echo",  "ignore", "empty", "sleep"};
-    const char *method = has_body(request->kind) ? "POST" : (request->head ? "HEAD" : "GET");
-    size_t before = out->len;
-    if (buf_printf(out, err, "%s /%s/%s/%zu/%zu HTTP/1.1\r\nHost: localhost\r\nX-Token: %s\r\n",
-                   method, names[request->kind], request->token, request->size, request->offset,
-                   request->token) < 0)
-        return -1;
-    if (request->close && buf_str(out, "Connection: close\r\n", err) < 0)
-        return -1;
-    if (request->expect && buf_str(out, "Expect: 100-continue\r\n", err) < 0)
-        return -1;
-    if (request->chunked) {
-        if (buf_str(out, "Transfer-Encoding: chunked\r\n\r\n", err) < 0)
-            return -1;
-        *ret_body_at = out->len - before;
-        return append_chunks(request, rng, out, err);
-    }
-    if (!has_body(request->kind))
-        return buf_str(out, "\r\n", err);
-    if (buf_printf(out, err, "Content-Length: %zu\r\n\r\n", request->size) < 0)
-        return -1;
-    *ret_body_at = out->len - before;
-    return append_body(request, 0, request->size, out, err);
-}
-
-int plan_request(struct soak *soak, struct rng *rng, bool alone, bool last, const struct plan *plan,
-                 struct request *ret, struct buf *out, struct err *err)
+void plan_request(struct soak *soak, struct rng *rng, bool apart, bool last,
+                  const struct plan *plan, struct request *ret)
 {
     struct request request = {.kind = draw_kind(rng), .size = draw_size(soak, rng)};
-    /* A body that nobody reads may end the connection, and a wait for "100 Continue" would hold up
-     * those behind: both only by themselves. */
-    if (request.kind == KIND_IGNORE && (!alone || !last))
+    if (request.kind == KIND_IGNORE && !apart)
         request.kind = KIND_TOKEN;
     if (last && plan->ending == CUT_BODY) {
         request.kind = KIND_ECHO;
         request.size += plan->cut_at + 1;
     }
-    request.head = !has_body(request.kind) && rng_percent(rng, 6);
-    request.chunked = has_body(request.kind) && rng_percent(rng, 40);
-    request.expect = request.kind == KIND_ECHO && request.size > 0 && alone && last &&
-                     plan->ending != CUT_BODY && rng_percent(rng, 30);
+    bool body = request_has_body(&request);
+    request.head = !body && rng_percent(rng, 6);
+    request.chunked = body && rng_percent(rng, 40);
+    request.expect = request.kind == KIND_ECHO && request.size > 0 && apart &&
+                     !(last && plan->ending == CUT_BODY) && rng_percent(rng, 30);
     request.close = last && plan->ending == END_ASKED;
     if (request.kind == KIND_FILE)
         request.offset = rng_below(rng, FILE_SIZE - (uint32_t)request.size);
     (void)snprintf(request.token, sizeof(request.token), "%08x%016llx",
                    (unsigned)soak->options.seed, (unsigned long long)soak->tokens++);
-    uint64_t before = out->len;
-    if (append_request(&request, rng, out, &request.body_at, err) < 0)
-        return -1;
-    request.ends_at = out->len - before; /* made absolute by the caller, as is body_at */
     *ret = request;
-    return 0;
+}
+
+void request_target(const struct request *request, char to[static TARGET_SIZE])
+{
+    static const char *const names[KIND_COUNT] = {"token", "list",   "parts", "file",
+                                                  "echo",  "ignore", "empty", "sleep"};
+    (void)snprintf(to, TARGET_SIZE, "/%s/%s/%zu/%zu", names[request->kind], request->token,
+                   request->size, request->offset);
+}
+
+const char *request_method(const struct request *request)
+{
+    return request_has_body(request) ? "POST" : (request->head ? "HEAD" : "GET");
 }

@@ -25,6 +25,7 @@ enum { ERRORS_SHOWN = 20 };
 static const struct option_spec specs[] = {
     {.name = "port", .value_name = "PORT", .help = "of the server, on 127.0.0.1"},
     {.name = "tls", .help = "HTTPS; the certificate is not looked at"},
+    {.name = "http2", .help = "HTTP/2, several requests of a connection at once; needs --tls"},
     {.name = "connections", .value_name = "N", .help = "at once (64)"},
     {.name = "requests", .value_name = "N", .help = "ends after so many were sent"},
     {.name = "seconds", .value_name = "N", .help = "or after so long (10)"},
@@ -47,7 +48,7 @@ static const char *const kind_names[KIND_COUNT] = {"token", "list",   "parts", "
 static void describe(const struct client *client)
 {
     const struct soak *soak = client->soak;
-    const struct request *request = &client->under_way[client->first];
+    const struct request *request = client->dialogue->suspect(client);
     int64_t now_us = loop_now_us(soak->loop);
     (void)fprintf(stderr,
                   " (%s, %u of %u requests made, %u under way, %s%" PRId64 " ms after the last"
@@ -55,7 +56,7 @@ static void describe(const struct client *client)
                   ending_names[client->plan.ending], client->made, client->plan.requests,
                   client->count, client->shut ? "half closed, " : "",
                   (now_us - client->progress_us) / 1000, (now_us - soak->started_us) / 1000);
-    if (client->count > 0)
+    if (request != NULL)
         (void)fprintf(stderr, "; %s%s %s, %zu bytes", request->head ? "HEAD " : "",
                       kind_names[request->kind], request->token, request->size);
     (void)fputc(')', stderr);
@@ -117,6 +118,9 @@ static int make_tls(struct soak *soak, struct err *err)
                                           SSL_MODE_RELEASE_BUFFERS);
     (void)SSL_CTX_set_session_cache_mode(soak->tls,
                                          SSL_SESS_CACHE_CLIENT | SSL_SESS_CACHE_NO_INTERNAL);
+    static const uint8_t http2[] = {2, 'h', '2'};
+    if (soak->options.http2 && SSL_CTX_set_alpn_protos(soak->tls, http2, sizeof(http2)) != 0)
+        return FAIL(err, ERR_CRYPTO, "cannot offer HTTP/2");
     SSL_CTX_sess_set_new_cb(soak->tls, on_session);
     SSL_CTX_set_app_data(soak->tls, soak);
     return 0;
@@ -209,6 +213,9 @@ static int read_options(const struct options *options, struct soak_options *ret,
     ret->max_size = (uint32_t)size;
     ret->patience_ms = (int64_t)patience;
     ret->tls = options_has(options, "tls");
+    ret->http2 = options_has(options, "http2");
+    if (ret->http2 && !ret->tls)
+        return FAIL(err, ERR_USAGE, "expected --tls with --http2");
     ret->until_stopped = options_has(options, "until-stopped");
     return 0;
 }

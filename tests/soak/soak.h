@@ -17,6 +17,7 @@ enum {
     TOKEN_LEN = 24,
     PIPELINE_MAX = 16,
     LINE_MAX_SIZE = 512, /* of a response's head */
+    TARGET_SIZE = 128,
     OUT_MAX = 8 * 1024 * 1024,
 };
 
@@ -47,16 +48,12 @@ enum kind {
 struct request {
     enum kind kind;
     bool head;    /* HEAD instead of GET */
-    bool chunked; /* the request's body */
+    bool chunked; /* the request's body, whose length is not announced then */
     bool expect;  /* asks for "100 Continue" and waits */
     bool close;   /* the last: asks for the end of the connection */
     char token[TOKEN_LEN + 1];
     size_t size;   /* of the body that goes or comes */
     size_t offset; /* KIND_FILE: of the first byte */
-    /* Places among the bytes that the connection sends. */
-    uint64_t begins_at;
-    uint64_t body_at;
-    uint64_t ends_at;
 };
 
 /* How a connection ends. The CUT ones leave something unanswered. */
@@ -87,13 +84,40 @@ struct plan {
 struct soak;
 
 void plan_connection(struct soak *soak, struct rng *rng, struct plan *ret);
-/* Decides on a request and appends its bytes. `alone`: nothing else is under way. */
-int plan_request(struct soak *soak, struct rng *rng, bool alone, bool last, const struct plan *plan,
-                 struct request *ret, struct buf *out, struct err *err) MUST_USE;
+/* `apart`: what the server does with the request's body delays no other request. */
+void plan_request(struct soak *soak, struct rng *rng, bool apart, bool last,
+                  const struct plan *plan, struct request *ret);
+bool request_has_body(const struct request *request);
+const char *request_method(const struct request *request);
+void request_target(const struct request *request, char to[static TARGET_SIZE]);
 /* Byte number `at` of the body that must come back. */
 uint8_t request_byte(const struct request *request, size_t at);
 
 /* --- response.c: is it what was asked for? --- */
+
+struct response {
+    int status;
+    int64_t length; /* -1: not announced */
+    bool token_seen;
+    bool continued; /* a "100 Continue" came */
+    bool headed;    /* its head is complete */
+    bool bodiless;  /* HEAD or 204 */
+    size_t body;    /* bytes so far */
+};
+
+void response_begin(struct response *response);
+/* The parts of a response as they come; each returns what is wrong with it, or NULL. Behind the
+ * head of a "100 Continue" the response begins anew. */
+const char *response_status(struct response *response, const struct request *request, int status);
+const char *response_length(struct response *response, const char *value);
+const char *response_token(struct response *response, const struct request *request,
+                           const char *value);
+const char *response_head_end(struct response *response, const struct request *request);
+const char *response_body(struct response *response, const struct request *request,
+                          struct slice bytes);
+const char *response_end(const struct response *response, const struct request *request);
+
+/* --- http1_response.c --- */
 
 enum response_state {
     RESPONSE_LINE,
@@ -106,31 +130,74 @@ enum response_state {
     RESPONSE_COMPLETE
 };
 
-struct response {
+struct http1_response {
+    struct response response;
     enum response_state state;
-    int status;
-    int64_t length; /* -1: not announced */
     bool chunked;
     bool close;
-    bool token_seen;
-    bool continued; /* a "100 Continue" came */
-    uint64_t left;  /* of the body or the chunk */
-    size_t body;    /* bytes so far */
+    uint64_t left; /* of the body or the chunk */
     char line[LINE_MAX_SIZE];
     size_t line_len;
 };
 
-void response_begin(struct response *response);
+void http1_response_begin(struct http1_response *in);
 /* Takes bytes up to the end of the response; returns how many. On a wrong one *wrong says what. */
-size_t response_feed(struct response *response, const struct request *request, struct slice bytes,
-                     const char **wrong);
+size_t http1_response_feed(struct http1_response *in, const struct request *request,
+                           struct slice bytes, const char **wrong);
 
 /* --- client.c: one connection after the other --- */
+
+struct client;
+
+/* What differs between the versions of HTTP. */
+struct dialogue {
+    /* The connection stands. Errors are for soak_error. */
+    int (*open)(struct client *client, struct err *err);
+    /* Appends to `out` what can be said now. */
+    int (*speak)(struct client *client, struct err *err);
+    /* How far may be sent, in bytes of this connection: up to a cut, or to a body that has to be
+     * asked for. */
+    uint64_t (*send_limit)(const struct client *client);
+    /* More was sent. */
+    void (*sent)(struct client *client);
+    /* Takes what came; false: the client has gone. */
+    bool (*hear)(struct client *client, struct slice bytes);
+    /* The server has closed: what is wrong with that, or NULL. Nothing is under way then. */
+    const char *(*ended)(struct client *client);
+    /* Nobody will answer what is under way: counts it, but for the request that an error was
+     * counted for. */
+    void (*give_up)(struct client *client, bool failed);
+    /* The request that an error is about, or NULL. */
+    const struct request *(*suspect)(const struct client *client);
+    void (*close)(struct client *client);
+    bool goes_on; /* has something to say while the server is about to close */
+};
+
+extern const struct dialogue dialogue_http1;
+extern const struct dialogue dialogue_http2;
+
+/* HTTP/1.1: answers come in the order of the requests. */
+struct http1 {
+    struct pipelined {
+        struct request request;
+        /* Places among the bytes that the connection sends. */
+        uint64_t begins_at;
+        uint64_t body_at;
+        uint64_t ends_at;
+    } under_way[PIPELINE_MAX];
+    unsigned first;
+    unsigned counted; /* of those under way: counted as sent */
+    bool ignored;     /* the server may close behind the answer to a body that it did not read */
+    struct http1_response in;
+};
+
+struct http2;
 
 enum client_state { CLIENT_OFF, CLIENT_CONNECTING, CLIENT_HANDSHAKE, CLIENT_OPEN };
 
 struct client {
     struct soak *soak;
+    const struct dialogue *dialogue;
     struct loop_watch watch;
     struct loop_timer timer; /* while it rests */
     struct rng rng;
@@ -141,16 +208,13 @@ struct client {
     uint64_t sent;     /* bytes of this connection, also those that left `out` */
     uint64_t made_len; /* bytes of this connection, sent or in `out` */
     uint64_t received;
-    unsigned made; /* requests */
-    struct request under_way[PIPELINE_MAX];
-    unsigned first;
-    unsigned count;
-    unsigned counted; /* of those under way: counted as sent */
-    struct response response;
+    unsigned made;  /* requests */
+    unsigned count; /* under way */
+    struct http1 http1;
+    struct http2 *http2; /* from its opening to its end */
     bool write_blocked;
     bool shut;    /* our side */
     bool leaving; /* the server will close now */
-    bool ignored; /* and may, behind the answer to a body that it did not read */
     bool resting;
     bool refused;
     int64_t progress_us;
@@ -162,6 +226,17 @@ void client_done(struct client *client);
 void client_check(struct client *client);
 /* Connects, unless all is done. */
 void client_begin(struct client *client);
+
+/* For the dialogues: */
+
+bool client_is_cut(const struct client *client);
+/* Is another request to be made? */
+bool client_wants_request(struct client *client);
+/* An answer is complete and right. `was_sent`: its request was counted as sent. */
+void client_count_verified(struct client *client, const struct request *request, size_t body,
+                           bool was_sent);
+/* Counts an error and leaves. */
+void client_fail(struct client *client, const char *what);
 
 /* --- soak.c --- */
 
@@ -176,6 +251,7 @@ struct soak_options {
     uint32_t max_size;
     int64_t patience_ms;
     bool tls;
+    bool http2;
     bool until_stopped; /* the server is going to be stopped: then it may close idle connections */
 };
 
