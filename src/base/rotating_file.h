@@ -5,8 +5,7 @@
  */
 #pragma once
 
-#include "base/err.h"
-#include "base/slice.h"
+#include "base/buf.h"
 
 #include <stdint.h>
 
@@ -27,3 +26,8 @@ int rotating_file_open(struct rotating_file *file, const char *path, uint64_t ma
  * disk, a file that cannot be made anew); the next call tries again. */
 int rotating_file_write(struct rotating_file *file, struct slice lines, struct err *err) MUST_USE;
 void rotating_file_close(struct rotating_file *file);
+
+/* Replaces out by what both hold, oldest first; with `last` not more than so many bytes of the end,
+ * from the beginning of a line. Another thread or process may be writing. Files that are not there
+ * are empty. Errors: IO, TOO_LARGE (out->max). */
+int rotating_file_read(const char *path, uint64_t last, struct buf *out, struct err *err) MUST_USE;

@@ -330,8 +330,12 @@ int attested_request(struct attested *attested, const char *method, const char *
 int attested_refused(const char *what, int status, const struct buf *answer, struct err *err)
 {
     AUTO_JSON json_t *root = json_loadb(buf_text(answer), answer->len, 0, NULL);
-    const char *message =
-        json_string_value(json_object_get(json_object_get(root, "error"), "message"));
-    return FAIL(err, ERR_REJECTED, "%s: the enclave answered %d: %s", what, status,
-                message == NULL ? "" : message);
+    const json_t *error = json_object_get(root, "error");
+    const char *message = json_string_value(json_object_get(error, "message"));
+    const char *hint = json_string_value(json_object_get(error, "hint"));
+    err_set(err, ERR_REJECTED, 0, "%s: the enclave answered %d: %s", what, status,
+            message == NULL ? "" : message);
+    if (hint != NULL && hint[0] != '\0')
+        err_hint(err, "%s", hint);
+    return -1;
 }

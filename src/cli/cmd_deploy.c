@@ -6,6 +6,7 @@
 #include "cli/attested.h"
 #include "cli/command.h"
 #include "cli/context_store.h"
+#include "cli/policy.h"
 #include "cli/project.h"
 #include "cli/staple.h"
 #include "cli/ui.h"
@@ -109,17 +110,6 @@ static int step_launch(struct deployment *d, struct err *err)
     return 0;
 }
 
-static int load_policy(const char *path, struct mse_policy **ret, struct err *err)
-{
-    AUTO_BUF struct buf text = BUF_INIT(1 << 20);
-    char message[MSE_ERROR_SIZE];
-    if (file_read(path, &text, err) < 0)
-        return FAIL_CONTEXT(err, "policy");
-    if (mse_policy_parse(buf_text(&text), text.len, ret, message) < 0)
-        return FAIL(err, ERR_INVALID, "%s: %s", path, message);
-    return 0;
-}
-
 /* Without a policy of the owner's: hardware, or, from a node on this machine alone, the simulation
  * of that very node, which every verdict then says. A remote operator must not be able to choose
  * the simulation: there a policy has to name it. */
@@ -132,7 +122,7 @@ static int open_channel(struct deployment *d, struct mse_verdict **verdict, stru
         .simulation_root = d->project.facts.simulation_root,
     };
     const char *policy = d->project.config.policy;
-    if (policy != NULL && load_policy(policy, &own, err) < 0)
+    if (policy != NULL && policy_read(policy, &own, err) < 0)
         return -1;
     const struct attested_expectation expectation = {
         .fingerprint = d->project.fingerprint,

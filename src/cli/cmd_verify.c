@@ -7,6 +7,7 @@
 #include "cli/attested.h"
 #include "cli/command.h"
 #include "cli/context_store.h"
+#include "cli/policy.h"
 #include "cli/ui.h"
 #include "cli/verify_evidence.h"
 
@@ -20,7 +21,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { TIMEOUT_S = 30, REQUIREMENTS_MAX = 1 << 20, POLICY_MAX = 1 << 20 };
+enum { TIMEOUT_S = 30, REQUIREMENTS_MAX = 1 << 20 };
 
 struct verification {
     const struct options *options;
@@ -78,27 +79,12 @@ static int load_fingerprint(struct verification *v, struct err *err)
     return 0;
 }
 
-/* A policy file wins; else hardware is accepted, and the simulation only where the context names
- * it, with that node's root. */
+/* A policy file wins. */
 static int load_policy(struct verification *v, struct err *err)
 {
     const char *path = options_value(v->options, "policy");
-    if (path != NULL) {
-        AUTO_BUF struct buf text = BUF_INIT(POLICY_MAX);
-        char message[MSE_ERROR_SIZE];
-        if (file_read(path, &text, err) < 0)
-            return -1;
-        if (mse_policy_parse(buf_text(&text), text.len, &v->policy, message) < 0)
-            return FAIL(err, ERR_INVALID, "%s: %s", path, message);
-        return 0;
-    }
-    v->fallback.tees =
-        MSE_TEE_BIT(MSE_TEE_SGX) | MSE_TEE_BIT(MSE_TEE_TDX) | MSE_TEE_BIT(MSE_TEE_SNP);
-    if (v->has_context && strcmp(v->context.tee, "simulation") == 0) {
-        v->fallback.tees = MSE_TEE_BIT(MSE_TEE_SIMULATION);
-        v->fallback.simulation_root = v->context.simulation_root;
-    }
-    return 0;
+    v->fallback = policy_of_context(v->has_context ? &v->context : NULL);
+    return path == NULL ? 0 : policy_read(path, &v->policy, err);
 }
 
 /* --- the source against the manifest --- */

@@ -23,6 +23,7 @@ struct command {
 extern const struct command *const commands[];
 extern const size_t command_count;
 
+extern const struct command command_access_log;
 extern const struct command command_collateral_fetch;
 extern const struct command command_context;
 extern const struct command command_deploy;

@@ -1,14 +1,15 @@
 // SPDX-License-Identifier: Apache-2.0
 /*
- * The enclave's own paths, /.well-known/mse/{attestation,ocsp,provision,status}, and the wait for
- * provisioning. Requests come from anybody: only the owner's signature for this session makes a
- * difference.
+ * The enclave's own paths, /.well-known/mse/{access-log,attestation,ocsp,provision,status}, and the
+ * wait for provisioning. Requests come from anybody: only the owner's signature for this session
+ * makes a difference.
  */
 #include "enclave/enclave.h"
 
 #include "base/clock.h"
 #include "base/file.h"
 #include "base/log.h"
+#include "base/rotating_file.h"
 #include "base/text.h"
 
 #include <signal.h>
@@ -16,6 +17,16 @@
 #include <unistd.h>
 
 enum { DESCRIPTORS_KEPT = 512 };
+
+/* For whom a message of the owner must have been made, to be for us. */
+static struct provision_target target_of(const struct enclave *enclave,
+                                         const struct front_request *request)
+{
+    struct provision_target target;
+    memcpy(target.fingerprint, enclave->fingerprint, sizeof(target.fingerprint));
+    memcpy(target.channel_binding, request->channel_binding, sizeof(target.channel_binding));
+    return target;
+}
 
 /* --- GET attestation?nonce=HEX --- */
 
@@ -58,9 +69,7 @@ static int answer_status(void *context, const struct front_request *request, str
 static int accept_provisioning(struct enclave *enclave, const struct front_request *request,
                                struct err *err)
 {
-    struct provision_target target;
-    memcpy(target.fingerprint, enclave->fingerprint, sizeof(target.fingerprint));
-    memcpy(target.channel_binding, request->channel_binding, sizeof(target.channel_binding));
+    const struct provision_target target = target_of(enclave, request);
     AUTO_PROVISIONED struct provisioned received = {0};
     if (provision_open(request->body, enclave->manifest.owner_key, &target, &received, err) < 0)
         return -1;
@@ -114,13 +123,49 @@ static int answer_ocsp(void *context, const struct front_request *request, struc
     return buf_printf(out, err, "{\"stapled_until\":\"%s\"}\n", until);
 }
 
+/* --- POST access-log --- */
+
+static bool keeps_sealed_log(const struct manifest_server *server)
+{
+    return strcmp(server->access_log_to, "log") != 0;
+}
+
+/* To the owner alone: who used the app is the operator's affair as little as the app's answers. */
+static int answer_access_log(void *context, const struct front_request *request, struct buf *out,
+                             struct err *err)
+{
+    const struct enclave *enclave = context;
+    const struct provision_target target = target_of(enclave, request);
+    uint64_t last;
+    if (owner_asks(request->body, OWNER_READ_ACCESS_LOG, enclave->manifest.owner_key, &target,
+                   &last, err) < 0) {
+        log_warning("the access log was refused: %s", err->message);
+        return -1;
+    }
+    const struct manifest_server *server = &enclave->manifest.server;
+    if (server->access_log[0] == '\0') {
+        err_set(err, ERR_NOT_FOUND, 0, "the app keeps no access log");
+        err_hint(err, "set access_log in [server] of mse.toml and deploy again");
+        return -1;
+    }
+    if (!keeps_sealed_log(server)) {
+        err_set(err, ERR_NOT_FOUND, 0, "the access log goes to the app's log");
+        err_hint(err, "`mse logs` shows it");
+        return -1;
+    }
+    return rotating_file_read(ENCLAVE_ACCESS_LOG, last, out, err);
+}
+
 /* --- boot steps --- */
 
+#define TEXT "text/plain; charset=utf-8"
+
 static const struct front_route routes[] = {
-    {"GET", "attestation", answer_attestation},
-    {"POST", "ocsp", answer_ocsp},
-    {"GET", "status", answer_status},
-    {"POST", "provision", answer_provision},
+    {"POST", "access-log", answer_access_log, TEXT, ENCLAVE_ACCESS_LOG_BYTES + FRONT_BODY_MAX},
+    {"GET", "attestation", answer_attestation, NULL, 0},
+    {"POST", "ocsp", answer_ocsp, NULL, 0},
+    {"GET", "status", answer_status, NULL, 0},
+    {"POST", "provision", answer_provision, NULL, 0},
 };
 
 /* A connection takes a descriptor, and so do the app's files. */
@@ -163,7 +208,7 @@ static int open_access_log(struct enclave *enclave, struct err *err)
     const struct manifest_server *server = &enclave->manifest.server;
     if (server->access_log[0] == '\0')
         return 0;
-    bool sealed = strcmp(server->access_log_to, "log") != 0;
+    bool sealed = keeps_sealed_log(server);
     const struct access_log_config config = {
         .format = server->access_log,
         .path = sealed ? ENCLAVE_ACCESS_LOG : NULL,

@@ -101,12 +101,11 @@ static const char *reserved_name(struct slice path, char decoded[static RESERVED
 
 /* --- answers --- */
 
-static void respond_json(struct http_exchange *exchange, int status, struct slice body)
+static void respond(struct http_exchange *exchange, int status, const char *type, struct slice body)
 {
-    static const char type[] = "application/json";
     static const char no_store[] = "no-store";
     struct http_header headers[] = {
-        {slice_str("Content-Type"), slice_str(type)},
+        {slice_str("Content-Type"), slice_str(type == NULL ? "application/json" : type)},
         {slice_str("Cache-Control"), slice_str(no_store)},
         {slice_str("Retry-After"), slice_str("1")},
     };
@@ -126,7 +125,7 @@ static void respond_error(struct http_exchange *exchange, const struct err *erro
     (void)!buf_str(&body, "\",\"hint\":\"", &ignored);
     json_text_append(&body, error->hint);
     (void)!buf_str(&body, "\"}}\n", &ignored);
-    respond_json(exchange, err_http_status(error->kind), buf_slice(&body));
+    respond(exchange, err_http_status(error->kind), NULL, buf_slice(&body));
 }
 
 static void refuse(struct http_exchange *exchange, enum err_kind kind, const char *text)
@@ -140,7 +139,8 @@ static void refuse(struct http_exchange *exchange, enum err_kind kind, const cha
 
 static void run_job(struct front *front, struct job *job)
 {
-    AUTO_BUF struct buf out = BUF_INIT(FRONT_BODY_MAX);
+    size_t max = job->route->answer_max;
+    AUTO_BUF struct buf out = BUF_INIT(max == 0 ? FRONT_BODY_MAX : max);
     struct err err = ERR_INIT;
     struct front_request request = {.http = http_request(job->exchange),
                                     .body = buf_slice(&job->body)};
@@ -148,7 +148,7 @@ static void run_job(struct front *front, struct job *job)
     if (job->route->answer(front->context, &request, &out, &err) < 0)
         respond_error(job->exchange, &err);
     else
-        respond_json(job->exchange, 200, buf_slice(&out));
+        respond(job->exchange, 200, job->route->type, buf_slice(&out));
     job_free(job);
 }
 

@@ -25,13 +25,15 @@ struct front_request {
     uint8_t channel_binding[TLS_CHANNEL_BINDING_SIZE]; /* of the TLS session it came over */
 };
 
-/* One reserved path. `answer` runs on the control thread and fills `out` with JSON; on failure the
- * error becomes the answer (its kind gives the status). */
+/* One reserved path. `answer` runs on the control thread and fills `out`; on failure the error
+ * becomes the answer (its kind gives the status). */
 struct front_route {
     const char *method;
     const char *path; /* below /.well-known/mse/ */
     int (*answer)(void *context, const struct front_request *request, struct buf *out,
                   struct err *err);
+    const char *type;  /* of the answer; NULL: JSON */
+    size_t answer_max; /* bytes; 0: FRONT_BODY_MAX */
 };
 
 struct front;

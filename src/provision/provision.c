@@ -50,49 +50,128 @@ int provisioned_decode(struct slice bytes, struct provisioned *ret, struct err *
     return 0;
 }
 
-/* domain || bytes: what the owner's key signs. */
-static int signed_text(struct slice bytes, struct buf *out, struct err *err)
+/* --- what the owner signs --- */
+
+/* domain || bytes */
+static int signed_text(const char *domain, struct slice bytes, struct buf *out, struct err *err)
 {
-    if (buf_bytes(out, slice_str(PROVISION_SIGNATURE_DOMAIN), err) < 0)
+    if (buf_bytes(out, slice_str(domain), err) < 0)
         return -1;
     return buf_bytes(out, bytes, err);
 }
+
+/* Appends the body and its signature. */
+static int append_signed(const char *domain, struct slice body, const struct secret *owner_secret,
+                         struct buf *out, struct err *err)
+{
+    AUTO_BUF struct buf text = BUF_INIT(PROVISION_MESSAGE_MAX);
+    uint8_t signature[ED25519_SIGNATURE_SIZE];
+    if (signed_text(domain, body, &text, err) < 0 ||
+        ed25519_sign(owner_secret, buf_slice(&text), signature, err) < 0 ||
+        buf_bytes(out, body, err) < 0)
+        return -1;
+    return buf_bytes(out, slice_of(signature, sizeof(signature)), err);
+}
+
+/* What a message says of itself, and for whom. */
+struct claimed {
+    const char *what;
+    const char *domain;
+    struct slice signed_bytes;
+    const uint8_t *signature;
+    const uint8_t *channel_binding;
+    const uint8_t *fingerprint;
+};
+
+/* From the owner, for this session, for this enclave? */
+static int check_signed(const struct claimed *claimed,
+                        const uint8_t owner_key[static ED25519_PUBLIC_SIZE],
+                        const struct provision_target *target, struct err *err)
+{
+    AUTO_BUF struct buf text = BUF_INIT(PROVISION_MESSAGE_MAX);
+    if (signed_text(claimed->domain, claimed->signed_bytes, &text, err) < 0)
+        return -1;
+    if (!ed25519_verify(owner_key, buf_slice(&text), claimed->signature))
+        return FAIL(err, ERR_UNAUTHORIZED,
+                    "the %s is not signed by the owner's key of the manifest", claimed->what);
+    if (!crypto_equal(claimed->channel_binding, target->channel_binding, PROVISION_BINDING_SIZE))
+        return FAIL(err, ERR_FORBIDDEN, "the %s was made for another TLS session (replayed?)",
+                    claimed->what);
+    if (!crypto_equal(claimed->fingerprint, target->fingerprint, PROVISION_FINGERPRINT_SIZE))
+        return FAIL(err, ERR_FORBIDDEN, "the %s was made for another fingerprint", claimed->what);
+    return 0;
+}
+
+/* --- provisioning --- */
 
 int provision_build(const struct provisioned *provisioned, const struct provision_target *target,
                     const struct secret *owner_secret, struct buf *out, struct err *err)
 {
     AUTO_BUF struct buf payload = BUF_INIT(PROVISION_PAYLOAD_MAX);
     AUTO_BUF struct buf body = BUF_INIT(PROVISION_MESSAGE_MAX);
-    AUTO_BUF struct buf text = BUF_INIT(PROVISION_MESSAGE_MAX);
     if (provisioned_encode(provisioned, &payload, err) < 0)
         return -1;
     struct provision_message message = {.payload = buf_slice(&payload)};
     memcpy(message.fingerprint, target->fingerprint, sizeof(message.fingerprint));
     memcpy(message.channel_binding, target->channel_binding, sizeof(message.channel_binding));
-    if (provision_message_encode(&message, &body, err) < 0 ||
-        signed_text(buf_slice(&body), &text, err) < 0 ||
-        ed25519_sign(owner_secret, buf_slice(&text), message.signature, err) < 0 ||
-        buf_bytes(out, buf_slice(&body), err) < 0)
+    if (provision_message_encode(&message, &body, err) < 0)
         return -1;
-    return buf_bytes(out, slice_of(message.signature, sizeof(message.signature)), err);
+    return append_signed(PROVISION_SIGNATURE_DOMAIN, buf_slice(&body), owner_secret, out, err);
 }
 
 int provision_open(struct slice bytes, const uint8_t owner_key[static ED25519_PUBLIC_SIZE],
                    const struct provision_target *target, struct provisioned *ret, struct err *err)
 {
     struct provision_message message;
-    AUTO_BUF struct buf text = BUF_INIT(PROVISION_MESSAGE_MAX);
-    if (provision_message_decode(bytes, &message, err) < 0 ||
-        signed_text(message.signed_bytes, &text, err) < 0)
+    if (provision_message_decode(bytes, &message, err) < 0)
         return -1;
-    if (!ed25519_verify(owner_key, buf_slice(&text), message.signature))
-        return FAIL(err, ERR_UNAUTHORIZED,
-                    "the provisioning message is not signed by the owner's key of the manifest");
-    if (!crypto_equal(message.channel_binding, target->channel_binding, PROVISION_BINDING_SIZE))
-        return FAIL(err, ERR_FORBIDDEN,
-                    "the provisioning message was made for another TLS session (replayed?)");
-    if (!crypto_equal(message.fingerprint, target->fingerprint, PROVISION_FINGERPRINT_SIZE))
-        return FAIL(err, ERR_FORBIDDEN,
-                    "the provisioning message was made for another fingerprint");
+    const struct claimed claimed = {
+        .what = "provisioning message",
+        .domain = PROVISION_SIGNATURE_DOMAIN,
+        .signed_bytes = message.signed_bytes,
+        .signature = message.signature,
+        .channel_binding = message.channel_binding,
+        .fingerprint = message.fingerprint,
+    };
+    if (check_signed(&claimed, owner_key, target, err) < 0)
+        return -1;
     return provisioned_decode(message.payload, ret, err);
+}
+
+/* --- later requests --- */
+
+int owner_ask(enum owner_action action, uint64_t argument, const struct provision_target *target,
+              const struct secret *owner_secret, struct buf *out, struct err *err)
+{
+    AUTO_BUF struct buf body = BUF_INIT(OWNER_REQUEST_SIZE);
+    struct owner_request request = {.action = (uint16_t)action, .argument = argument};
+    memcpy(request.fingerprint, target->fingerprint, sizeof(request.fingerprint));
+    memcpy(request.channel_binding, target->channel_binding, sizeof(request.channel_binding));
+    if (owner_request_encode(&request, &body, err) < 0)
+        return -1;
+    return append_signed(OWNER_REQUEST_DOMAIN, buf_slice(&body), owner_secret, out, err);
+}
+
+int owner_asks(struct slice bytes, enum owner_action action,
+               const uint8_t owner_key[static ED25519_PUBLIC_SIZE],
+               const struct provision_target *target, uint64_t *ret_argument, struct err *err)
+{
+    struct owner_request request;
+    if (owner_request_decode(bytes, &request, err) < 0)
+        return -1;
+    const struct claimed claimed = {
+        .what = "owner's request",
+        .domain = OWNER_REQUEST_DOMAIN,
+        .signed_bytes = request.signed_bytes,
+        .signature = request.signature,
+        .channel_binding = request.channel_binding,
+        .fingerprint = request.fingerprint,
+    };
+    if (check_signed(&claimed, owner_key, target, err) < 0)
+        return -1;
+    if (request.action != action)
+        return FAIL(err, ERR_INVALID, "the owner's request is for action %u, this is %u",
+                    request.action, (unsigned)action);
+    *ret_argument = request.argument;
+    return 0;
 }

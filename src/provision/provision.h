@@ -8,6 +8,7 @@
 #pragma once
 
 #include "crypto/crypto.h"
+#include "model/owner_request.h"
 
 enum { PROVISION_BINDING_SIZE = 32, PROVISION_FINGERPRINT_SIZE = 32 };
 
@@ -44,3 +45,14 @@ int provision_open(struct slice message, const uint8_t owner_key[static ED25519_
 int provisioned_encode(const struct provisioned *provisioned, struct buf *out,
                        struct err *err) MUST_USE;
 int provisioned_decode(struct slice bytes, struct provisioned *ret, struct err *err) MUST_USE;
+
+/* --- what the owner asks later, of a provisioned enclave --- */
+
+/* Appends the signed request for exactly this target. Errors: CRYPTO, TOO_LARGE. */
+int owner_ask(enum owner_action action, uint64_t argument, const struct provision_target *target,
+              const struct secret *owner_secret, struct buf *out, struct err *err) MUST_USE;
+/* Does the owner ask for this action, in this session? Errors as with provision_open. */
+int owner_asks(struct slice request, enum owner_action action,
+               const uint8_t owner_key[static ED25519_PUBLIC_SIZE],
+               const struct provision_target *target, uint64_t *ret_argument,
+               struct err *err) MUST_USE;

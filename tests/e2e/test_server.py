@@ -3,7 +3,9 @@
 programs, over the app's own socket."""
 import http.client
 import json
+import os
 import re
+import shutil
 import socket
 import ssl
 import subprocess
@@ -12,6 +14,8 @@ import time
 from urllib.parse import urlsplit
 
 import pytest
+
+from conftest import Owner
 
 APP = '''
 import time
@@ -241,10 +245,37 @@ def test_a_sealed_access_log_is_the_apps_alone(owner, node):
     found = subprocess.run(["find", str(node), "-type", "f", "-size", "-64M", "-exec", "grep", "-laF",
                             "secret=4711", "{}", "+"], capture_output=True, text=True, check=False)
     assert found.stdout == ""
+    # Its owner does, over a verified session, with a signature.
+    shown = owner.ok("access-log", app["id"]).out.splitlines()
+    assert shown[:len(lines)] == lines
+    whole = "\n".join(shown) + "\n"
+    end = owner.ok("access-log", app["id"], "--last", str(len(shown[-1]) + 10)).out
+    assert end.count("\n") == 1 and "access-log" not in end and whole.count("4711") == 1
     before = len(lines)
     owner.ok("restart", app["id"])
     lines = client.request("GET", "/log")[1].splitlines()
     assert len(lines) >= before  # kept over a restart
+
+
+def test_an_access_log_is_for_its_owner_alone(owner, node, tmp_path):
+    """Not for who has the owner's context, but not the key; not for who sends anything else."""
+    app = owner.deploy(owner.project("private", {"app.py": APP}, toml="[server]\naccess_log = 'common'\n"))
+    stranger = Owner(tmp_path, node)
+    shutil.copytree(owner.config / "contexts", stranger.config / "contexts")
+    os.chmod(stranger.config, 0o700)
+    refused = stranger.run("access-log", app["id"])
+    assert refused.status == 3 and "not signed by the owner's key" in refused.err and refused.out == ""
+    status, answer, _ = Client(app).request("POST", "/.well-known/mse/access-log", body=b"please!!")
+    assert status == 400 and "not an owner's request" in answer
+    deadline = time.monotonic() + 20  # lines are written some 50 ms later
+    while owner.ok("access-log", app["id"]).out.count('mse/access-log HTTP/1.1" 40') < 2:
+        assert time.monotonic() < deadline
+
+
+def test_without_an_access_log_it_is_said(owner):
+    app = owner.deploy(owner.project("silent", {"app.py": APP}))
+    result = owner.run("access-log", app["id"])
+    assert result.status == 3 and "keeps no access log" in result.err and "mse.toml" in result.err
 
 
 def test_an_access_log_in_the_apps_log_is_for_the_operator_too(owner):

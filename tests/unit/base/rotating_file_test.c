@@ -55,6 +55,41 @@ static void it_rotates_and_goes_on_where_it_was(void **state)
     assert_int_equal(access(path, X_OK), -1);
 }
 
+static void what_both_hold_is_read_from_the_beginning_of_a_line(void **state)
+{
+    static const struct {
+        uint64_t last;
+        const char *expected;
+    } cases[] = {
+        {0, "one\ntwo\n3\n4\n"},
+        {100, "one\ntwo\n3\n4\n"},
+        {12, "one\ntwo\n3\n4\n"},
+        {11, "two\n3\n4\n"},
+        {8, "two\n3\n4\n"},
+        {7, "3\n4\n"},
+        {2, "4\n"},
+        {1, ""},
+    };
+    struct rotating_file file;
+    AUTO_BUF struct buf text = BUF_INIT(4096);
+    OK(buf_str(&text, "of before", &err));
+    OK(rotating_file_read(path, 0, &text, &err));
+    assert_string_equal(buf_text(&text), ""); /* neither is there */
+    OK(rotating_file_open(&file, path, 20, &err));
+    OK(rotating_file_write(&file, slice_str("one\ntwo\n3\n"), &err));
+    OK(rotating_file_write(&file, slice_str("4\n"), &err));
+    assert_true(file_exists(old_path));
+    for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
+        OK(rotating_file_read(path, cases[i].last, &text, &err));
+        assert_string_equal(buf_text(&text), cases[i].expected);
+    }
+    struct buf small = BUF_INIT(4);
+    assert_int_equal(rotating_file_read(path, 0, &small, &err), -1);
+    assert_int_equal(err.kind, ERR_TOO_LARGE);
+    buf_done(&small);
+    rotating_file_close(&file);
+}
+
 static void a_link_is_not_followed(void **state)
 {
     struct rotating_file file;
@@ -81,6 +116,8 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup_teardown(it_rotates_and_goes_on_where_it_was, setup, teardown),
+        cmocka_unit_test_setup_teardown(what_both_hold_is_read_from_the_beginning_of_a_line, setup,
+                                        teardown),
         cmocka_unit_test_setup_teardown(a_link_is_not_followed, setup, teardown),
         cmocka_unit_test_setup_teardown(it_comes_back_after_a_failure, setup, teardown),
     };

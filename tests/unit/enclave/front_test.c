@@ -58,9 +58,9 @@ static int answer_failure(void *context, const struct front_request *request, st
 }
 
 static const struct front_route routes[] = {
-    {"POST", "echo", answer_echo},
-    {"GET", "binding", answer_binding},
-    {"GET", "failure", answer_failure},
+    {"POST", "echo", answer_echo, NULL, 0},
+    {"GET", "binding", answer_binding, NULL, 0},
+    {"GET", "failure", answer_failure, NULL, 0},
 };
 
 static void app_request(void *context, struct http_exchange *exchange)
