@@ -122,6 +122,7 @@ int open_app(struct enclave *enclave, struct err *err)
         .site_folder_count = file_exists(ENCLAVE_SITE) ? 1 : 0,
         .threads = (unsigned)enclave->manifest.server.threads,
         .queue = (unsigned)enclave->manifest.server.queue,
+        .message_bytes = enclave->manifest.server.body_bytes,
         .rounds = true,
     };
     enclave->serve = serve_new(&config, err);

@@ -32,7 +32,7 @@ enum manifest_tls_mode {
 struct manifest_server {
     char access_log[MANIFEST_LOG_FORMAT_SIZE];    /* its format; "": none is kept */
     char access_log_to[MANIFEST_LOG_TARGET_SIZE]; /* "sealed" or "log", with access_log */
-    uint64_t body_bytes;                          /* largest request body */
+    uint64_t body_bytes;                          /* largest request body, WebSocket message */
     uint64_t body_timeout_ms;                     /* silence while a body is sent */
     uint64_t connections;                         /* open at once */
     uint64_t header_bytes;                        /* largest request head */

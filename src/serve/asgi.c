@@ -470,6 +470,8 @@ static struct asgi *make(struct serve *serve, const struct serve_config *config,
         return NULL;
     asgi->serve = serve;
     asgi->limit = config->queue == 0 ? SERVE_DEFAULT_TASKS : config->queue;
+    bool lower = config->message_bytes > 0 && config->message_bytes < SERVE_MAX_MESSAGE;
+    asgi->message_limit = lower ? (size_t)config->message_bytes : SERVE_MAX_MESSAGE;
     (void)pthread_mutex_init(&asgi->lock, NULL);
     clock_cond_init(&asgi->changed);
     asgi->wake_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);

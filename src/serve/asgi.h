@@ -116,7 +116,8 @@ struct asgi {
     enum asgi_phase phase;
     struct err start_err;
     int wake_fd;
-    size_t limit;
+    size_t limit;         /* of requests under way */
+    size_t message_limit; /* bytes of a WebSocket message */
     PyObject *loop;
     PyObject *create_future;
     PyObject *state;           /* of the lifespan; NULL: the app has none */

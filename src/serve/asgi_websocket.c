@@ -9,7 +9,7 @@
 
 #include <strings.h>
 
-enum { MAX_MESSAGE = 16 * 1024 * 1024, READ_PIECE = 32 * 1024 };
+enum { READ_PIECE = 32 * 1024 };
 
 enum state {
     STATE_NEW,        /* websocket.connect is to be received */
@@ -504,7 +504,7 @@ bool asgi_websocket_prepare(struct asgi_channel *channel)
         PyErr_NoMemory();
         return false;
     }
-    websocket_parser_init(&channel->websocket->parser, MAX_MESSAGE);
+    websocket_parser_init(&channel->websocket->parser, channel->asgi->message_limit);
     channel->websocket->code = WEBSOCKET_GONE;
     return true;
 }

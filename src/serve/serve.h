@@ -21,6 +21,7 @@ enum {
     SERVE_DEFAULT_QUEUE = 1024,
     SERVE_DEFAULT_TASKS = 8192,
     SERVE_MAX_QUEUE = 65536,
+    SERVE_MAX_MESSAGE = 16 * 1024 * 1024,
 };
 
 struct serve_config {
@@ -33,6 +34,7 @@ struct serve_config {
     unsigned threads;   /* Python threads of a WSGI app; 0: SERVE_DEFAULT_THREADS */
     unsigned queue;     /* WSGI: requests that may wait for a thread, 0: SERVE_DEFAULT_QUEUE; ASGI:
                            requests under way at once, 0: SERVE_DEFAULT_TASKS */
+    uint64_t message_bytes; /* longest WebSocket message; 0, or more: SERVE_MAX_MESSAGE */
     bool rounds; /* the server calls serve_round_end behind every round of callbacks: Python is
                     woken once a round */
 };

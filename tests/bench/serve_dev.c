@@ -32,7 +32,7 @@ static const struct option_spec specs[] = {
     {.name = "threads", .value_name = "N", .help = "Python threads"},
     {.name = "io-threads", .value_name = "N", .help = "I/O threads"},
     {.name = "queue", .value_name = "N", .help = "requests in queue"},
-    {.name = "body-limit", .value_name = "SIZE", .help = "largest request body"},
+    {.name = "body-limit", .value_name = "SIZE", .help = "largest body or WebSocket message"},
     {.name = "body-timeout", .value_name = "MS", .help = "without a byte of a body"},
     {.name = "header-timeout", .value_name = "MS", .help = "until the head is there"},
     {.name = "write-timeout", .value_name = "MS", .help = "without a byte being taken"},
@@ -97,6 +97,12 @@ static size_t collect_sites(const struct options *options, const char *sites[sta
     return count;
 }
 
+static int body_limit(const struct options *options, uint64_t *ret_bytes, struct err *err)
+{
+    const char *text = options_value(options, "body-limit");
+    return text == NULL ? 0 : parse_size(text, "body-limit", ret_bytes, err);
+}
+
 static struct serve *start_app(const struct options *options, struct err *err)
 {
     const char *sites[MAX_SITES];
@@ -110,6 +116,8 @@ static struct serve *start_app(const struct options *options, struct err *err)
         .queue = (unsigned)number(options, "queue", 0),
         .rounds = true,
     };
+    if (body_limit(options, &config.message_bytes, err) < 0)
+        return NULL;
     return serve_new(&config, err);
 }
 
@@ -118,9 +126,8 @@ static int start_server(const struct options *options, struct serve *serve, stru
 {
     struct http_listener listener = {
         .host = "127.0.0.1", .port = (int)number(options, "port", 0), .tls = tls};
-    const char *body = options_value(options, "body-limit");
     uint64_t body_bytes = 0;
-    if (body != NULL && parse_size(body, "body-limit", &body_bytes, err) < 0)
+    if (body_limit(options, &body_bytes, err) < 0)
         return -1;
     struct http_server_config config = {
         .listeners = &listener,

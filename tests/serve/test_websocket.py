@@ -112,6 +112,15 @@ def test_one_byte_more_is_refused(server):
         assert read_to_end(connection) == CLOSED_TOO_BIG
 
 
+def test_the_limit_of_bodies_holds_for_messages(serve):
+    server = serve("http2_app:asgi", "--body-limit", "1000")
+    with opened(server) as connection:
+        connection.sendall(frame(FINAL | TEXT, bytes(1000)))
+        assert read_frame(connection) == (FINAL | TEXT, bytes(1000))
+        connection.sendall(frame(TEXT, bytes(999)) + frame(FINAL | CONTINUATION, b"xy")[:6])
+        assert read_to_end(connection) == CLOSED_TOO_BIG
+
+
 def test_a_client_that_does_not_read_is_not_read_from(server):
     before = server.memory_kib()
     count = 12
