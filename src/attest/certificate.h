@@ -88,6 +88,9 @@ bool ecdsa_verify_der(EVP_PKEY *key, struct slice message, struct slice signatur
 /* RSASSA-PSS with SHA-384, MGF1 with SHA-384 and a salt of 48 bytes. */
 bool pss_sha384_verify(EVP_PKEY *key, struct slice message, struct slice signature);
 
+/* The public key of these parameters (provider-keymgmt(7)) of "EC" or "RSA"; NULL where they are
+ * none. The caller frees. */
+EVP_PKEY *public_key_from(const char *algorithm, OSSL_PARAM *params);
 /* The public key with these affine coordinates (big-endian, 32 bytes each); NULL where they are
  * not a point of P-256. The caller frees. */
 EVP_PKEY *p256_public_key(const uint8_t x_and_y[static 64]);

@@ -55,6 +55,17 @@ bool ecdsa_verify_der(EVP_PKEY *key, struct slice message, struct slice signatur
     return digest_verify(key, 32, message, signature);
 }
 
+EVP_PKEY *public_key_from(const char *algorithm, OSSL_PARAM *params)
+{
+    EVP_PKEY_CTX *context = EVP_PKEY_CTX_new_from_name(NULL, algorithm, NULL);
+    EVP_PKEY *key = NULL;
+    if (context == NULL || EVP_PKEY_fromdata_init(context) != 1 ||
+        EVP_PKEY_fromdata(context, &key, EVP_PKEY_PUBLIC_KEY, params) != 1)
+        key = NULL;
+    EVP_PKEY_CTX_free(context);
+    return key;
+}
+
 /* SEC 1, section 2.3.3: an uncompressed point, its first byte included. */
 EVP_PKEY *ec_public_key(const char *group, struct slice point)
 {
@@ -66,13 +77,7 @@ EVP_PKEY *ec_public_key(const char *group, struct slice point)
                                           point.len),
         OSSL_PARAM_construct_end(),
     };
-    EVP_PKEY_CTX *context = EVP_PKEY_CTX_new_from_name(NULL, "EC", NULL);
-    EVP_PKEY *key = NULL;
-    if (context == NULL || EVP_PKEY_fromdata_init(context) != 1 ||
-        EVP_PKEY_fromdata(context, &key, EVP_PKEY_PUBLIC_KEY, params) != 1)
-        key = NULL;
-    EVP_PKEY_CTX_free(context);
-    return key;
+    return public_key_from("EC", params);
 }
 
 EVP_PKEY *p256_public_key(const uint8_t x_and_y[static 64])

@@ -65,17 +65,6 @@ static bool read_numbers(struct slice info, struct slice *ret_modulus, struct sl
            ret_exponent->len > 0 && ret_exponent->len <= 8 && (ret_exponent->data[0] & 0x80) == 0;
 }
 
-static EVP_PKEY *key_from(OSSL_PARAM *params)
-{
-    EVP_PKEY_CTX *context = EVP_PKEY_CTX_new_from_name(NULL, "RSA", NULL);
-    EVP_PKEY *key = NULL;
-    if (context == NULL || EVP_PKEY_fromdata_init(context) != 1 ||
-        EVP_PKEY_fromdata(context, &key, EVP_PKEY_PUBLIC_KEY, params) != 1)
-        key = NULL;
-    EVP_PKEY_CTX_free(context);
-    return key;
-}
-
 EVP_PKEY *rsa_public_key(struct slice info)
 {
     struct slice modulus;
@@ -92,7 +81,7 @@ EVP_PKEY *rsa_public_key(struct slice info)
         OSSL_PARAM_BLD_push_BN(builder, OSSL_PKEY_PARAM_RSA_E, e) == 1)
         params = OSSL_PARAM_BLD_to_param(builder);
     if (params != NULL)
-        key = key_from(params);
+        key = public_key_from("RSA", params);
     OSSL_PARAM_free(params);
     OSSL_PARAM_BLD_free(builder);
     BN_free(n);

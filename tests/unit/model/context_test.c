@@ -86,10 +86,10 @@ static void refuses_what_it_does_not_understand(void **state)
         {"\"format\":1", "\"format\":2", ERR_UNSUPPORTED},
         {"\"kind\":\"context\"", "\"kind\":\"other\"", ERR_INVALID},
         {"\"project\"", "\"projekt\"", ERR_INVALID},
-        {"\"id\":\"3e7f", "\"id\":\"4e7f", ERR_INVALID},
+        {"\"id\":\"0b1f", "\"id\":\"4b1f", ERR_INVALID},
         {"\"created\":1790000000", "\"created\":\"now\"", ERR_INVALID},
         {"\"salt\":\"07", "\"salt\":\"zz", ERR_INVALID},
-        {"\"name\":\"hello\"", "\"name\":\"other\"", ERR_INVALID},
+        {"\"name\":\"helloworld\"", "\"name\":\"other\"", ERR_INVALID},
     };
     for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
         struct err err = ERR_INIT;

@@ -9,8 +9,8 @@
 static inline struct manifest manifest_sample(void)
 {
     struct manifest manifest = {
-        .id = "3e7f0b52-8c1d-4b6a-9f00-1a2b3c4d5e6f",
-        .name = "hello",
+        .id = "0b1f8a7e-93c4-4d0e-8f21-5a6b7c8d9e0f",
+        .name = "helloworld",
         .python_application = "app:app",
         .healthcheck_endpoint = "/whoami",
         .environment_name = "mse-flask",
@@ -22,10 +22,10 @@ static inline struct manifest manifest_sample(void)
         .quota_bytes = UINT64_C(10) << 30,
         .key_epoch = 1,
     };
-    memset(manifest.code_commitment, 1, MANIFEST_DIGEST_SIZE);
-    memset(manifest.requirements_digest, 2, MANIFEST_DIGEST_SIZE);
-    memset(manifest.runtime_digest, 3, MANIFEST_DIGEST_SIZE);
-    memset(manifest.environment_digest, 4, MANIFEST_DIGEST_SIZE);
-    memset(manifest.owner_key, 5, MANIFEST_DIGEST_SIZE);
+    memset(manifest.code_commitment, 0x11, MANIFEST_DIGEST_SIZE);
+    memset(manifest.requirements_digest, 0x22, MANIFEST_DIGEST_SIZE);
+    memset(manifest.runtime_digest, 0x33, MANIFEST_DIGEST_SIZE);
+    memset(manifest.environment_digest, 0x44, MANIFEST_DIGEST_SIZE);
+    memset(manifest.owner_key, 0x55, MANIFEST_DIGEST_SIZE);
     return manifest;
 }

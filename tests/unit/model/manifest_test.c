@@ -8,33 +8,9 @@
 #include <stdint.h>
 #include <cmocka.h>
 
-#include "model/manifest.h"
+#include "manifest_sample.h"
 
 #include <stdio.h>
-
-static struct manifest sample(void)
-{
-    struct manifest manifest = {
-        .id = "0b1f8a7e-93c4-4d0e-8f21-5a6b7c8d9e0f",
-        .name = "helloworld",
-        .python_application = "app:app",
-        .healthcheck_endpoint = "/whoami",
-        .environment_name = "mse-flask",
-        .tls_mode = MANIFEST_TLS_RA,
-        .tls_host_name = "localhost",
-        .tls_not_after = 1800000000,
-        .memory_bytes = 512 << 20,
-        .cpu_millis = 1000,
-        .quota_bytes = UINT64_C(10) << 30,
-        .key_epoch = 1,
-    };
-    memset(manifest.code_commitment, 0x11, MANIFEST_DIGEST_SIZE);
-    memset(manifest.requirements_digest, 0x22, MANIFEST_DIGEST_SIZE);
-    memset(manifest.runtime_digest, 0x33, MANIFEST_DIGEST_SIZE);
-    memset(manifest.environment_digest, 0x44, MANIFEST_DIGEST_SIZE);
-    memset(manifest.owner_key, 0x55, MANIFEST_DIGEST_SIZE);
-    return manifest;
-}
 
 static void encode(const struct manifest *manifest, struct buf *out)
 {
@@ -60,7 +36,7 @@ static const char golden[] =
 static void test_golden(void **state)
 {
     (void)state;
-    struct manifest manifest = sample();
+    struct manifest manifest = manifest_sample();
     AUTO_BUF struct buf out = BUF_INIT(MANIFEST_MAX);
     encode(&manifest, &out);
     assert_string_equal(buf_text(&out), golden);
@@ -73,7 +49,7 @@ static void test_golden(void **state)
 static void test_owner_mode_and_server(void **state)
 {
     (void)state;
-    struct manifest manifest = sample();
+    struct manifest manifest = manifest_sample();
     manifest.tls_mode = MANIFEST_TLS_OWNER;
     manifest.tls_not_after = 0;
     memset(manifest.tls_certificate_digest, 0x66, MANIFEST_DIGEST_SIZE);
@@ -132,7 +108,7 @@ static void test_second_readings(void **state)
 
 static void test_access_log(void **state)
 {
-    struct manifest manifest = sample();
+    struct manifest manifest = manifest_sample();
     struct manifest again;
     struct err err = ERR_INIT;
     AUTO_BUF struct buf out = BUF_INIT(MANIFEST_MAX);
@@ -216,11 +192,11 @@ static void test_encode_checks(void **state)
     (void)state;
     struct err err = ERR_INIT;
     AUTO_BUF struct buf out = BUF_INIT(MANIFEST_MAX);
-    struct manifest manifest = sample();
+    struct manifest manifest = manifest_sample();
     memset(manifest.runtime_digest, 0, MANIFEST_DIGEST_SIZE);
     assert_int_equal(manifest_encode(&manifest, &out, &err), -1);
     assert_non_null(strstr(err.message, "runtime_digest"));
-    manifest = sample();
+    manifest = manifest_sample();
     memset(manifest.name, 'a', sizeof(manifest.name)); /* no zero byte */
     assert_int_equal(manifest_encode(&manifest, &out, &err), -1);
     assert_non_null(strstr(err.message, "'name'"));
@@ -229,8 +205,8 @@ static void test_encode_checks(void **state)
 static void test_diff(void **state)
 {
     (void)state;
-    struct manifest a = sample();
-    struct manifest b = sample();
+    struct manifest a = manifest_sample();
+    struct manifest b = manifest_sample();
     struct manifest_difference differences[MANIFEST_DIFFERENCES_MAX];
     assert_int_equal(manifest_diff(&a, &b, differences), 0);
     b.code_commitment[0] = 0x12;

@@ -159,7 +159,7 @@ static void inside_tls_it_is_the_same(void **state)
 {
     (void)state;
     struct http_limits limits = {.connections = 1};
-    AUTO_TLS_SERVER struct tls_server *tls = make_tls();
+    AUTO_TLS_SERVER struct tls_server *tls = make_tls(false);
     struct http_listener listener = {.tls = tls};
     start_server_with(&limits, &listener, &telling_handler);
     struct tls_client_config trust = {.verify = trust_all};

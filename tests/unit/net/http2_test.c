@@ -15,14 +15,7 @@ static struct tls_client *trust;
 static int setup_tls(void **state)
 {
     (void)state;
-    struct certificate_spec spec = {
-        .common_name = "a", .not_before = clock_unix() - 60, .not_after = clock_unix() + 3600};
-    AUTO_PKEY EVP_PKEY *key = NULL;
-    AUTO_X509 X509 *certificate = NULL;
-    assert_int_equal(p256_key_new(&key, &err), 0);
-    assert_int_equal(certificate_new(key, &spec, NULL, NULL, &certificate, &err), 0);
-    struct tls_server_config config = {.key = key, .certificate = certificate, .http2 = true};
-    assert_int_equal(tls_server_new(&config, &tls, &err), 0);
+    tls = make_tls(true);
     struct tls_client_config client = {.verify = trust_all};
     assert_int_equal(tls_client_new(&client, &trust, &err), 0);
     return curl_global_init(CURL_GLOBAL_DEFAULT) == CURLE_OK ? 0 : -1;
@@ -337,24 +330,31 @@ static void probe(void)
     close_raw(&raw);
 }
 
-/* CVE-2023-44487 */
-static void rapid_resets_end_the_connection(void **state)
+/* Requests that a frame of `type` ends at once, one after another, until we have enough of it. */
+static void flood_with_ended_requests(uint8_t type, const char payload[static 4])
 {
-    (void)state;
+    enum { STREAMS = 2000, ENOUGH = 202 };
     start_tls_server(NULL);
     struct raw raw = {0};
     greet(&raw);
     bool writing = true;
-    for (uint32_t stream = 1; stream < 2000 && writing; stream += 2) {
+    for (uint32_t stream = 1; stream < 2 * STREAMS && writing; stream += 2) {
         writing = write_frame(&raw, HEADERS, END_HEADERS | END_STREAM, stream,
                               slice_of(held_request, sizeof(held_request) - 1)) &&
-                  write_frame(&raw, RST_STREAM, 0, stream, slice_of("\0\0\0\x08", 4));
+                  write_frame(&raw, type, 0, stream, slice_of(payload, 4));
     }
     expect_goaway(&raw, ENHANCE_YOUR_CALM);
-    assert_true(atomic_load(&requests_seen) <= 201);
+    assert_true(atomic_load(&requests_seen) <= ENOUGH);
     close_raw(&raw);
     wait_for(&aborts_seen, atomic_load(&requests_seen));
     probe();
+}
+
+/* CVE-2023-44487 */
+static void rapid_resets_end_the_connection(void **state)
+{
+    (void)state;
+    flood_with_ended_requests(RST_STREAM, "\0\0\0\x08");
 }
 
 static void floods_of_control_frames_end_the_connection(void **state)
@@ -633,20 +633,7 @@ static void a_huge_header_table_is_not_used(void **state)
 static void resets_that_we_are_made_to_send_end_the_connection(void **state)
 {
     (void)state;
-    start_tls_server(NULL);
-    struct raw raw = {0};
-    greet(&raw);
-    bool writing = true;
-    for (uint32_t stream = 1; stream < 4000 && writing; stream += 2) {
-        writing = write_frame(&raw, HEADERS, END_HEADERS | END_STREAM, stream,
-                              slice_of(held_request, sizeof(held_request) - 1)) &&
-                  write_frame(&raw, WINDOW_UPDATE, 0, stream, slice_of("\x7f\xff\xff\xff", 4));
-    }
-    expect_goaway(&raw, ENHANCE_YOUR_CALM);
-    assert_true(atomic_load(&requests_seen) <= 202);
-    close_raw(&raw);
-    wait_for(&aborts_seen, atomic_load(&requests_seen));
-    probe();
+    flood_with_ended_requests(WINDOW_UPDATE, "\x7f\xff\xff\xff");
 }
 
 /* Requests that are begun and not gone on with, kept company by PINGs. */

@@ -87,19 +87,7 @@ static struct tls_server *tls;
 
 static void start_lending(enum transport transport, const struct http_limits *limits)
 {
-    static const char *const names[] = {"127.0.0.1"};
-    struct certificate_spec spec = {.common_name = "a",
-                                    .dns_names = names,
-                                    .dns_name_count = 1,
-                                    .not_before = clock_unix() - 60,
-                                    .not_after = clock_unix() + 3600};
-    AUTO_PKEY EVP_PKEY *key = NULL;
-    AUTO_X509 X509 *certificate = NULL;
-    assert_int_equal(p256_key_new(&key, &err), 0);
-    assert_int_equal(certificate_new(key, &spec, NULL, NULL, &certificate, &err), 0);
-    struct tls_server_config config = {
-        .key = key, .certificate = certificate, .http2 = transport == HTTP2};
-    assert_int_equal(tls_server_new(&config, &tls, &err), 0);
+    tls = make_tls(transport == HTTP2);
     struct http_listener listener = {.tls = transport == PLAIN ? NULL : tls};
     atomic_store(&begun, 0);
     atomic_store(&ended, 0);

@@ -236,7 +236,7 @@ static struct http_server_stats stats_now(void)
 
 /* --- TLS --- */
 
-static struct tls_server *make_tls(void)
+static struct tls_server *make_tls(bool http2)
 {
     static const char *const names[] = {"127.0.0.1"};
     struct certificate_spec spec = {.common_name = "a",
@@ -248,7 +248,7 @@ static struct tls_server *make_tls(void)
     AUTO_X509 X509 *certificate = NULL;
     assert_int_equal(p256_key_new(&key, &err), 0);
     assert_int_equal(certificate_new(key, &spec, NULL, NULL, &certificate, &err), 0);
-    struct tls_server_config config = {.key = key, .certificate = certificate};
+    struct tls_server_config config = {.key = key, .certificate = certificate, .http2 = http2};
     struct tls_server *tls;
     assert_int_equal(tls_server_new(&config, &tls, &err), 0);
     return tls;

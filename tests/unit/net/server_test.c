@@ -383,7 +383,7 @@ static void the_proxy_header_tells_the_client(void **state)
 static void big_bodies_pass_through_tls(void **state)
 {
     (void)state;
-    AUTO_TLS_SERVER struct tls_server *tls = make_tls();
+    AUTO_TLS_SERVER struct tls_server *tls = make_tls(false);
     struct http_listener listener = {.tls = tls};
     start_server_with(NULL, &listener, &telling_handler);
     struct tls_client_config trust = {.verify = trust_all};
@@ -413,7 +413,7 @@ static void big_bodies_pass_through_tls(void **state)
 static void broken_handshakes_are_counted_and_closed(void **state)
 {
     (void)state;
-    AUTO_TLS_SERVER struct tls_server *tls = make_tls();
+    AUTO_TLS_SERVER struct tls_server *tls = make_tls(false);
     struct http_listener listener = {.tls = tls};
     struct http_limits limits = {.header_timeout_ms = 30};
     start_server_with(&limits, &listener, &telling_handler);
