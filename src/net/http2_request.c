@@ -303,8 +303,11 @@ static int on_data(nghttp2_session *session, uint8_t flags, int32_t stream_id, c
     if (!exchange_wants_body(exchange))
         return drop_body(session, exchange, len);
     exchange->owed += len;
-    return exchange_body(exchange, slice_of(bytes, len), NULL) < 0 ? NGHTTP2_ERR_CALLBACK_FAILURE
-                                                                   : 0;
+    if (exchange_body(exchange, slice_of(bytes, len), NULL) < 0)
+        return NGHTTP2_ERR_CALLBACK_FAILURE;
+    /* The connection's window is given back at once: streams that wait for their turn would use it
+     * up, and those that are read would get no more. Each stream's own bounds what lies here. */
+    return nghttp2_session_consume_connection(session, len);
 }
 
 static int on_frame(nghttp2_session *session, const nghttp2_frame *frame, void *data)
@@ -336,8 +339,6 @@ static int on_stream_close(nghttp2_session *session, int32_t stream_id, uint32_t
     struct exchange_view view = exchange_take(exchange);
     bool done = view.ended && exchange_sending(exchange).len == 0;
     exchange->owing = false;
-    if (exchange->owed > 0)
-        (void)nghttp2_session_consume_connection(session, exchange->owed);
     if (done)
         exchange_done(exchange);
     exchange_unlink(exchange);

@@ -217,7 +217,7 @@ int http2_apply(struct http2 *http2, struct http_exchange *exchange)
         exchange->waiting_us = loop_now_us(exchange->io->loop);
     if (changes.consumed > 0) {
         exchange->heard_us = loop_now_us(exchange->io->loop); /* the client may send again */
-        result = nghttp2_session_consume(session, exchange->stream_id, changes.consumed);
+        result = nghttp2_session_consume_stream(session, exchange->stream_id, changes.consumed);
     }
     if (result == 0 && changes.continue_due && !changes.started) {
         nghttp2_nv status = {.name = (uint8_t *)(uintptr_t) ":status",

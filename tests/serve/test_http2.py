@@ -165,6 +165,32 @@ def test_large_upload_in_bounded_memory(start, tmp_path, kind):
 
 
 @pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize("size", [100000, 400000])
+def test_uploads_side_by_side(start, http2, kind, size):
+    """A hundred bodies in turns of a frame each: those that wait, for a thread or for the rest of
+    themselves, do not take the connection's window from the others."""
+    server = start(kind)
+    piece = bytes(16384)
+    with http2.Client(server) as client:
+        client.until(lambda: client.h2.remote_settings.initial_window_size > 65535)
+        left = {client.start("POST", "/digest", end=False): size for _ in range(100)}
+        streams = list(left)
+        while left:
+            turn = [stream for stream in left if client.h2.local_flow_control_window(stream) > 0]
+            for stream in turn:
+                count = min(client.h2.local_flow_control_window(stream), len(piece), left[stream])
+                if count > 0:
+                    left[stream] -= count
+                    client.h2.send_data(stream, piece[:count], end_stream=left[stream] == 0)
+                    client.flush()
+            left = {stream: rest for stream, rest in left.items() if rest > 0}
+            if not turn:
+                client.pump()
+        expected = f"{size} {hashlib.sha256(bytes(size)).hexdigest()}".encode()
+        assert all(client.answer(stream).body == expected for stream in streams)
+
+
+@pytest.mark.parametrize("kind", KINDS)
 def test_a_body_that_nobody_reads_is_held_back(start, http2, kind):
     """The app sleeps: the client gets rid of a window's worth, and no more."""
     server = start(kind)
