@@ -80,13 +80,14 @@ struct http_exchange {
     int64_t waiting_us;    /* HTTP/2: since when bytes of the response wait, 0: none do */
     size_t dropped;        /* HTTP/2: body bytes that nobody wanted */
     bool owing;            /* HTTP/2: the client has not ended the request */
-    size_t owed;           /* HTTP/2: body bytes that are not given back to the windows yet */
+    size_t owed; /* HTTP/2: body bytes that are not given back to the stream's window yet */
 
     /* --- shared --- */
     struct loop_task task;
     struct output in;
     enum body_state body_state;
     enum err_kind body_error; /* with BODY_FAILED */
+    size_t least;             /* a reader waits for so many bytes; 0: for any */
     bool body_paused;         /* the I/O thread has stopped reading for want of room */
     bool continue_due;        /* "100 Continue" has been asked for (HTTP/2: not yet sent) */
     bool continue_sent;
@@ -105,6 +106,7 @@ struct http_exchange {
     struct output fields;   /* HTTP/2: header fields on their way in or out */
     struct output trailers; /* HTTP/2: trailer fields on their way out */
     size_t unconsumed;      /* HTTP/2: body bytes that were read and not given back to the window */
+    unsigned waiters;       /* threads in exchange_wait */
     bool aborted;           /* by the handler */
     bool gone;              /* the client, or the server gave up */
     bool released;
@@ -256,6 +258,7 @@ struct io_thread {
     size_t kept_bytes;              /* of the spare exchanges' buffers */
     size_t exchange_count;          /* not spare */
     bool called_handler;            /* in this round */
+    atomic_uint waiting;            /* threads that wait for what it does */
     struct http_server_stats stats; /* written here, read from elsewhere: relaxed atomics */
     struct tls_batch batch;
     uint8_t scratch[IO_SCRATCH];

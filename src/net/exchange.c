@@ -406,8 +406,12 @@ static void on_task(struct loop_task *task)
 
 void exchange_wait(struct http_exchange *exchange)
 {
-    loop_rouse(exchange->io->loop);
+    exchange->waiters++;
+    (void)atomic_fetch_add(&exchange->io->waiting, 1); /* it begins no rest any more... */
+    loop_rouse(exchange->io->loop);                    /* ...and ends one that it has begun */
     (void)pthread_cond_wait(&exchange->changed, &exchange->lock);
+    (void)atomic_fetch_sub(&exchange->io->waiting, 1);
+    exchange->waiters--;
 }
 
 const struct http_request *http_request(const struct http_exchange *exchange)

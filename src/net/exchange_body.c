@@ -48,8 +48,10 @@ int exchange_body(struct http_exchange *exchange, struct slice bytes, struct err
     exchange->body_received += (int64_t)bytes.len;
     if (wanted && output_left(&exchange->in) >= BODY_HIGH)
         exchange->body_paused = true;
-    (void)pthread_cond_broadcast(&exchange->changed);
+    bool wake = exchange->waiters > 0 && output_left(&exchange->in) >= exchange->least;
     (void)pthread_mutex_unlock(&exchange->lock);
+    if (wake) /* without the lock, which is what they need next */
+        (void)pthread_cond_broadcast(&exchange->changed);
     if (result == 0 && wanted)
         call_body(exchange);
     return result;
@@ -152,28 +154,34 @@ size_t http_body_waiting(struct http_exchange *exchange, bool *ret_complete)
     return waiting;
 }
 
-int http_body_read_wait(struct http_exchange *exchange, void *to, size_t size, size_t *ret_len,
-                        struct err *err)
+/* Under the lock. Is it time to take what is there? */
+static bool has_enough(const struct http_exchange *exchange, size_t least)
 {
-    if (size == 0)
+    return output_left(&exchange->in) >= least || exchange->body_state != BODY_OPEN ||
+           exchange->gone;
+}
+
+int http_body_read_wait(struct http_exchange *exchange, void *to, size_t size, size_t least,
+                        size_t *ret_len, struct err *err)
+{
+    if (size == 0 || least == 0)
         return FAIL(err, ERR_INVALID, "a read of no bytes would wait for ever");
+    if (least > size)
+        least = size;
+    if (least > HTTP_READ_LEAST_MAX)
+        least = HTTP_READ_LEAST_MAX;
     (void)pthread_mutex_lock(&exchange->lock);
-    bool end = false;
-    int result;
-    for (;;) {
-        size_t len = 0;
-        bool told = ask_for_body(exchange);
-        result = take_body(exchange, to, size, &len, &end, err);
-        told |= after_read(exchange);
-        if (told)
+    while (!has_enough(exchange, least)) {
+        if (ask_for_body(exchange))
             exchange_post(exchange);
-        if (result < 0 || len > 0 || end) {
-            if (result == 0)
-                *ret_len = len;
-            break;
-        }
+        exchange->least = least;
         exchange_wait(exchange);
     }
+    exchange->least = 0;
+    bool end;
+    int result = take_body(exchange, to, size, ret_len, &end, err);
+    if (after_read(exchange))
+        exchange_post(exchange);
     (void)pthread_mutex_unlock(&exchange->lock);
     return result;
 }

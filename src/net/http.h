@@ -82,9 +82,12 @@ int http_body_read(struct http_exchange *exchange, void *to, size_t size, size_t
                    bool *ret_end, struct err *err) MUST_USE;
 /* How many bytes lie there unread, and whether the body's end is behind them. */
 size_t http_body_waiting(struct http_exchange *exchange, bool *ret_complete);
-/* Blocks until at least one byte or the end is there. Not from an I/O thread. */
-int http_body_read_wait(struct http_exchange *exchange, void *to, size_t size, size_t *ret_len,
-                        struct err *err) MUST_USE;
+/* Blocks until `least` bytes (at least one, and no more than HTTP_READ_LEAST_MAX are waited for) or
+ * the end are there. Not from an I/O thread. */
+int http_body_read_wait(struct http_exchange *exchange, void *to, size_t size, size_t least,
+                        size_t *ret_len, struct err *err) MUST_USE;
+
+enum { HTTP_READ_LEAST_MAX = 64 * 1024 };
 
 /* --- response [any thread] --- */
 

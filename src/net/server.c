@@ -346,6 +346,14 @@ static int start_thread(struct io_thread *io, struct err *err)
     return 0;
 }
 
+/* Not while a thread waits for what comes in, or for room to write: it would wait for longer. */
+static int64_t rest_us(void *data)
+{
+    struct io_thread *io = data;
+    struct http_server *server = io->server;
+    return atomic_load(&io->waiting) > 0 ? 0 : server->rest_us(server->context);
+}
+
 static int prepare_io(struct http_server *server, struct io_thread *io, struct err *err)
 {
     io->server = server;
@@ -356,7 +364,7 @@ static int prepare_io(struct http_server *server, struct io_thread *io, struct e
     if (server->round_end != NULL)
         loop_set_round_end(io->loop, on_round_end, io);
     if (server->rest_us != NULL)
-        loop_set_rest(io->loop, server->rest_us, server->context);
+        loop_set_rest(io->loop, rest_us, io);
     return start_accepting(io, err);
 }
 

@@ -273,7 +273,7 @@ static int receive(struct api_call *call, struct upload *upload, struct err *err
     if (chunk == NULL)
         return -1;
     while (len > 0) {
-        if (http_body_read_wait(call->exchange, chunk, CHUNK, &len, err) < 0 ||
+        if (http_body_read_wait(call->exchange, chunk, CHUNK, 1, &len, err) < 0 ||
             upload_feed(upload, slice_of(chunk, len), err) < 0)
             return -1;
         keep_rate(call->node, upload, start_ms);

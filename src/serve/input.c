@@ -54,8 +54,9 @@ static bool check_usable(struct input *self)
     return true;
 }
 
-/* At least one byte into `to`, or *ret_len 0 at the end. False with an exception. */
-static bool read_some(struct input *self, void *to, size_t size, size_t *ret_len)
+/* At least one byte into `to`, or *ret_len 0 at the end; where there is none, `least` are waited
+ * for. False with an exception. */
+static bool read_some(struct input *self, void *to, size_t size, size_t least, size_t *ret_len)
 {
     *ret_len = 0;
     if (self->at_end || size == 0)
@@ -69,7 +70,7 @@ static bool read_some(struct input *self, void *to, size_t size, size_t *ret_len
     if (status == 0 && len == 0 && !end) {
         self->busy = true;
         Py_BEGIN_ALLOW_THREADS;
-        status = http_body_read_wait(request->exchange, to, size, &len, &err);
+        status = http_body_read_wait(request->exchange, to, size, least, &len, &err);
         Py_END_ALLOW_THREADS;
         self->busy = false;
         end = len == 0;
@@ -100,7 +101,7 @@ static bool read_full(struct input *self, uint8_t *to, size_t size, size_t *ret_
     size_t total = take_buffered(self, to, size);
     while (total < size && !self->at_end) {
         size_t len;
-        if (!read_some(self, to + total, size - total, &len))
+        if (!read_some(self, to + total, size - total, size - total, &len))
             return false;
         total += len;
     }
@@ -216,7 +217,7 @@ static bool fill_line_buffer(struct input *self)
         }
     }
     size_t len = 0;
-    if (!read_some(self, self->buffer, LINE_BUFFER_SIZE, &len))
+    if (!read_some(self, self->buffer, LINE_BUFFER_SIZE, 1, &len))
         return false;
     self->start = 0;
     self->end = len;

@@ -174,7 +174,7 @@ static void receive_upload(struct http_exchange *exchange)
     size_t len = 1;
     uint8_t next = 0;
     while (len > 0) {
-        if (http_body_read_wait(exchange, block, sizeof(block), &len, &failure) < 0)
+        if (http_body_read_wait(exchange, block, sizeof(block), 1, &len, &failure) < 0)
             return;
         for (size_t i = 0; i < len; i++)
             assert_int_equal(block[i], next++);

@@ -159,8 +159,8 @@ size_t http_body_waiting(struct http_exchange *exchange, bool *ret_complete)
     return exchange->body.len - exchange->body_at;
 }
 
-int http_body_read_wait(struct http_exchange *exchange, void *to, size_t size, size_t *ret_len,
-                        struct err *err)
+int http_body_read_wait(struct http_exchange *exchange, void *to, size_t size, size_t least,
+                        size_t *ret_len, struct err *err)
 {
     size_t left = exchange->body.len - exchange->body_at;
     if (left == 0 && exchange->body_error != ERR_NONE)
@@ -182,7 +182,7 @@ int http_body_read(struct http_exchange *exchange, void *to, size_t size, size_t
     *ret_end = false;
     if (__atomic_load_n(&exchange->body_stalls, __ATOMIC_ACQUIRE))
         return 0;
-    if (http_body_read_wait(exchange, to, size, ret_len, err) < 0)
+    if (http_body_read_wait(exchange, to, size, 1, ret_len, err) < 0)
         return -1;
     *ret_end = *ret_len == 0;
     return 0;
