@@ -17,6 +17,7 @@ NUMBERS = itertools.count()
 HOP_BY_HOP = (b"connection", b"transfer-encoding")
 HANDSHAKE = (b"connection", b"upgrade", b"host", b"user-agent")
 MARK = b"x-suite-case"
+GRACE = 10  # seconds for an app to end whose client has left; not all do
 
 
 class Case:
@@ -41,6 +42,24 @@ class Case:
             raise
         self.ended.set_result(None)
 
+    async def outcome(self):
+        """The app's exception, or None; some requests the server refuses by itself."""
+        from starlette.websockets import WebSocketDisconnect
+        error = await asyncio.wrap_future(self.ended) if self.begun else None
+        # Without a socket an app can go on sending to a client that has left.
+        left = isinstance(error, WebSocketDisconnect) and error.code == 1006
+        return None if left else error
+
+    async def outcome_without_client(self):
+        """A test may leave as soon as it has sent what its app fails at: the exception is still on its
+        way here then. That the client has left is none."""
+        import anyio
+        from starlette.websockets import WebSocketDisconnect
+        error = None
+        with anyio.move_on_after(GRACE, shield=True):
+            error = await self.outcome()
+        return error if not isinstance(error, WebSocketDisconnect) else None
+
 
 class OverSocket:
     """The app as the TestClient sees it."""
@@ -56,8 +75,11 @@ class OverSocket:
         CASES[case.number] = case
         try:
             await (exchange if scope["type"] == "http" else converse)(case, scope, receive, send)
-            # Some requests the server refuses by itself.
-            error = await asyncio.wrap_future(case.ended) if case.begun else None
+            error = await case.outcome()
+        except asyncio.CancelledError:
+            error = await case.outcome_without_client()
+            if error is None:
+                raise
         finally:
             del CASES[case.number]
         if error is not None:
@@ -105,6 +127,7 @@ async def read_response(http, reader, send):
 
 
 async def converse(case, scope, receive, send):
+    import anyio
     from websockets.asyncio.client import connect
     from websockets.exceptions import InvalidStatus
     headers = [(name.decode("latin-1"), value.decode("latin-1")) for name, value in scope["headers"]
@@ -127,6 +150,10 @@ async def converse(case, scope, receive, send):
     outwards = asyncio.ensure_future(pass_outwards(socket, receive))
     try:
         await pass_inwards(socket, send)
+    except asyncio.CancelledError:
+        with anyio.move_on_after(GRACE, shield=True):
+            await outwards  # what the test has sent before it left
+        raise
     finally:
         outwards.cancel()
         await socket.close()
