@@ -52,8 +52,8 @@ static void flush(struct connection *connection)
           nghttp2_session_want_write(http2->session) == 0) ||
          (connection->linked_count == 0 && (connection->stopping || connection->end_of_input)));
     if (over) {
-        bool stopping = connection->stopping && connection_is_sending(connection);
-        connection->linger = http2->failed || stopping;
+        /* The client may send to the last, if only that it has read: see connection_finish. */
+        connection->linger = http2->failed || connection_is_sending(connection);
         connection_finish(connection);
         return;
     }

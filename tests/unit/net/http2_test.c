@@ -258,7 +258,7 @@ enum {
     WINDOW_UPDATE = 8,
     CONTINUATION = 9
 };
-enum { END_STREAM = 1, END_HEADERS = 4, CANCEL = 8, ENHANCE_YOUR_CALM = 11 };
+enum { END_STREAM = 1, ACK = 1, END_HEADERS = 4, CANCEL = 8, ENHANCE_YOUR_CALM = 11 };
 
 /* GET https://a/hold: static table entries, and literals without indexing */
 static const char held_request[] = "\x82\x87\x01\x01"
@@ -393,6 +393,38 @@ static void more_streams_than_allowed_are_refused(void **state)
     assert_int_equal(atomic_load(&requests_seen), 100);
     close_raw(&raw);
     wait_for(&aborts_seen, 100);
+}
+
+/* Section 6.8 has the connection end behind the last answer; the client still gives back windows
+ * then, and must have the whole answer nevertheless. */
+static void a_goaway_cuts_no_answer_short(void **state)
+{
+    (void)state;
+    enum { PIECE = 10000, PIECES = 24, SMALL = 16 * 1024 };
+    static const char post[] = "\x83\x87\x84\x01\x01"
+                               "a";
+    static const uint8_t piece[PIECE];
+    start_tls_server(NULL);
+    struct raw raw = {0};
+    greet(&raw);
+    int size = SMALL; /* most of the answer has to wait on the server's side */
+    assert_int_equal(setsockopt(raw.fd, SOL_SOCKET, SO_RCVBUF, &size, sizeof(size)), 0);
+    assert_true(write_frame(&raw, SETTINGS, ACK, 0, slice_of(NULL, 0)));
+    assert_true(write_frame(&raw, SETTINGS, 0, 0, slice_of("\0\4\0\x10\0\0", 6)));
+    assert_true(write_frame(&raw, WINDOW_UPDATE, 0, 0, slice_of("\0\x10\0\0", 4)));
+    assert_true(write_frame(&raw, HEADERS, END_HEADERS, 1, slice_of(post, sizeof(post) - 1)));
+    for (int i = 1; i <= PIECES; i++)
+        assert_true(write_frame(&raw, DATA, i == PIECES ? END_STREAM : 0, 1,
+                                slice_of(piece, sizeof(piece))));
+    assert_true(write_frame(&raw, GOAWAY, 0, 0, slice_of("\0\0\0\0\0\0\0\0", 8)));
+    AUTO_BUF struct buf payload = BUF_INIT(1 << 24);
+    size_t received = 0;
+    while (received < (size_t)PIECES * PIECE && read_until(&raw, DATA, 1, &payload)) {
+        received += payload.len;
+        (void)write_frame(&raw, WINDOW_UPDATE, 0, 0, slice_of("\0\0\0\1", 4));
+    }
+    assert_true(received >= (size_t)PIECES * PIECE);
+    close_raw(&raw);
 }
 
 static const struct {
@@ -766,6 +798,7 @@ int main(void)
         cmocka_unit_test_teardown(rapid_resets_end_the_connection, stop_server),
         cmocka_unit_test_teardown(floods_of_control_frames_end_the_connection, stop_server),
         cmocka_unit_test_teardown(more_streams_than_allowed_are_refused, stop_server),
+        cmocka_unit_test_teardown(a_goaway_cuts_no_answer_short, stop_server),
         cmocka_unit_test_teardown(malformed_frames_and_messages_are_refused, stop_server),
         cmocka_unit_test_teardown(cookies_in_pieces_are_one, stop_server),
         cmocka_unit_test_teardown(a_slow_body_times_out_alone, stop_server),
