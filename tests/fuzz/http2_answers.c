@@ -7,7 +7,7 @@
 
 #include <stdlib.h>
 
-enum { GREAT_PARTS = 5 };
+enum { GREAT_PARTS = 5, LENT_SIZE = 100 * 1024 };
 
 struct answer {
     struct answer *next;
@@ -81,6 +81,30 @@ static bool in_great_parts(struct answer *answer)
     return answer->steps >= 2 + GREAT_PARTS;
 }
 
+/* Freed at the end of the loan, so that a use behind it shows. */
+struct loan {
+    struct http_loan loan;
+    uint8_t bytes[LENT_SIZE];
+};
+
+static unsigned loans;
+
+static void end_loan(struct http_loan *loan)
+{
+    free(loan); /* the first member of its struct loan */
+    loans--;
+}
+
+static bool lend(struct answer *answer)
+{
+    struct loan *loan = mem_alloc(sizeof(*loan), NULL);
+    must(loan != NULL);
+    loan->loan = (struct http_loan){slice_of(loan->bytes, sizeof(loan->bytes)), end_loan};
+    loans++;
+    (void)!http_respond_lent(answer->exchange, 200, NULL, 0, &loan->loan, NULL);
+    return true;
+}
+
 static bool refuse(struct answer *answer)
 {
     if (answer->steps < 2)
@@ -148,9 +172,9 @@ static const struct {
     char name; /* of the path, behind the slash */
     bool (*step)(struct answer *answer);
 } ways[] = {
-    {'a', at_once},       {'b', echo},      {'c', tunnel},      {'d', read_slowly},
-    {'e', empty},         {'f', too_short}, {'g', in_parts},    {'h', hold},
-    {'i', with_trailers}, {'j', refuse},    {'k', say_nothing}, {'l', in_great_parts},
+    {'a', at_once},     {'b', echo},           {'c', tunnel}, {'d', read_slowly},   {'e', empty},
+    {'f', too_short},   {'g', in_parts},       {'h', hold},   {'i', with_trailers}, {'j', refuse},
+    {'k', say_nothing}, {'l', in_great_parts}, {'m', lend},
 };
 
 static void proceed(struct answer *answer)
@@ -218,5 +242,5 @@ void answers_proceed(void)
 
 bool answers_pending(void)
 {
-    return answers != NULL;
+    return answers != NULL || loans > 0;
 }

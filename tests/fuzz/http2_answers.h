@@ -11,5 +11,5 @@ extern const struct http_handler answers_handler;
 
 /* Goes on with all exchanges that are not released yet. Not inside a callback. */
 void answers_proceed(void);
-/* Are there any? */
+/* Are there any, or is something of theirs still lent? */
 bool answers_pending(void);
