@@ -228,9 +228,14 @@ void asgi_lifespan_stop(struct asgi *asgi);
 
 /* --- asgi_file.c --- */
 
-/* Sends `length` bytes of the file, which it closes, from a thread of its own, and the end of the
- * response; an ASGI_SENT event follows. The head is out. False with an exception. */
-bool asgi_file_start(struct asgi_request *request, int fd, int64_t length);
+struct file_send;
+
+/* Makes the thread that is going to send `length` bytes of the file, which it closes, and the end
+ * of the response. NULL with an exception. One of the other two follows. */
+struct file_send *asgi_file_prepare(struct asgi_request *request, int fd, int64_t length);
+/* The head is out: sends. An ASGI_SENT event follows. */
+void asgi_file_begin(struct file_send *send);
+void asgi_file_drop(struct file_send *send);
 
 /* --- asgi_scope.c --- */
 

@@ -2,11 +2,16 @@
 /*
  * A file as the body of an ASGI response (http.response.pathsend). Sending it blocks on the disk
  * and on the client, so each has a thread of its own for as long as it takes; the loop is told by
- * an event. Whichever ends later, the thread or the request, releases the exchange.
+ * an event. Whichever ends later, the thread or the request, releases the exchange. The thread is
+ * there before the response's head is: where none is to be had, the app hears of it while it can
+ * still answer something else.
  */
 #include "serve/asgi.h"
 
+#include "base/fd.h"
+
 #include <errno.h>
+#include <semaphore.h>
 #include <signal.h>
 #include <unistd.h>
 
@@ -17,20 +22,39 @@ struct file_send {
     struct http_exchange *exchange;
     int fd;
     int64_t length;
+    sem_t decided; /* whether the thread is to send */
+    bool dropped;
 };
 
-static void *file_main(void *argument)
+static void free_send(struct file_send *send)
 {
-    AUTO_FREE struct file_send *send = argument;
-    (void)pthread_setname_np(pthread_self(), "mse-file");
+    fd_close(send->fd);
+    (void)sem_destroy(&send->decided);
+    free(send);
+}
+
+static void send_file(struct file_send *send)
+{
     struct err err = ERR_INIT;
     int status = http_respond_file_wait(send->exchange, send->fd, 0, send->length, &err);
     if (status == 0)
         status = http_respond_end(send->exchange, &err);
     if (status < 0)
         http_abort(send->exchange);
-    (void)close(send->fd);
+    fd_close(send->fd);
+    send->fd = -1;
     asgi_file_ended(send->request, status == 0 ? ERR_NONE : err.kind);
+}
+
+static void *file_main(void *argument)
+{
+    struct file_send *send = argument;
+    (void)pthread_setname_np(pthread_self(), "mse-file");
+    while (sem_wait(&send->decided) < 0)
+        continue; /* EINTR */
+    if (!send->dropped)
+        send_file(send);
+    free_send(send);
     return NULL;
 }
 
@@ -52,23 +76,33 @@ static int start_thread(struct file_send *send)
     return errnum;
 }
 
-bool asgi_file_start(struct asgi_request *request, int fd, int64_t length)
+struct file_send *asgi_file_prepare(struct asgi_request *request, int fd, int64_t length)
 {
     struct file_send *send = mem_alloc(sizeof(*send), NULL);
     if (send == NULL) {
         (void)close(fd);
         (void)PyErr_NoMemory();
-        return false;
+        return NULL;
     }
     *send = (struct file_send){
         .request = request, .exchange = request->exchange, .fd = fd, .length = length};
-    asgi_file_began(request);
+    (void)sem_init(&send->decided, 0, 0);
     errno = start_thread(send);
     if (errno == 0)
-        return true;
+        return send;
     (void)PyErr_SetFromErrno(PyExc_OSError);
-    asgi_file_ended(request, ERR_IO);
-    (void)close(fd);
-    free(send);
-    return false;
+    free_send(send);
+    return NULL;
+}
+
+void asgi_file_begin(struct file_send *send)
+{
+    asgi_file_began(send->request);
+    (void)sem_post(&send->decided);
+}
+
+void asgi_file_drop(struct file_send *send)
+{
+    send->dropped = true;
+    (void)sem_post(&send->decided);
 }

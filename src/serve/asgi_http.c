@@ -277,12 +277,26 @@ static PyObject *file_sent(struct asgi_channel *channel)
     return channel->complete ? Py_NewRef(Py_None) : NULL;
 }
 
+/* A file that goes out with more than its head. */
+static PyObject *send_content(struct asgi_channel *channel, int fd, int64_t length)
+{
+    struct file_send *send = asgi_file_prepare(channel->request, fd, length);
+    if (send == NULL)
+        return NULL;
+    channel->head.fields.content_length = length;
+    if (!send_head(channel)) {
+        asgi_file_drop(send);
+        return client_gone(channel);
+    }
+    channel->file_given = true;
+    asgi_file_begin(send);
+    return asgi_wait(channel, file_sent);
+}
+
 static PyObject *send_file(struct asgi_channel *channel, int fd, int64_t size)
 {
     struct asgi_head *head = &channel->head;
-    if (head->fields.content_length < 0)
-        head->fields.content_length = size;
-    int64_t length = head->fields.content_length;
+    int64_t length = head->fields.content_length < 0 ? size : head->fields.content_length;
     if (length > size || channel->head_sent) {
         PyErr_SetString(PyExc_RuntimeError, channel->head_sent
                                                 ? "a part of the body was sent already"
@@ -290,16 +304,13 @@ static PyObject *send_file(struct asgi_channel *channel, int fd, int64_t size)
         (void)close(fd);
         return NULL;
     }
-    if (!send_head(channel)) {
-        (void)close(fd);
-        return client_gone(channel);
-    }
     bool bodiless = channel->is_head || head->status == 204 || head->status == 304;
-    if (!bodiless && length > 0) {
-        channel->file_given = true;
-        return asgi_file_start(channel->request, fd, length) ? asgi_wait(channel, file_sent) : NULL;
-    }
+    if (!bodiless && length > 0)
+        return send_content(channel, fd, length);
     (void)close(fd);
+    head->fields.content_length = length;
+    if (!send_head(channel))
+        return client_gone(channel);
     bool gone = http_respond_end(exchange_of(channel), NULL) < 0;
     complete(channel);
     channel->gone |= gone;

@@ -4,6 +4,7 @@ import contextlib
 import importlib
 import json
 import os
+import resource
 import socket
 import ssl
 import sys
@@ -95,6 +96,26 @@ def test_file(serve, tls, big_file):
     assert server.request("HEAD", f"/file?{big_file}").headers["Content-Length"] == str(40 << 20)
     server.stop()
     assert server.text().count("sent\n") == 2
+
+
+def test_file_without_a_thread_for_it(serve):
+    """The app hears of it while it can still answer; the connection, and those behind, live on."""
+    server = serve("asgi_app:app")
+    assert server.get("/file?/nowhere").status == 500  # what an error needs is loaded
+    with contextlib.closing(server.connection()) as connection:
+        def status(target):
+            connection.request("GET", target)
+            response = connection.getresponse()
+            response.read()
+            return response.status
+        assert status("/token?x") == 200
+        size = server.status_kib("VmSize") + 100 << 10
+        resource.prlimit(server.process.pid, resource.RLIMIT_AS, (size, resource.RLIM_INFINITY))
+        assert status(f"/file?{__file__}") == 500  # not even a stack
+        resource.prlimit(server.process.pid, resource.RLIMIT_AS, (resource.RLIM_INFINITY,) * 2)
+        assert status(f"/file?{__file__}") == 200
+    server.stop()
+    assert "BlockingIOError" in server.text()
 
 
 def test_file_to_clients_that_do_not_read(serve, big_file):
