@@ -18,6 +18,7 @@ import tempfile
 
 APPS = os.path.join(os.path.dirname(os.path.abspath(__file__)), "apps")
 BATCH = 50          # requests that are sent before their answers are read
+PATIENCE = 60       # seconds without a byte of an answer
 WARM_UP = 1000      # fills caches and free lists
 COSTLY = 10         # what needs a connection of its own is done so many times less often
 GET = b"GET /%s HTTP/1.1\r\nHost: a\r\n\r\n"
@@ -31,10 +32,13 @@ def read_marks(connection, mark, count):
     """Reads until `mark` has come `count` times."""
     tail, found = b"", 0
     while found < count:
-        piece = connection.recv(65536)
+        try:
+            piece = connection.recv(65536)
+        except OSError as error:
+            sys.exit(f"refcounts: {error} after {found} of {count} times {mark!r}")
         if not piece:
             sys.exit(f"refcounts: the server has closed the connection after {found} of {count}"
-                     f" times {mark!r}")
+                     f" times {mark!r}, and {tail!r}")
         data = tail + piece
         found += data.count(mark)
         tail = data[data.rfind(mark) + len(mark):] if mark in data else data
@@ -104,6 +108,7 @@ KINDS = {
 @contextlib.contextmanager
 def server(build, app, log):
     program = os.path.join(build, "tests", "bench", "mse-serve-dev")
+    failure = None
     with subprocess.Popen([program, "--path", APPS, app], stdout=subprocess.PIPE, stderr=log,
                           text=True) as process:
         try:
@@ -111,12 +116,16 @@ def server(build, app, log):
             if not line.startswith("listening on "):
                 sys.exit("refcounts: mse-serve-dev did not start")
             port = int(line.split()[-1])
-            yield lambda: contextlib.closing(socket.create_connection(("127.0.0.1", port)))
+            yield lambda: contextlib.closing(socket.create_connection(("127.0.0.1", port), PATIENCE))
+        except SystemExit as error:
+            failure = str(error)
         finally:
             process.send_signal(signal.SIGTERM)
             counters = process.stdout.read()
-    if process.returncode != 0:
-        sys.exit(f"refcounts: mse-serve-dev ended with status {process.returncode}: {counters}")
+    if failure is not None or process.returncode != 0:
+        log.seek(0)
+        sys.exit(f"{failure or 'refcounts: all was answered'}\nrefcounts: mse-serve-dev ended with"
+                 f" status {process.returncode}: {counters}{log.read().decode()[-4000:]}")
 
 
 def counts(connect):
