@@ -29,6 +29,26 @@ static int fill(struct http2 *http2)
     return 0;
 }
 
+/* Nothing is under way, and nothing more will come. */
+static bool is_through(const struct http2 *http2)
+{
+    return nghttp2_session_want_read(http2->session) == 0 &&
+           nghttp2_session_want_write(http2->session) == 0;
+}
+
+/* The client has said GOAWAY and got its answers: section 6.8 has us tell which requests they are,
+ * for there may be more on their way. False: there is nothing to tell, or it was told. */
+static bool part(struct connection *connection)
+{
+    struct http2 *http2 = connection->http2;
+    if (http2->parted || http2->failed || connection->stopping || !is_through(http2))
+        return false;
+    http2->parted = true;
+    return nghttp2_submit_goaway(http2->session, NGHTTP2_FLAG_NONE,
+                                 nghttp2_session_get_last_proc_stream_id(http2->session),
+                                 NGHTTP2_NO_ERROR, NULL, 0) == 0;
+}
+
 static void flush(struct connection *connection)
 {
     struct http2 *http2 = connection->http2;
@@ -37,6 +57,8 @@ static void flush(struct connection *connection)
             connection_close(connection);
             return;
         }
+        if (output_left(&http2->out) == 0 && part(connection))
+            continue;
         if (output_left(&http2->out) == 0)
             break;
         ssize_t sent = connection_write(connection, http2->out.data + http2->out.pos,
@@ -47,9 +69,7 @@ static void flush(struct connection *connection)
     }
     bool over =
         output_left(&http2->out) == 0 && !connection->write_blocked &&
-        (http2->failed ||
-         (nghttp2_session_want_read(http2->session) == 0 &&
-          nghttp2_session_want_write(http2->session) == 0) ||
+        (http2->failed || is_through(http2) ||
          (connection->linked_count == 0 && (connection->stopping || connection->end_of_input)));
     if (over) {
         /* The client may send to the last, if only that it has read: see connection_finish. */

@@ -24,6 +24,7 @@ struct http2 {
     struct http2_guard guard;
     int64_t idle_us;  /* since when no stream is open */
     int64_t check_us; /* when a stream may be late, see http2_check_streams */
+    bool parted;      /* the client's GOAWAY was answered */
     bool failed;      /* to be closed when what is in `out` is sent */
 };
 

@@ -424,6 +424,9 @@ static void a_goaway_cuts_no_answer_short(void **state)
         (void)write_frame(&raw, WINDOW_UPDATE, 0, 0, slice_of("\0\0\0\1", 4));
     }
     assert_true(received >= (size_t)PIECES * PIECE);
+    assert_true(read_until(&raw, GOAWAY, 0, &payload));
+    assert_memory_equal(payload.data, "\0\0\0\1\0\0\0\0", 8); /* the last stream, NO_ERROR */
+    assert_false(read_until(&raw, GOAWAY, 0, &payload));
     close_raw(&raw);
 }
 
