@@ -22,7 +22,7 @@ int loop_new(struct loop **ret, struct err *err) MUST_USE;
 /* Watches and timers that are still set are forgotten; descriptors are not closed. */
 void loop_free(struct loop *loop);
 
-/* Runs rounds until loop_stop. A stop that came before ends the first round. */
+/* Runs rounds until loop_stop. After a stop that came before there is none. */
 int loop_run(struct loop *loop, struct err *err) MUST_USE;
 /* [any thread, signal-safe] Ends loop_run after the round that is under way. */
 void loop_stop(struct loop *loop);
