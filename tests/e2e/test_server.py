@@ -248,9 +248,8 @@ def test_a_sealed_access_log_is_the_apps_alone(owner, node):
     # Its owner does, over a verified session, with a signature.
     shown = owner.ok("access-log", app["id"]).out.splitlines()
     assert shown[:len(lines)] == lines
-    whole = "\n".join(shown) + "\n"
-    end = owner.ok("access-log", app["id"], "--last", str(len(shown[-1]) + 10)).out
-    assert end.count("\n") == 1 and "access-log" not in end and whole.count("4711") == 1
+    end = owner.ok("access-log", app["id"], "--last", "300").out
+    assert 100 < len(end) <= 300 and all(line.startswith("127.0.0.1 ") for line in end.splitlines())
     before = len(lines)
     owner.ok("restart", app["id"])
     lines = client.request("GET", "/log")[1].splitlines()
