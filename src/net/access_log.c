@@ -45,8 +45,7 @@ struct access_log {
 
 static void gather_locked(struct access_log *log)
 {
-    int64_t until_ms = clock_monotonic_ms() + GATHER_MS;
-    const struct timespec until = {.tv_sec = until_ms / 1000, .tv_nsec = until_ms % 1000 * 1000000};
+    const struct timespec until = clock_deadline_us(GATHER_MS * 1000);
     int waited = 0;
     while (waited == 0 && !log->stopping && log->filling.len < BUFFER_SIZE / 2)
         waited = pthread_cond_timedwait(&log->wake, &log->lock, &until);

@@ -314,9 +314,7 @@ void connection_accept(struct io_thread *io, const struct listener *listener, in
 /* Offers the bytes that are kept to the protocol again. */
 void connection_process(struct connection *connection);
 /* Writes; returns bytes taken, -1: the connection has been closed. With write_blocked the socket is
- * full: nothing more may be written, and nothing be finished, before the protocol's flush is
- * called.
- */
+ * full: nothing may be written or finished before the protocol's flush is called. */
 ssize_t connection_write(struct connection *connection, const uint8_t *data, size_t len, bool more);
 /* Registers for what is wanted now and sets the timer. Call after anything changed. */
 void connection_update(struct connection *connection);
