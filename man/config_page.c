@@ -5,8 +5,8 @@
  */
 #include "base/file.h"
 #include "base/text.h"
-#include "model/app_config.h"
-#include "model/node_config.h"
+#include "cli/app_config.h"
+#include "node/node_config.h"
 
 #include <stdio.h>
 

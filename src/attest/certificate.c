@@ -5,7 +5,7 @@
  */
 #include "attest/certificate.h"
 
-#include "attest/der.h"
+#include "format/der.h"
 
 #include <openssl/objects.h>
 

@@ -9,7 +9,7 @@
  */
 #pragma once
 
-#include "attest/arena.h"
+#include "format/arena.h"
 
 #include "base/err.h"
 

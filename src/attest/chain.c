@@ -5,7 +5,7 @@
  */
 #include "attest/chain.h"
 
-#include "attest/der.h"
+#include "format/der.h"
 
 void certificate_store_done(struct certificate_store *store)
 {

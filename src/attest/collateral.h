@@ -7,7 +7,7 @@
  */
 #pragma once
 
-#include "attest/document.h"
+#include "format/document.h"
 
 struct collateral {
     /* Intel */

@@ -4,7 +4,7 @@
  */
 #include "attest/crl.h"
 
-#include "attest/der.h"
+#include "format/der.h"
 
 /* An entry or the list has a critical extension? (Delta lists, indirect lists, RFC 5280 5.2 and
  * 5.3: it would change what the list means; the vendors' lists have none.) */

@@ -6,9 +6,9 @@
 #include "attest/explain.h"
 
 #include "attest/crl.h"
-#include "attest/der.h"
 #include "attest/intel_pck.h"
 #include "attest/ra_tls.h"
+#include "format/der.h"
 
 #include "crypto/crypto.h"
 

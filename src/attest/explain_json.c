@@ -5,7 +5,7 @@
  */
 #include "attest/explain.h"
 
-#include "attest/document.h"
+#include "format/document.h"
 
 #include "base/text.h"
 

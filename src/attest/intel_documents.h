@@ -6,8 +6,8 @@
  */
 #pragma once
 
-#include "attest/document.h"
 #include "attest/intel_quote.h"
+#include "format/document.h"
 
 enum { TCB_LEVELS_MAX = 128, SVN_LEVELS_MAX = 64, TDX_MODULES_MAX = 32, ADVISORIES_MAX = 128 };
 

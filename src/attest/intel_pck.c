@@ -5,7 +5,7 @@
  */
 #include "attest/intel_pck.h"
 
-#include "attest/der.h"
+#include "format/der.h"
 
 const char intel_pck_oid[] = "1.2.840.113741.1.13.1";
 

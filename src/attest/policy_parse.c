@@ -3,12 +3,12 @@
  * A policy from TOML. The keys are one table; each has a reader of its own kind. A key that is not
  * in the table is refused, so that a misspelt restriction never passes for none.
  */
-#include "attest/arena.h"
 #include "attest/intel_documents.h"
+#include "format/arena.h"
 
 #include "base/clock.h"
 #include "base/text.h"
-#include "model/toml.h"
+#include "format/toml.h"
 
 #include "mse/policy.h"
 

@@ -5,7 +5,7 @@
  */
 #include "attest/receipt.h"
 
-#include "model/json.h"
+#include "format/json.h"
 
 #include <stdlib.h>
 

@@ -5,7 +5,7 @@
  */
 #include "attest/snp.h"
 
-#include "attest/der.h"
+#include "format/der.h"
 
 #define AMD_ARC "1.3.6.1.4.1.3704.1"
 

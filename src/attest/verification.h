@@ -10,7 +10,7 @@
  */
 #pragma once
 
-#include "attest/arena.h"
+#include "format/arena.h"
 
 #include "mse/verify.h"
 

@@ -9,9 +9,9 @@
 #include "base/clock.h"
 #include "base/text.h"
 #include "crypto/x509.h"
+#include "format/json.h"
+#include "http/client.h"
 #include "model/attestation_document.h"
-#include "model/json.h"
-#include "net/client.h"
 
 #include <stdio.h>
 #include <stdlib.h>

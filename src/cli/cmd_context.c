@@ -10,7 +10,7 @@
 #include "base/clock.h"
 #include "base/file.h"
 #include "base/text.h"
-#include "model/json.h"
+#include "format/json.h"
 
 #include <stdio.h>
 #include <string.h>

@@ -2,11 +2,11 @@
 /*
  * mse scaffold and mse init: a complete example project, or an mse.toml for code that is there.
  */
-#include "cli/command.h"
-#include "cli/ui.h"
 #include "base/fd.h"
 #include "base/file.h"
 #include "base/text.h"
+#include "cli/command.h"
+#include "cli/ui.h"
 
 #include <ctype.h>
 #include <dirent.h>

@@ -6,13 +6,13 @@
 #include "cli/collateral_get.h"
 
 #include "attest/crl.h"
-#include "attest/document.h"
+#include "format/document.h"
 
 #include "base/clock.h"
 #include "base/file.h"
 #include "base/text.h"
 #include "crypto/crypto.h"
-#include "model/json.h"
+#include "format/json.h"
 
 #include <stdlib.h>
 

@@ -7,7 +7,7 @@
 
 #include "cli/collateral_get.h"
 
-#include "attest/arena.h"
+#include "format/arena.h"
 
 #include "base/options.h"
 

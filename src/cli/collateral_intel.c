@@ -6,9 +6,9 @@
 #include "cli/collateral_fetch.h"
 
 #include "attest/chain.h"
-#include "attest/document.h"
 #include "attest/intel_pck.h"
 #include "attest/intel_quote.h"
+#include "format/document.h"
 
 #include "base/text.h"
 

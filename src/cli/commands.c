@@ -2,8 +2,8 @@
 /*
  * The one list of commands, in the order in which --help shows them.
  */
-#include "cli/command.h"
 #include "base/mem.h"
+#include "cli/command.h"
 
 const struct command *const commands[] = {
     &command_scaffold,

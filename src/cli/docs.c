@@ -3,8 +3,8 @@
  * Everything that is told about the commands, made from their tables: --help, mse(1), completion
  * for bash and zsh.
  */
-#include "cli/command.h"
 #include "base/mem.h"
+#include "cli/command.h"
 
 #include <stdio.h>
 #include <stdbool.h>

@@ -3,10 +3,10 @@
  * mse, the owner's command line: finds the command in the table, parses its options, runs it and
  * turns an error into a message and an exit status. Runs on the owner's (trusted) machine.
  */
-#include "cli/command.h"
-#include "cli/ui.h"
 #include "base/log.h"
 #include "base/text.h"
+#include "cli/command.h"
+#include "cli/ui.h"
 #include "crypto/crypto.h"
 
 #include <stdio.h>

@@ -3,14 +3,14 @@
  * The node's API, from the owner's side. Every answer is bounded and read strictly; an error of the
  * node is passed on in its own words, made printable.
  */
-#include "cli/node_client.h"
 #include "cli/local_node.h"
+#include "cli/node_client.h"
 #include "cli/ui.h"
 
 #include "base/clock.h"
 #include "base/file.h"
 #include "base/text.h"
-#include "net/client.h"
+#include "http/client.h"
 
 #include <stdio.h>
 #include <stdlib.h>

@@ -6,7 +6,7 @@
  */
 #pragma once
 
-#include "model/json.h"
+#include "format/json.h"
 #include "model/manifest.h"
 
 #include <stdbool.h>

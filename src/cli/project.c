@@ -10,9 +10,9 @@
 #include "base/file.h"
 #include "base/text.h"
 #include "crypto/ocsp.h"
+#include "http/access_log.h"
 #include "model/environment.h"
 #include "model/package_format.h"
-#include "net/access_log.h"
 #include "package/package.h"
 
 #include <errno.h>

@@ -6,9 +6,9 @@
  */
 #pragma once
 
+#include "cli/app_config.h"
 #include "cli/node_client.h"
 #include "cli/owner.h"
-#include "model/app_config.h"
 #include "model/manifest.h"
 #include "provision/provision.h"
 
@@ -17,7 +17,7 @@ struct node_facts {
     char domain[256];
     uint8_t runtime_digest[SHA256_SIZE]; /* of the mse-enclave that it would start */
     uint8_t simulation_root[32];         /* public key of its simulated TEE */
-    char environment_name[MANIFEST_NAME_SIZE];
+    char environment_name[NAME_SIZE];
     uint8_t environment_digest[SHA256_SIZE]; /* of the description, computed here */
     uint64_t memory_bytes;
     uint64_t cpu_millis;

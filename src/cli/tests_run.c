@@ -2,8 +2,8 @@
 /*
  * Running the project's tests. Everything here is the owner's own code on the owner's machine.
  */
-#include "cli/tests_run.h"
 #include "cli/owner.h"
+#include "cli/tests_run.h"
 #include "cli/ui.h"
 
 #include "base/file.h"

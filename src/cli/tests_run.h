@@ -4,7 +4,7 @@
  */
 #pragma once
 
-#include "model/app_config.h"
+#include "cli/app_config.h"
 
 /* Runs tests_cmd (split into words as a shell would, without a shell) in the tests folder, or in
  * the folder of mse.toml, with TEST_REMOTE_URL=url and, unless NULL, the certificate's path in

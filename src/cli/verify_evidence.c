@@ -2,14 +2,14 @@
 /*
  * Evidence from a file, judged on this machine without any connection.
  */
-#include "cli/verify_evidence.h"
 #include "cli/attested.h"
 #include "cli/collateral_fetch.h"
 #include "cli/ui.h"
+#include "cli/verify_evidence.h"
 
+#include "attest/receipt.h"
 #include "base/clock.h"
 #include "base/file.h"
-#include "attest/receipt.h"
 #include "base/text.h"
 
 #include <ctype.h>

@@ -2,8 +2,8 @@
 /*
  * Polling the node about one app, on the owner's machine.
  */
-#include "cli/wait.h"
 #include "cli/ui.h"
+#include "cli/wait.h"
 
 #include "base/clock.h"
 

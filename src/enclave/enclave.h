@@ -7,9 +7,9 @@
 
 #include "crypto/ocsp.h"
 #include "enclave/front.h"
+#include "http/access_log.h"
+#include "http/server.h"
 #include "model/manifest.h"
-#include "net/access_log.h"
-#include "net/server.h"
 #include "provision/provision.h"
 #include "serve/serve.h"
 #include "tee/tee.h"

@@ -7,7 +7,7 @@
 #include "enclave/json_text.h"
 
 #include "base/mem.h"
-#include "net/server.h"
+#include "http/server.h"
 
 #include <pthread.h>
 #include <stdatomic.h>

@@ -9,7 +9,7 @@
  */
 #pragma once
 
-#include "net/http.h"
+#include "http/http.h"
 #include "net/tls.h"
 
 enum {
@@ -48,7 +48,7 @@ const struct http_handler *front_handler(void);
 void front_round_end(void *context);
 int64_t front_rest_us(void *context);
 
-/* The app as a handler of net/http.h; the last two as in net/server.h, may be NULL. */
+/* The app as a handler of http/http.h; the last two as in http/server.h, may be NULL. */
 struct front_app {
     const struct http_handler *handler;
     void *context;

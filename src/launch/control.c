@@ -8,7 +8,7 @@
 
 #include "base/fd.h"
 #include "base/file.h"
-#include "model/json.h"
+#include "format/json.h"
 
 #include <errno.h>
 #include <sys/socket.h>

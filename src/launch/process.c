@@ -10,9 +10,9 @@
 #include "base/file.h"
 #include "base/process.h"
 #include "base/text.h"
+#include "format/json.h"
 #include "launch/network.h"
 #include "launch/sandbox.h"
-#include "model/json.h"
 
 #include <dirent.h>
 #include <errno.h>

@@ -7,7 +7,7 @@
 #include "launch/status.h"
 
 #include "base/text.h"
-#include "model/json.h"
+#include "format/json.h"
 
 #include <stdio.h>
 

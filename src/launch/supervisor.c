@@ -14,8 +14,8 @@
 #include "launch/control.h"
 #include "launch/leftovers.h"
 #include "launch/sandbox.h"
+#include "launch/simulation_device.h"
 #include "launch/status.h"
-#include "tee/simulation_device.h"
 
 #include <errno.h>
 #include <fcntl.h>

@@ -9,7 +9,7 @@
  */
 #pragma once
 
-#include "model/json.h"
+#include "format/json.h"
 
 enum {
     APP_STATS_BUCKETS = 28,

@@ -5,7 +5,7 @@
  */
 #include "model/attestation_document.h"
 
-#include "model/json.h"
+#include "format/json.h"
 
 #include <stdlib.h>
 

@@ -5,7 +5,7 @@
  */
 #include "model/context.h"
 
-#include "model/json.h"
+#include "format/json.h"
 
 #include <stdlib.h>
 

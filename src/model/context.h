@@ -18,8 +18,8 @@ enum { CONTEXT_FORMAT = 1, CONTEXT_MAX = 64 << 10, CONTEXT_TEE_SIZE = 16, CONTEX
 struct context {
     bool exported;
     char id[MANIFEST_ID_SIZE];
-    char name[MANIFEST_NAME_SIZE];
-    char project[MANIFEST_NAME_SIZE];
+    char name[NAME_SIZE];
+    char project[NAME_SIZE];
     char *node;                 /* owned; the node's address, NULL where exported */
     char *url;                  /* owned; https://... of the app */
     char tee[CONTEXT_TEE_SIZE]; /* the TEE that was verified: "simulation", "sgx", ... */

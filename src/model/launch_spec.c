@@ -6,7 +6,7 @@
 #include "model/launch_spec.h"
 
 #include "base/mem.h"
-#include "model/json.h"
+#include "format/json.h"
 
 #include <stdlib.h>
 

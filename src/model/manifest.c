@@ -7,7 +7,7 @@
 #include "model/manifest.h"
 
 #include "base/text.h"
-#include "model/json.h"
+#include "format/json.h"
 
 #include <stdio.h>
 
@@ -50,7 +50,7 @@ struct field {
 
 static const struct field fields[] = {
     TEXT("", "id", ALWAYS, id, manifest_id_valid, "a UUID in lower case", "another app"),
-    TEXT("", "name", ALWAYS, name, manifest_name_valid, NAME_SYNTAX, "another name"),
+    TEXT("", "name", ALWAYS, name, name_valid, NAME_SYNTAX, "another name"),
     TEXT("", "python_application", ALWAYS, python_application, manifest_application_valid,
          "'module:variable'", "another entry point into the code"),
     TEXT("", "healthcheck_endpoint", OPTIONAL, healthcheck_endpoint, manifest_endpoint_valid,
@@ -59,13 +59,13 @@ static const struct field fields[] = {
            "other code, or the same code under another salt"),
     DIGEST("", "requirements_digest", ALWAYS, requirements_digest, "another requirements.txt"),
     DIGEST("", "runtime_digest", ALWAYS, runtime_digest, "another version of mse-enclave"),
-    TEXT("environment", "name", ALWAYS, environment_name, manifest_name_valid, NAME_SYNTAX,
+    TEXT("environment", "name", ALWAYS, environment_name, name_valid, NAME_SYNTAX,
          "another environment"),
     DIGEST("environment", "digest", ALWAYS, environment_digest,
            "the environment's contents changed (Python, packages)"),
     {"tls", "mode", FIELD_TLS_MODE, ALWAYS, IN_MANIFEST(tls_mode), 0, 0, NULL,
      "\"ra-tls\" or \"owner\"", "another way of proving the TLS key"},
-    TEXT("tls", "host_name", ALWAYS, tls_host_name, manifest_host_name_valid,
+    TEXT("tls", "host_name", ALWAYS, tls_host_name, host_name_valid,
          "a host name in lower case", "another address"),
     NUMBER("tls", "not_after", RA_TLS_ONLY, tls_not_after, 1, LATEST_TIME,
            "the certificate ends at another time"),

@@ -7,6 +7,7 @@
 #pragma once
 
 #include "base/buf.h"
+#include "format/names.h"
 
 #include <stdbool.h>
 
@@ -15,10 +16,8 @@ enum {
     MANIFEST_MAX = 16 * 1024, /* bytes; a full one has about 1.5 KiB */
     MANIFEST_DIGEST_SIZE = 32,
     MANIFEST_ID_SIZE = 37,
-    MANIFEST_NAME_SIZE = 65,
     MANIFEST_APPLICATION_SIZE = 257,
     MANIFEST_ENDPOINT_SIZE = 257,
-    MANIFEST_HOST_NAME_SIZE = 254,
     MANIFEST_LOG_FORMAT_SIZE = 257,
     MANIFEST_LOG_TARGET_SIZE = 8,
 };
@@ -50,16 +49,16 @@ struct manifest_server {
 /* All in place: nothing to free. Texts are zero-terminated. */
 struct manifest {
     char id[MANIFEST_ID_SIZE]; /* UUID, lower case */
-    char name[MANIFEST_NAME_SIZE];
+    char name[NAME_SIZE];
     char python_application[MANIFEST_APPLICATION_SIZE]; /* "module:variable" */
     char healthcheck_endpoint[MANIFEST_ENDPOINT_SIZE];  /* "/path", "" where there is none */
     uint8_t code_commitment[MANIFEST_DIGEST_SIZE];      /* HMAC-SHA-256(salt, plain archive) */
     uint8_t requirements_digest[MANIFEST_DIGEST_SIZE];  /* SHA-256; of no bytes where none */
     uint8_t runtime_digest[MANIFEST_DIGEST_SIZE];       /* SHA-256 of mse-enclave */
-    char environment_name[MANIFEST_NAME_SIZE];
+    char environment_name[NAME_SIZE];
     uint8_t environment_digest[MANIFEST_DIGEST_SIZE];
     enum manifest_tls_mode tls_mode;
-    char tls_host_name[MANIFEST_HOST_NAME_SIZE];
+    char tls_host_name[HOST_NAME_SIZE];
     int64_t tls_not_after; /* unix seconds; RA-TLS only */
     uint8_t
         tls_certificate_digest[MANIFEST_DIGEST_SIZE]; /* owner's only: SHA-256 of the PEM file */
@@ -92,9 +91,7 @@ size_t manifest_diff(const struct manifest *a, const struct manifest *b,
 
 /* The syntax checks by themselves, for whoever reads the same values elsewhere (mse.toml, API). */
 bool manifest_id_valid(const char *text);   /* UUID in lower-case canonical form */
-bool manifest_name_valid(const char *text); /* 1-64 of A-Z a-z 0-9 . _ -, first alphanumeric */
 bool manifest_application_valid(const char *text); /* dotted.module:dotted.variable */
 bool manifest_endpoint_valid(const char *text);   /* "/..." of printable ASCII without space or # */
-bool manifest_host_name_valid(const char *text);  /* RFC 1123 labels, lower case */
 bool manifest_log_format_valid(const char *text); /* 1-256 of printable ASCII */
 bool manifest_log_target_valid(const char *text); /* "sealed", "log" */

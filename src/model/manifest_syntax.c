@@ -33,18 +33,6 @@ bool manifest_id_valid(const char *text)
     return true;
 }
 
-bool manifest_name_valid(const char *text)
-{
-    size_t len = strlen(text);
-    if (len == 0 || len >= MANIFEST_NAME_SIZE || !(is_letter(text[0]) || is_digit(text[0])))
-        return false;
-    for (size_t i = 0; i < len; i++) {
-        if (!is_letter(text[i]) && !is_digit(text[i]) && strchr("._-", text[i]) == NULL)
-            return false;
-    }
-    return true;
-}
-
 /* identifier *("." identifier); returns what follows, or NULL. */
 static const char *dotted_identifier(const char *text)
 {
@@ -78,27 +66,6 @@ bool manifest_endpoint_valid(const char *text)
     for (size_t i = 0; i < len; i++) {
         if (text[i] <= ' ' || text[i] > '~' || text[i] == '#' || text[i] == '\\')
             return false;
-    }
-    return true;
-}
-
-bool manifest_host_name_valid(const char *text)
-{
-    size_t len = strlen(text);
-    if (len == 0 || len >= MANIFEST_HOST_NAME_SIZE)
-        return false;
-    size_t label = 0;
-    for (size_t i = 0; i <= len; i++) {
-        if (text[i] == '.' || text[i] == '\0') {
-            if (label == 0 || label > 63 || text[i - 1] == '-')
-                return false;
-            label = 0;
-        } else {
-            bool dash = text[i] == '-' && label > 0;
-            if (!is_lower(text[i]) && !is_digit(text[i]) && !dash)
-                return false;
-            label++;
-        }
     }
     return true;
 }

@@ -5,7 +5,7 @@
  */
 #include "model/ratls.h"
 
-#include "model/cbor.h"
+#include "format/cbor.h"
 
 static const struct {
     enum ratls_evidence format;

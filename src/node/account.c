@@ -7,7 +7,7 @@
 #include "base/file.h"
 #include "base/text.h"
 #include "crypto/crypto.h"
-#include "model/manifest.h"
+#include "format/names.h"
 
 #include <grp.h>
 #include <pwd.h>
@@ -79,7 +79,7 @@ static int read_tokens(const char *tokens, struct buf *ret, struct err *err)
 struct token_line {
     const char *start; /* of the line */
     size_t len;        /* with its newline */
-    char name[MANIFEST_NAME_SIZE];
+    char name[NAME_SIZE];
     char digest[DIGEST_HEX + 1];
 };
 
@@ -123,7 +123,7 @@ int token_find(const char *tokens, struct slice token, char *ret_name, size_t si
 
 int token_add(const char *tokens, const char *name, struct buf *ret_token, struct err *err)
 {
-    if (!manifest_name_valid(name))
+    if (!name_valid(name))
         return FAIL(err, ERR_INVALID, "'%s' is not a name for a token", name);
     AUTO_BUF struct buf text = BUF_INIT(TOKENS_MAX);
     AUTO_BUF struct buf token = BUF_INIT(128);
@@ -179,7 +179,7 @@ static int account_of_token(const char *tokens, const struct http_request *reque
         err_hint(err, "the operator makes one with 'msed token add NAME'");
         return -1;
     }
-    char name[MANIFEST_NAME_SIZE];
+    char name[NAME_SIZE];
     const struct slice token = slice_of(header->value.data + prefix, header->value.len - prefix);
     if (token_find(tokens, token, name, sizeof(name), err) < 0)
         return -1;

@@ -7,7 +7,7 @@
 #pragma once
 
 #include "base/buf.h"
-#include "net/http.h"
+#include "http/http.h"
 
 #include <stdbool.h>
 

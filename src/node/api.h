@@ -6,8 +6,8 @@
  */
 #pragma once
 
-#include "model/json.h"
-#include "net/http.h"
+#include "format/json.h"
+#include "http/http.h"
 #include "node/account.h"
 #include "node/node.h"
 #include "node/query.h"

@@ -214,7 +214,7 @@ static int read_deployment(const struct api_call *call, struct deployment *ret, 
     const char *resource = query_value(&call->query, "resource");
     if (project[0] == '\0')
         project = "default";
-    if (!manifest_name_valid(project))
+    if (!name_valid(project))
         return FAIL(err, ERR_INVALID, "project: '%s' is not a name", project);
     (void)snprintf(ret->project, sizeof(ret->project), "%s", project);
     ret->replaces = or_null(query_value(&call->query, "replace"));

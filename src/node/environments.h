@@ -7,7 +7,7 @@
 
 #include "base/buf.h"
 #include "model/environment.h"
-#include "model/node_config.h"
+#include "node/node_config.h"
 
 enum { ENVIRONMENTS_DIGEST_SIZE = 65 };
 

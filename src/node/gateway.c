@@ -8,9 +8,9 @@
 
 #include "base/fd.h"
 #include "base/log.h"
+#include "net/client_hello.h"
 #include "net/loop.h"
 #include "net/proxy.h"
-#include "node/client_hello.h"
 #include "node/listener.h"
 #include "node/relay.h"
 

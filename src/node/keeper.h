@@ -7,11 +7,11 @@
 #pragma once
 
 #include "base/buf.h"
-#include "model/node_config.h"
 #include "node/environments.h"
 #include "node/folders.h"
 #include "node/gateway.h"
 #include "node/layers.h"
+#include "node/node_config.h"
 #include "node/runner.h"
 #include "store/store.h"
 

@@ -11,8 +11,8 @@
 #include "base/log.h"
 #include "base/text.h"
 #include "crypto/crypto.h"
+#include "launch/simulation_device.h"
 #include "node/api.h"
-#include "tee/simulation_device.h"
 
 #include <errno.h>
 #include <poll.h>

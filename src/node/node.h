@@ -4,14 +4,14 @@
  */
 #pragma once
 
-#include "model/node_config.h"
-#include "net/server.h"
+#include "http/server.h"
 #include "node/account.h"
 #include "node/environments.h"
 #include "node/folders.h"
 #include "node/gateway.h"
 #include "node/keeper.h"
 #include "node/layers.h"
+#include "node/node_config.h"
 #include "node/runner_launch.h"
 #include "store/store.h"
 

@@ -5,8 +5,8 @@
 #pragma once
 
 #include "launch/launcher.h"
-#include "model/node_config.h"
 #include "node/folders.h"
+#include "node/node_config.h"
 #include "node/runner.h"
 
 struct runner_launch {

@@ -243,7 +243,7 @@ static int check_tls(const struct manifest *manifest, const struct upload_terms 
         return 0;
     if (manifest->tls_not_after <= terms->now)
         return FAIL(err, ERR_INVALID, "tls.not_after lies in the past");
-    char expected[MANIFEST_HOST_NAME_SIZE + MANIFEST_ID_SIZE];
+    char expected[HOST_NAME_SIZE + MANIFEST_ID_SIZE];
     bool local = strcmp(terms->domain, "localhost") == 0;
     (void)snprintf(expected, sizeof(expected), "%s%s%s", local ? "" : manifest->id,
                    local ? "" : ".", terms->domain);

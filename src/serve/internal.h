@@ -9,7 +9,7 @@
 #include <Python.h>
 
 #include "base/mem.h"
-#include "net/http.h"
+#include "http/http.h"
 #include "serve/serve.h"
 #include "serve/workers.h"
 

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 /*
  * The Python host: one interpreter in this process, one WSGI or ASGI app in it, answered through
- * the handler interface of net/http.h. docs/server.md follows a request through it.
+ * the handler interface of http/http.h. docs/server.md follows a request through it.
  *
  * There is one `struct serve` at a time in a process, and a process that has freed one cannot
  * make another (many C extensions cannot be imported twice).
@@ -9,7 +9,7 @@
 #pragma once
 
 #include "base/err.h"
-#include "net/http.h"
+#include "http/http.h"
 
 #include <stdbool.h>
 #include <stddef.h>
@@ -54,14 +54,14 @@ struct serve *serve_new(const struct serve_config *config, struct err *err) MUST
 
 enum serve_protocol serve_protocol(const struct serve *serve);
 
-/* What net/server is to call, and with which context. Valid until serve_free. */
+/* What http/server is to call, and with which context. Valid until serve_free. */
 const struct http_handler *serve_handler(const struct serve *serve);
 void *serve_handler_context(struct serve *serve);
 
-/* For net/server's round_end, with serve_handler_context; does nothing unless config.rounds. */
+/* For http/server's round_end, with serve_handler_context; does nothing unless config.rounds. */
 void serve_round_end(void *context);
 
-/* For net/server's rest_us, with serve_handler_context: some microseconds while so many requests
+/* For http/server's rest_us, with serve_handler_context: some microseconds while so many requests
  * wait for Python that it will not miss the I/O threads, else 0. */
 int64_t serve_rest_us(void *context);
 

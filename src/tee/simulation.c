@@ -8,8 +8,8 @@
 
 #include "base/fd.h"
 #include "base/reader.h"
+#include "model/simulation_protocol.h"
 #include "tee/platform.h"
-#include "tee/simulation_protocol.h"
 
 #include <errno.h>
 #include <sys/socket.h>

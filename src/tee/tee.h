@@ -2,7 +2,7 @@
 /*
  * What a TEE gives to the code inside it: evidence and a sealing key. One file per TEE, one table
  * that lists them (tee.c). Runs inside the enclave; the node's half of the simulated TEE is in
- * tee/simulation_device.h.
+ * launch/simulation_device.h.
  */
 #pragma once
 

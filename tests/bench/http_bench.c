@@ -10,8 +10,8 @@
 #include "base/clock.h"
 #include "base/text.h"
 #include "crypto/x509.h"
+#include "http/server.h"
 #include "net/loop.h"
-#include "net/server.h"
 
 #include <pthread.h>
 #include <signal.h>

@@ -14,7 +14,7 @@
 #include "base/options.h"
 #include "base/text.h"
 #include "crypto/x509.h"
-#include "net/server.h"
+#include "http/server.h"
 #include "serve/serve.h"
 
 #include <signal.h>

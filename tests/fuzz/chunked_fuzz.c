@@ -3,7 +3,7 @@
  * Chunked bodies, whole and byte by byte: both ways must find the same body and the same end, and
  * what is accepted must hold nothing that ends a line for some parsers and not for others.
  */
-#include "net/chunked.h"
+#include "http/chunked.h"
 
 #include <stdlib.h>
 

@@ -2,7 +2,7 @@
 /*
  * Fuzz target: the ClientHello parser of the gateway. The name it gives must be well-formed.
  */
-#include "node/client_hello.h"
+#include "net/client_hello.h"
 
 #include <stdlib.h>
 

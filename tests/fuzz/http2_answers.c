@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 /*
  * The handler of http2_fuzz.c: answers in every way that a handler can, and never breaks the rules
- * of net/http.h itself.
+ * of http/http.h itself.
  */
 #include "http2_answers.h"
 

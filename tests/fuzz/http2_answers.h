@@ -5,7 +5,7 @@
  */
 #pragma once
 
-#include "net/http.h"
+#include "http/http.h"
 
 extern const struct http_handler answers_handler;
 

@@ -7,7 +7,7 @@
  */
 #include "base/fd.h"
 #include "base/reader.h"
-#include "net/connection.h"
+#include "http/connection.h"
 
 #include "http2_answers.h"
 

@@ -3,7 +3,7 @@
  * Heads of HTTP/1.1 requests: found in whatever pieces they come, taken apart, and what is accepted
  * is held against what must be true of it.
  */
-#include "net/http1_head.h"
+#include "http/http1_head.h"
 
 #include <stdlib.h>
 

@@ -2,7 +2,7 @@
 /*
  * Responses, as the client reads them: in one piece and byte by byte must come to the same.
  */
-#include "net/client_response.h"
+#include "http/client_response.h"
 
 #include <stdlib.h>
 

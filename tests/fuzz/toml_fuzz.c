@@ -3,7 +3,7 @@
  * TOML: any bytes are read or refused. What was read is walked, so that broken links, texts without
  * their zero byte and wrong counts are found.
  */
-#include "model/toml.h"
+#include "format/toml.h"
 
 #include <stdlib.h>
 

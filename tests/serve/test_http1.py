@@ -1,4 +1,4 @@
-"""The cases of tests/unit/net/http1_cases.h sent to a served app: what the app saw is held against
+"""The cases of tests/unit/http/http1_cases.h sent to a served app: what the app saw is held against
 what was answered, so that nothing reaches it that the table does not call a request."""
 import contextlib
 import json

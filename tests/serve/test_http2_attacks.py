@@ -1,6 +1,6 @@
 """Clients of HTTP/2 that mean harm, against the whole process: how much memory they cost, and
 whether others are served meanwhile. That each flood is cut off at its limit is shown frame by frame in
-tests/unit/net/http2_guard_test.c and http2_test.c. Run with -s to see the figures."""
+tests/unit/http/http2_guard_test.c and http2_test.c. Run with -s to see the figures."""
 import contextlib
 import socket
 import ssl

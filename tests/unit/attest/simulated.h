@@ -6,9 +6,9 @@
 #pragma once
 
 #include "crypto/x509.h"
+#include "launch/simulation_device.h"
 #include "model/ratls.h"
 #include "testing.h"
-#include "tee/simulation_device.h"
 
 #include "mse/mse.h"
 

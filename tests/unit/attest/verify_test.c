@@ -9,7 +9,7 @@
 #include <stdint.h>
 #include <cmocka.h>
 
-#include "attest/document.h"
+#include "format/document.h"
 #include "judge.h"
 #include "synth_intel.h"
 

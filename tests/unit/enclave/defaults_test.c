@@ -2,8 +2,8 @@
 /*
  * What mse.toml says the server's limits are where the file says nothing is what the server does.
  */
-#include "model/app_config.h"
-#include "net/server.h"
+#include "cli/app_config.h"
+#include "http/server.h"
 #include "serve/serve.h"
 
 #include "testing.h"

@@ -14,8 +14,8 @@
 #include "base/clock.h"
 #include "base/file.h"
 #include "crypto/x509.h"
-#include "net/client.h"
-#include "net/server.h"
+#include "http/client.h"
+#include "http/server.h"
 
 #include <stdlib.h>
 #include <unistd.h>

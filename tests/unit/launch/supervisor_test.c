@@ -18,8 +18,8 @@
 #include "confine/confine.h"
 #include "crypto/crypto.h"
 #include "launch/launcher.h"
+#include "launch/simulation_device.h"
 #include "storage/storage.h"
-#include "tee/simulation_device.h"
 #include "tee/tee.h"
 
 #include <arpa/inet.h>

@@ -8,7 +8,7 @@
 #include <stdint.h>
 #include <cmocka.h>
 
-#include "model/json.h"
+#include "format/json.h"
 #include "model/launch_spec.h"
 
 static struct launch_spec sample(void)

@@ -4,7 +4,7 @@
  */
 #include "testing.h"
 
-#include "model/cbor.h"
+#include "format/cbor.h"
 #include "model/ratls.h"
 
 #define RAW(text) slice_of(text, sizeof(text) - 1)

@@ -5,10 +5,10 @@
  */
 #include "pretended_node.h"
 
-#include "crypto/x509.h"
 #include "base/text.h"
+#include "crypto/x509.h"
+#include "http/client.h"
 #include "model/package_format.h"
-#include "net/client.h"
 #include "node/api.h"
 
 struct api_fixture {

@@ -198,7 +198,7 @@ static void wrong_parts_test(void **state)
 static void wrong_terms_test(void **state)
 {
     struct parts parts = good_parts();
-    (void)snprintf(parts.manifest.environment_name, MANIFEST_NAME_SIZE, "mse-django");
+    (void)snprintf(parts.manifest.environment_name, NAME_SIZE, "mse-django");
     refused(&parts, ERR_NOT_FOUND, "mse-flask");
     parts = good_parts();
     parts.manifest.environment_digest[0] ^= 1;
@@ -216,7 +216,7 @@ static void wrong_terms_test(void **state)
     parts.manifest.tls_not_after = 999999999;
     refused(&parts, ERR_INVALID, "not_after");
     parts = good_parts();
-    (void)snprintf(parts.manifest.tls_host_name, MANIFEST_HOST_NAME_SIZE, "example.com");
+    (void)snprintf(parts.manifest.tls_host_name, HOST_NAME_SIZE, "example.com");
     refused(&parts, ERR_INVALID, "host_name");
 }
 

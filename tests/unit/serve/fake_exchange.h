@@ -1,12 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0
 /*
  * An http_exchange that is memory: a request with a body on one side, what was answered on the
- * other. Stands in for net/server in the tests of serve/. Included by one file per test program.
+ * other. Stands in for http/server in the tests of serve/. Included by one file per test program.
  */
 #pragma once
 
 #include "base/buf.h"
-#include "net/http.h"
+#include "http/http.h"
 
 #include <pthread.h>
 #include <stdio.h>
@@ -126,7 +126,7 @@ static inline void fake_record_head(struct http_exchange *fake, int status, cons
     fake->started = true;
 }
 
-/* --- net/http.h --- */
+/* --- http/http.h --- */
 
 const struct http_request *http_request(const struct http_exchange *exchange)
 {

@@ -11,9 +11,9 @@
 
 #include "base/fd.h"
 #include "base/file.h"
+#include "launch/simulation_device.h"
+#include "model/simulation_protocol.h"
 #include "tee/platform.h"
-#include "tee/simulation_device.h"
-#include "tee/simulation_protocol.h"
 #include "tee/tee.h"
 
 #include <pthread.h>

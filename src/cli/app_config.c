@@ -1,0 +1,409 @@
+// SPDX-License-Identifier: Apache-2.0
+/*
+ * The keys of mse.toml, in both layouts, and reading it. Runs on the owner's machine. What the
+ * file points to is checked in app_config_check.c.
+ */
+#include "cli/app_config.h"
+
+#include "base/file.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+
+static int check_application(const char *text, struct err *err)
+{
+    if (manifest_application_valid(text))
+        return 0;
+    return FAIL(err, ERR_INVALID, "expected \"module:variable\" such as \"app:app\", found '%.80s'",
+                text);
+}
+
+static int check_endpoint(const char *text, struct err *err)
+{
+    if (manifest_endpoint_valid(text))
+        return 0;
+    return FAIL(err, ERR_INVALID,
+                "expected a path that begins with \"/\" such as \"/health\", found '%.80s'", text);
+}
+
+/* An image reference: registry, port, path, tag and digest have these characters. */
+static int check_docker(const char *text, struct err *err)
+{
+    size_t len = strspn(text, "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789"
+                              "._:/@-");
+    if (len > 0 && len < 256 && text[len] == '\0')
+        return 0;
+    return FAIL(err, ERR_INVALID,
+                "expected the name of an environment such as \"mse-flask\", found '%.80s'", text);
+}
+
+static int check_log_format(const char *text, struct err *err)
+{
+    if (manifest_log_format_valid(text))
+        return 0;
+    return FAIL(err, ERR_INVALID,
+                "expected off, common, combined, json or a format of at most %d printable ASCII "
+                "characters such as \"%%h %%t %%s\"",
+                MANIFEST_LOG_FORMAT_SIZE - 1);
+}
+
+const char *const app_config_log_targets[] = {"sealed", "log", NULL};
+
+#define AT(member) .offset = offsetof(struct app_config, member)
+
+static const struct config_key keys[] = {
+    {{"name", "name"},
+     {0},
+     CONFIG_STRING,
+     .required = true,
+     AT(name),
+     .check = config_check_name,
+     .doc = "The name of the app, unique in its project. Deploying again under the same name "
+            "replaces the running app."},
+    {{"project", "cloud.project"},
+     {0},
+     CONFIG_STRING,
+     .fallback = "default",
+     AT(project),
+     .check = config_check_name,
+     .doc = "The project that the app belongs to."},
+    {{"resource", "cloud.hardware"},
+     {"hardware", "cloud.resource"},
+     CONFIG_STRING,
+     .fallback = "free",
+     AT(resource),
+     .check = config_check_name,
+     .doc = "The hardware profile: memory, processors and storage, as the node offers them."},
+    {{"expiration_date", "cloud.expiration_date"},
+     {0},
+     CONFIG_TIME,
+     AT(expiration),
+     .doc = "When the node stops the app, with the offset from UTC: 2027-01-31T12:00:00Z. Without "
+            "it the app runs until it is stopped."},
+    {{"code.location", "cloud.code"},
+     {NULL, "cloud.location"},
+     CONFIG_PATH,
+     .required = true,
+     AT(code),
+     .doc = "The folder with the code of the app. It is encrypted before it leaves the "
+            "machine; files that its .mseignore names stay behind."},
+    {{"code.python_application", "python_application"},
+     {0},
+     CONFIG_STRING,
+     .required = true,
+     AT(application),
+     .check = check_application,
+     .doc = "The module and the variable that hold the WSGI or ASGI app, as module:variable."},
+    {{"code.healthcheck_endpoint", "healthcheck_endpoint"},
+     {0},
+     CONFIG_STRING,
+     AT(healthcheck_endpoint),
+     .check = check_endpoint,
+     .doc = "A path of the app that answers a GET with a status below 400 when the app works. It "
+            "is asked at the end of a deployment."},
+    {{"code.docker", "cloud.docker"},
+     {0},
+     CONFIG_STRING,
+     AT(docker),
+     .check = check_docker,
+     .doc = "The environment to run in, by the name that the node gives it, or an image reference, "
+            "of which the last name counts. Without it, the default of the node."},
+    {{"code.secrets", "cloud.secrets"},
+     {0},
+     CONFIG_PATH,
+     AT(secrets),
+     .doc = "A file with one JSON object. Its contents are sent to the verified enclave only, "
+            "where the app finds them in the file that SECRETS_PATH names. It must lie outside the "
+            "code folder."},
+    {{"policy", "policy"},
+     {0},
+     CONFIG_PATH,
+     AT(policy),
+     .doc = "The attestation policy that decides which enclaves get the code and the secrets. "
+            "Without it, the strict built-in one."},
+    {{"tests", "cloud.tests"},
+     {"code.tests", "tests"},
+     CONFIG_PATH,
+     AT(tests),
+     .doc = "The folder with the tests; tests_cmd runs in it."},
+    {{"tests_cmd", "tests_cmd"},
+     {0},
+     CONFIG_STRING,
+     AT(tests_cmd),
+     .check = config_check_not_empty,
+     .doc = "The command that tests the deployed app (mse test) or the local one (mse localtest)."},
+    {{"tests_requirements", "tests_requirements"},
+     {0},
+     CONFIG_STRINGS,
+     AT(tests_requirements),
+     .doc = "What tests_cmd needs, as lines of a requirements file."},
+    {{"ssl.domain_name", "cloud.ssl.domain_name"},
+     {0},
+     CONFIG_STRING,
+     .required = true,
+     .optional_table = true,
+     AT(ssl_domain_name),
+     .check = config_check_host_name,
+     .doc = "The domain name under which the app serves a certificate of its owner instead of one "
+            "made in the enclave."},
+    {{"ssl.certificate", "cloud.ssl.certificate"},
+     {0},
+     CONFIG_PATH,
+     .required = true,
+     .optional_table = true,
+     AT(ssl_certificate),
+     .doc = "A file with the certificate of the owner and its chain, in PEM. It must cover the "
+            "domain name and not be expired."},
+    {{"ssl.private_key", "cloud.ssl.private_key"},
+     {0},
+     CONFIG_PATH,
+     .required = true,
+     .optional_table = true,
+     AT(ssl_private_key),
+     .doc = "A file with the private key of that certificate, in PEM. It is sent to the verified "
+            "enclave only, and must lie outside the code folder."},
+    {{"ssl.ocsp_response", "cloud.ssl.ocsp_response"},
+     {0},
+     CONFIG_PATH,
+     AT(ssl_ocsp_response),
+     .doc = "A file with the answer of the certificate authority's OCSP responder about that "
+            "certificate, in DER, which the app then shows with it. It must belong to the "
+            "certificate and hold still; mse staple renews it."},
+    {{"server.threads", "server.threads"},
+     {0},
+     CONFIG_INTEGER,
+     .fallback = "8",
+     .min = 1,
+     .max = 256,
+     AT(server.threads),
+     .doc = "How many threads call a WSGI app."},
+    {{"server.queue", "server.queue"},
+     {0},
+     CONFIG_INTEGER,
+     .min = 1,
+     .max = 65536,
+     AT(server.queue),
+     .doc = "How many requests of a WSGI app wait for a thread, or of an ASGI app are under way; "
+            "one more is answered 503. Without it 1024 and 8192."},
+    {{"server.connections", "server.connections"},
+     {0},
+     CONFIG_INTEGER,
+     .fallback = "16384",
+     .min = 1,
+     .max = 1000000,
+     AT(server.connections),
+     .doc = "How many connections are open at once. For one more, the one that has been idle "
+            "longest is closed; where none is idle, the new one is answered 503."},
+    {{"server.header_bytes", "server.header_bytes"},
+     {0},
+     CONFIG_SIZE,
+     .fallback = "32K",
+     .min = 1024,
+     .max = 32 * 1024,
+     AT(server.header_bytes),
+     .doc = "The largest head of a request; a larger one is answered 431."},
+    {{"server.header_count", "server.header_count"},
+     {0},
+     CONFIG_INTEGER,
+     .fallback = "100",
+     .min = 16,
+     .max = 1000,
+     AT(server.header_count),
+     .doc = "The most header fields of a request; more are answered 431."},
+    {{"server.target_bytes", "server.target_bytes"},
+     {0},
+     CONFIG_SIZE,
+     .fallback = "8K",
+     .min = 256,
+     .max = 32 * 1024,
+     AT(server.target_bytes),
+     .doc = "The longest request line, with path and query; a longer one is answered 414."},
+    {{"server.body_bytes", "server.body_bytes"},
+     {0},
+     CONFIG_SIZE,
+     .fallback = "2G",
+     .min = 1,
+     .max = INT64_C(1) << 50,
+     AT(server.body_bytes),
+     .doc = "The largest body of a request; a larger one is answered 413."},
+    {{"server.header_timeout", "server.header_timeout"},
+     {0},
+     CONFIG_DURATION,
+     .fallback = "10s",
+     .min = 1,
+     .max = 86400,
+     AT(server.header_timeout_s),
+     .doc = "How long a client may take to send the head of a request; then it is answered 408."},
+    {{"server.body_timeout", "server.body_timeout"},
+     {0},
+     CONFIG_DURATION,
+     .fallback = "30s",
+     .min = 1,
+     .max = 86400,
+     AT(server.body_timeout_s),
+     .doc = "How long a client may be silent while it sends a body; then it is answered 408."},
+    {{"server.idle_timeout", "server.idle_timeout"},
+     {0},
+     CONFIG_DURATION,
+     .fallback = "75s",
+     .min = 1,
+     .max = 86400,
+     AT(server.idle_timeout_s),
+     .doc = "How long a connection is kept between requests."},
+    {{"server.write_timeout", "server.write_timeout"},
+     {0},
+     CONFIG_DURATION,
+     .fallback = "30s",
+     .min = 1,
+     .max = 86400,
+     AT(server.write_timeout_s),
+     .doc = "How long a client may take no byte of a response."},
+    {{"server.http2", "server.http2"},
+     {0},
+     CONFIG_BOOLEAN,
+     .fallback = "true",
+     AT(server.http2),
+     .doc = "Whether HTTP/2 is offered beside HTTP/1.1, by ALPN. Clients choose."},
+    {{"server.access_log", "server.access_log"},
+     {0},
+     CONFIG_STRING,
+     .fallback = "off",
+     AT(server.access_log),
+     .check = check_log_format,
+     .doc =
+         "A line for each request: off, common, combined or json, or a format with the "
+         "directives of Apache's LogFormat: %h %t %r %m %U %q %H %s %b %B %D %T %X %{Name}i, and "
+         "%{queue}x for the microseconds before the app began."},
+    {{"server.access_log_to", "server.access_log_to"},
+     {0},
+     CONFIG_CHOICE,
+     .fallback = "sealed",
+     .choices = app_config_log_targets,
+     AT(server.access_log_to),
+     .doc =
+         "Where these lines go: sealed, the file $HOME/.cache/mse/access.log in the app's sealed "
+         "storage, 16 MiB with the one before it; or log, the app's log, which the operator of the "
+         "node reads too, with the paths and addresses of its users."},
+    {{"server.server_timing", "server.server_timing"},
+     {0},
+     CONFIG_BOOLEAN,
+     .fallback = "false",
+     AT(server.server_timing),
+     .doc =
+         "Whether responses have a header Server-Timing that says how long the request waited and "
+         "how long the app took, in milliseconds."},
+};
+
+const struct config_schema app_config_schema = {keys, ARRAY_LEN(keys)};
+
+void app_config_server_settings(const struct app_config_server *from, struct manifest_server *ret)
+{
+    *ret = (struct manifest_server){
+        .body_bytes = (uint64_t)from->body_bytes,
+        .body_timeout_ms = (uint64_t)from->body_timeout_s * 1000,
+        .connections = (uint64_t)from->connections,
+        .header_bytes = (uint64_t)from->header_bytes,
+        .header_count = (uint64_t)from->header_count,
+        .header_timeout_ms = (uint64_t)from->header_timeout_s * 1000,
+        .http_version = from->http2 ? 2 : 1,
+        .idle_timeout_ms = (uint64_t)from->idle_timeout_s * 1000,
+        .queue = (uint64_t)from->queue,
+        .target_bytes = (uint64_t)from->target_bytes,
+        .threads = (uint64_t)from->threads,
+        .server_timing = from->server_timing ? 1 : 0,
+        .write_timeout_ms = (uint64_t)from->write_timeout_s * 1000,
+    };
+    if (from->access_log == NULL || strcmp(from->access_log, "off") == 0)
+        return;
+    (void)snprintf(ret->access_log, sizeof(ret->access_log), "%s", from->access_log);
+    (void)snprintf(ret->access_log_to, sizeof(ret->access_log_to), "%s",
+                   app_config_log_targets[from->access_log_to]);
+}
+
+void app_config_fail(const struct app_config *config, size_t offset, struct err *err,
+                     const char *fmt, ...)
+{
+    char message[ERR_MESSAGE_SIZE];
+    va_list args;
+    va_start(args, fmt);
+    (void)vsnprintf(message, sizeof(message), fmt, args);
+    va_end(args);
+    const struct toml_value *value =
+        config_source(&app_config_schema, (int)config->layout, toml_root(config->toml), offset);
+    if (value != NULL)
+        toml_fail(value, err, "%s", message);
+    else
+        err_set(err, ERR_INVALID, 0, "%s: %s: %s", config->path,
+                config_name(&app_config_schema, (int)config->layout, offset), message);
+}
+
+/* [cloud], or the app at the top, is the later layout; both at once would be two truths. */
+static int find_layout(const struct toml_value *root, enum app_config_layout *ret, struct err *err)
+{
+    const struct toml_value *code = toml_get(root, "code");
+    const struct toml_value *cloud = toml_get(root, "cloud");
+    const struct toml_value *top = toml_get(root, "python_application");
+    const struct toml_value *later = cloud != NULL ? cloud : top;
+    if (code != NULL && later != NULL) {
+        toml_fail(later, err, "belongs to another layout than section [code] in line %u",
+                  code->line);
+        err_hint(err, "either [code], [ssl], or python_application at the top with [cloud]");
+        return -1;
+    }
+    *ret = later != NULL ? APP_CONFIG_CLOUD : APP_CONFIG_CODE;
+    return 0;
+}
+
+static int split_application(struct app_config *config, struct err *err)
+{
+    const char *colon = strchr(config->application, ':');
+    size_t len = (size_t)(colon - config->application);
+    config->module = mem_copy(config->application, len, err);
+    config->variable = str_copy(colon + 1, err);
+    return config->module == NULL || config->variable == NULL ? -1 : 0;
+}
+
+static int load(struct app_config *config, struct err *err)
+{
+    const struct toml_value *root = toml_root(config->toml);
+    if (find_layout(root, &config->layout, err) < 0 ||
+        config_load(&app_config_schema, (int)config->layout, root, config->folder, config, err) < 0)
+        return -1;
+    return split_application(config, err);
+}
+
+int app_config_parse(struct slice text, const char *path, struct app_config *ret, struct err *err)
+{
+    AUTO_APP_CONFIG struct app_config config = {0};
+    config.path = str_copy(path, err);
+    config.folder = path_folder(path, err);
+    if (config.path == NULL || config.folder == NULL ||
+        toml_parse(text, path, &config.toml, err) < 0 || load(&config, err) < 0)
+        return -1;
+    *ret = config;
+    config = (struct app_config){0};
+    return 0;
+}
+
+int app_config_read(const char *path, struct app_config *ret, struct err *err)
+{
+    AUTO_BUF struct buf text = BUF_INIT(TOML_MAX_BYTES);
+    if (file_read(path, &text, err) < 0) {
+        if (err != NULL && err->kind == ERR_NOT_FOUND)
+            err_hint(err, "run mse in the folder of the app, name the file with --path, or make "
+                          "one with 'mse init'");
+        return -1;
+    }
+    return app_config_parse(buf_slice(&text), path, ret, err);
+}
+
+void app_config_done(struct app_config *config)
+{
+    config_done(&app_config_schema, config);
+    free(config->path);
+    free(config->folder);
+    free(config->module);
+    free(config->variable);
+    toml_free(config->toml);
+    *config = (struct app_config){0};
+}

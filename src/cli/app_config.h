@@ -1,0 +1,101 @@
+// SPDX-License-Identifier: Apache-2.0
+/*
+ * mse.toml: what the owner of an app says about it. Two layouts are read: the one of mse.toml(5)
+ * with its section [code], and the later published one with `python_application` at the top and
+ * the section [cloud]. A file in either gives the same struct.
+ *
+ *     AUTO_APP_CONFIG struct app_config config = {0};
+ *     if (app_config_read("mse.toml", &config, err) < 0 ||
+ *         app_config_check(&config, clock_unix(), err) < 0)
+ *         return -1;
+ */
+#pragma once
+
+#include "format/config_schema.h"
+#include "model/manifest.h"
+
+enum app_config_layout { APP_CONFIG_CODE, APP_CONFIG_CLOUD };
+
+/* Limits of the server inside the enclave; part of the manifest. 0: the server's own default. */
+struct app_config_server {
+    int64_t threads;
+    int64_t connections;
+    int64_t header_bytes;
+    int64_t header_count;
+    int64_t target_bytes;
+    int64_t body_bytes;
+    int64_t header_timeout_s;
+    int64_t body_timeout_s;
+    int64_t idle_timeout_s;
+    int64_t write_timeout_s;
+    int64_t queue;
+    bool http2;
+    char *access_log;  /* its format; "off": none */
+    int access_log_to; /* place in app_config_log_targets */
+    bool server_timing;
+};
+
+extern const char *const app_config_log_targets[]; /* NULL-terminated */
+
+/* Texts are owned; NULL where the file says nothing and there is no default. Paths are joined to
+ * the file's folder, not resolved. */
+struct app_config {
+    char *path;   /* of the file, as given */
+    char *folder; /* that it lies in */
+    enum app_config_layout layout;
+    struct toml *toml; /* for the places of later errors */
+
+    char *name;
+    char *project;
+    char *resource;     /* hardware profile */
+    int64_t expiration; /* unix seconds, 0: none */
+    char *code;         /* folder */
+    char *application;  /* "module:variable" */
+    char *module;       /* "package.module" */
+    char *variable;     /* may be dotted */
+    char *healthcheck_endpoint;
+    char *docker;  /* environment or image reference */
+    char *secrets; /* file */
+    char *policy;  /* file */
+    char *tests;   /* folder */
+    char *tests_cmd;
+    struct config_strings tests_requirements;
+    char *ssl_domain_name;   /* the three are given together or not at all */
+    char *ssl_certificate;   /* file: PEM chain */
+    char *ssl_private_key;   /* file */
+    char *ssl_ocsp_response; /* file: DER; may be absent */
+    struct app_config_server server;
+};
+
+#define AUTO_APP_CONFIG __attribute__((cleanup(app_config_done)))
+
+/* Reads and checks the file alone. *ret must be zeroed. Errors: INVALID with file, line and key;
+ * NOT_FOUND, TOO_LARGE, IO. */
+int app_config_read(const char *path, struct app_config *ret, struct err *err) MUST_USE;
+/* The same from a text; `path` says where it would lie. */
+int app_config_parse(struct slice text, const char *path, struct app_config *ret,
+                     struct err *err) MUST_USE;
+void app_config_done(struct app_config *config);
+
+/* Checks what the file points to: code folder and module are there; private key, secrets and the
+ * file itself are not inside the code folder (links resolved); secrets are one JSON object; the
+ * expiration date is not before `now` (unix seconds). That certificate, key and domain belong
+ * together is for the caller, who has the cryptography: report it through APP_CONFIG_FAIL. */
+int app_config_check(const struct app_config *config, int64_t now, struct err *err) MUST_USE;
+
+/* What [server] says, as the manifest has it. */
+void app_config_server_settings(const struct app_config_server *from, struct manifest_server *ret);
+
+enum { APP_SECRETS_MAX = 1024 * 1024 };
+/* One JSON object without duplicate keys? Says line and column of what is wrong, never what stands
+ * there. `what` names the text in errors. */
+int app_config_check_secrets(struct slice text, const char *what, struct err *err) MUST_USE;
+
+/* Sets ERR_INVALID "mse.toml:7: code.location: …" for the key behind a member; the literal -1. */
+#define APP_CONFIG_FAIL(config, member, err, ...)                                                  \
+    (app_config_fail((config), offsetof(struct app_config, member), (err), __VA_ARGS__), -1)
+void app_config_fail(const struct app_config *config, size_t offset, struct err *err,
+                     const char *fmt, ...) PRINTF_LIKE(4, 5);
+
+/* The table of keys, for the man page and its test. */
+extern const struct config_schema app_config_schema;

@@ -1,0 +1,160 @@
+// SPDX-License-Identifier: Apache-2.0
+/*
+ * Is what mse.toml points to there, and is nothing secret where it would be packed? Runs on the
+ * owner's machine before anything is packed.
+ */
+#include "cli/app_config.h"
+
+#include "base/clock.h"
+#include "base/file.h"
+
+#include <jansson.h>
+
+static int check_expiration(const struct app_config *config, int64_t now, struct err *err)
+{
+    if (config->expiration == 0 || config->expiration > now)
+        return 0;
+    char text[RFC3339_SIZE];
+    rfc3339_format(config->expiration, text);
+    return APP_CONFIG_FAIL(config, expiration, err, "%s is in the past", text);
+}
+
+static int check_folder(const struct app_config *config, size_t offset, const char *path,
+                        struct err *err)
+{
+    struct stat info;
+    if (stat(path, &info) < 0) {
+        app_config_fail(config, offset, err, "there is no folder '%s'", path);
+        return -1;
+    }
+    if (!S_ISDIR(info.st_mode)) {
+        app_config_fail(config, offset, err, "'%s' is not a folder", path);
+        return -1;
+    }
+    return 0;
+}
+
+/* "a.b" is a/b.py or a/b/__init__.py. */
+static int check_module(const struct app_config *config, struct err *err)
+{
+    AUTO_FREE char *relative = str_copy(config->module, err);
+    if (relative == NULL)
+        return -1;
+    for (char *c = relative; *c != '\0'; c++) {
+        if (*c == '.')
+            *c = '/';
+    }
+    AUTO_FREE char *file = str_printf(err, "%s/%s.py", config->code, relative);
+    AUTO_FREE char *package = str_printf(err, "%s/%s/__init__.py", config->code, relative);
+    if (file == NULL || package == NULL)
+        return -1;
+    if (file_exists(file) || file_exists(package))
+        return 0;
+    return APP_CONFIG_FAIL(config, application, err,
+                           "the code folder has no module '%s': neither '%s' nor '%s' is there",
+                           config->module, file, package);
+}
+
+struct outside {
+    size_t offset; /* of the key to blame */
+    const char *path;
+    const char *what;
+    const char *reason;
+};
+
+/* Both ways are resolved, so that neither a link to the file nor a linked folder hides it. */
+static int check_outside(const struct app_config *config, const char *code,
+                         const struct outside *file, struct err *err)
+{
+    if (file->path == NULL)
+        return 0;
+    struct err reason = ERR_INIT;
+    AUTO_FREE char *resolved = path_resolve(file->path, &reason);
+    if (resolved == NULL) {
+        app_config_fail(config, file->offset, err, "%s", reason.message);
+        return -1;
+    }
+    AUTO_FREE char *folder = path_folder(file->path, err);
+    AUTO_FREE char *place = folder == NULL ? NULL : path_resolve(folder, err);
+    if (place == NULL)
+        return -1;
+    if (!path_is_inside(resolved, code) && !path_is_inside(place, code))
+        return 0;
+    app_config_fail(config, file->offset, err, "%s '%s' lies inside the code folder '%s'",
+                    file->what, file->path, config->code);
+    err_hint(err, "%s; move it out of the code folder", file->reason);
+    return -1;
+}
+
+#define OFFSET(member) offsetof(struct app_config, member)
+
+static int check_secret_places(const struct app_config *config, struct err *err)
+{
+    AUTO_FREE char *code = path_resolve(config->code, err);
+    if (code == NULL)
+        return -1;
+    const struct outside files[] = {
+        {OFFSET(ssl_private_key), config->ssl_private_key, "the TLS private key",
+         "what is in the code folder becomes part of the package"},
+        {OFFSET(secrets), config->secrets, "the secrets file",
+         "secrets reach the enclave on their own way, never with the code"},
+        {OFFSET(code), config->path, "this file", "the configuration is not part of the code"},
+    };
+    for (size_t i = 0; i < ARRAY_LEN(files); i++) {
+        if (check_outside(config, code, &files[i], err) < 0)
+            return -1;
+    }
+    return 0;
+}
+
+int app_config_check_secrets(struct slice text, const char *what, struct err *err)
+{
+    json_error_t reason;
+    /* reason.text quotes what stands there: it must not reach anybody. */
+    json_t *json = json_loadb((const char *)text.data, text.len, JSON_REJECT_DUPLICATES, &reason);
+    bool object = json_is_object(json);
+    json_decref(json);
+    if (object)
+        return 0;
+    if (json != NULL)
+        return FAIL(err, ERR_INVALID, "%s: expected a JSON object, found another JSON value", what);
+    if (json_error_code(&reason) == json_error_duplicate_key)
+        return FAIL(err, ERR_INVALID, "%s:%d:%d: the same key stands twice in a JSON object", what,
+                    reason.line, reason.column);
+    return FAIL(err, ERR_INVALID, "%s:%d:%d: not valid JSON", what, reason.line, reason.column);
+}
+
+static int check_secrets(const struct app_config *config, struct err *err)
+{
+    if (config->secrets == NULL)
+        return 0;
+    AUTO_BUF struct buf text = BUF_INIT(APP_SECRETS_MAX);
+    struct err reason = ERR_INIT;
+    if (file_read(config->secrets, &text, &reason) < 0 ||
+        app_config_check_secrets(buf_slice(&text), config->secrets, &reason) < 0)
+        return APP_CONFIG_FAIL(config, secrets, err, "%s", reason.message);
+    return 0;
+}
+
+static int check_readable(const struct app_config *config, size_t offset, const char *path,
+                          struct err *err)
+{
+    struct stat info;
+    if (path == NULL || (stat(path, &info) == 0 && S_ISREG(info.st_mode)))
+        return 0;
+    app_config_fail(config, offset, err, "there is no file '%s'", path);
+    return -1;
+}
+
+int app_config_check(const struct app_config *config, int64_t now, struct err *err)
+{
+    if (check_expiration(config, now, err) < 0 ||
+        check_folder(config, OFFSET(code), config->code, err) < 0 ||
+        check_module(config, err) < 0 || check_secret_places(config, err) < 0 ||
+        check_readable(config, OFFSET(ssl_certificate), config->ssl_certificate, err) < 0 ||
+        check_readable(config, OFFSET(policy), config->policy, err) < 0)
+        return -1;
+    if (config->tests != NULL && check_folder(config, OFFSET(tests), config->tests, err) < 0)
+        return -1;
+    return check_secrets(config, err);
+}

@@ -1,0 +1,56 @@
+// SPDX-License-Identifier: Apache-2.0
+/*
+ * A strict JSON reader (RFC 8259) for documents that somebody signed or handed over: a tree of
+ * nodes in an arena, strings as views of the text. Refused: duplicate names in an object, control
+ * characters, bad UTF-8, bad escapes, anything after the value, more than the limits below.
+ *
+ * jansson is not used here: it seeds its hash tables from a file and keeps that seed in a global,
+ * and libmse touches neither; and the trees of a verification live exactly as long as its arena.
+ */
+#pragma once
+
+#include "format/arena.h"
+
+enum {
+    DOC_MAX_SIZE = 1 << 20,
+    DOC_MAX_NODES = 65536,
+    DOC_MAX_DEPTH = 16,
+    DOC_MAX_MEMBERS = 64, /* names in one object */
+};
+
+enum doc_type { DOC_OBJECT, DOC_ARRAY, DOC_STRING, DOC_NUMBER, DOC_TRUE, DOC_FALSE, DOC_NULL };
+
+struct doc_node {
+    enum doc_type type;
+    struct slice name; /* in an object: the member's name as written (escapes kept) */
+    struct slice text; /* the value's text; a string without its quotes */
+    struct doc_node *child;
+    struct doc_node *next;
+    size_t count; /* members or elements */
+};
+
+/* `what` names the document in errors. The nodes live in the arena and point into `text`. */
+int doc_parse(struct arena *arena, struct slice text, const char *what, const struct doc_node **ret,
+              struct err *err) MUST_USE;
+
+/* The member, or NULL where `object` is no object (or NULL) or has none of that name. */
+const struct doc_node *doc_get(const struct doc_node *object, const char *name);
+
+/* The readers below fail with ERR_INVALID where the member is missing or of another type; `object`
+ * may be NULL. */
+int doc_get_object(const struct doc_node *object, const char *name, const struct doc_node **ret,
+                   struct err *err) MUST_USE;
+/* An array of at most max_count elements. */
+int doc_get_array(const struct doc_node *object, const char *name, size_t max_count,
+                  const struct doc_node **ret, struct err *err) MUST_USE;
+/* The string with its escapes resolved: a view of the text where there are none. */
+int doc_get_string(struct arena *arena, const struct doc_node *object, const char *name,
+                   struct slice *ret, struct err *err) MUST_USE;
+int doc_string(struct arena *arena, const struct doc_node *node, struct slice *ret,
+               struct err *err) MUST_USE;
+/* A whole number from 0 to max, without sign, fraction or exponent. */
+int doc_get_number(const struct doc_node *object, const char *name, uint64_t max, uint64_t *ret,
+                   struct err *err) MUST_USE;
+/* A string of exactly 2 * size hexadecimal digits. */
+int doc_get_hex(const struct doc_node *object, const char *name, uint8_t *ret, size_t size,
+                struct err *err) MUST_USE;

@@ -1,0 +1,56 @@
+// SPDX-License-Identifier: Apache-2.0
+/*
+ * What the http2_*.c files share: the session of a connection, requests coming in, responses going
+ * out. Part of the server (connection.h). Everything but the functions for any thread belongs to
+ * the connection's I/O thread. Section numbers are RFC 9113's.
+ */
+#pragma once
+
+#include "http/connection.h"
+#include "http/http2_guard.h"
+
+#include <nghttp2/nghttp2.h>
+
+enum {
+    HTTP2_MAX_STREAMS = 100,
+    HTTP2_MAX_UNRELEASED = 2 * HTTP2_MAX_STREAMS, /* with those that the client has reset */
+    HTTP2_DROP_MAX = 1024 * 1024,                 /* of a body that nobody wants */
+    HTTP2_MAX_RESPONSE_FIELDS = 256,
+};
+
+struct http2 {
+    nghttp2_session *session;
+    struct output out;
+    struct http2_guard guard;
+    int64_t idle_us;  /* since when no stream is open */
+    int64_t check_us; /* when a stream may be late, see http2_check_streams */
+    bool parted;      /* the client's GOAWAY was answered */
+    bool failed;      /* to be closed when what is in `out` is sent */
+};
+
+/* --- http2_request.c --- */
+
+/* The callbacks of nghttp2 for what a client sends. */
+void http2_set_request_callbacks(nghttp2_session_callbacks *callbacks);
+/* The connection ends with this error code (section 7); the result is for nghttp2. */
+int http2_give_up(struct connection *connection, uint32_t error);
+/* May the response end? Section 8.1 lets it end before its request, but clients stumble over that
+ * (curl 7.88 gives up). So the end waits for that of a request that is short, or soon over. */
+bool http2_may_end(const struct http_exchange *exchange);
+
+/* --- http2_response.c --- */
+
+/* Sends what changed about one exchange; not 0: nghttp2 gave up. */
+int http2_apply(struct http2 *http2, struct http_exchange *exchange);
+/* For the protocol's table, on any thread and under the exchange's lock. */
+int http2_start_response(struct http_exchange *exchange, const struct response_head *head,
+                         struct err *err);
+int http2_write_body(struct http_exchange *exchange, struct slice bytes, struct err *err);
+int http2_end_response(struct http_exchange *exchange, const struct http_header *trailers,
+                       size_t count, struct err *err);
+int http2_send_continue(struct http_exchange *exchange, struct err *err);
+
+/* --- http2_streams.c --- */
+
+/* Ends the streams whose client takes too long; sets check_us. */
+void http2_check_streams(struct connection *connection);

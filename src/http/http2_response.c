@@ -1,0 +1,238 @@
+// SPDX-License-Identifier: Apache-2.0
+/*
+ * HTTP/2 responses: what a handler said is kept on the exchange by whichever thread it runs on, and
+ * given to nghttp2 by the I/O thread, which sends as much as the windows allow. Section numbers are
+ * RFC 9113's.
+ */
+#include "http/http2_internal.h"
+
+#include <stdlib.h>
+
+/* --- out: what any thread does, under the exchange's lock --- */
+
+/* name length, value length (uint32_t each), name in lower case, value */
+static int put_field(struct output *to, struct slice name, struct slice value, struct err *err)
+{
+    uint32_t lengths[2] = {(uint32_t)name.len, (uint32_t)value.len};
+    uint8_t *at = output_reserve(to, sizeof(lengths) + name.len + value.len, err);
+    if (at == NULL)
+        return -1;
+    memcpy(at, lengths, sizeof(lengths));
+    at += sizeof(lengths);
+    for (size_t i = 0; i < name.len; i++)
+        at[i] = name.data[i] >= 'A' && name.data[i] <= 'Z' ? name.data[i] | 0x20 : name.data[i];
+    if (value.len > 0)
+        memcpy(at + name.len, value.data, value.len);
+    to->len += sizeof(lengths) + name.len + value.len;
+    return 0;
+}
+
+static int put_number(struct http_exchange *exchange, const char *name, int64_t value,
+                      struct err *err)
+{
+    char digits[20];
+    size_t len = decimal_format((uint64_t)value, digits);
+    return put_field(&exchange->fields, slice_str(name), slice_of(digits, len), err);
+}
+
+static int put_given(struct http_exchange *exchange, const struct response_head *head,
+                     bool *ret_date, bool *ret_length, struct err *err)
+{
+    bool like_get = exchange->head_only || head->status == 304;
+    for (size_t i = 0; i < head->header_count; i++) {
+        const struct http_header *header = &head->headers[i];
+        int64_t length;
+        enum response_field field = response_field(header->name);
+        bool own_length =
+            field == FIELD_CONTENT_LENGTH && like_get && decimal_parse(header->value, &length);
+        if (field != FIELD_OTHER && field != FIELD_DATE && !own_length)
+            continue;
+        *ret_date |= field == FIELD_DATE;
+        *ret_length |= own_length;
+        if (put_field(&exchange->fields, header->name, header->value, err) < 0)
+            return -1;
+    }
+    return 0;
+}
+
+/* ":status", date, server-timing, content-length */
+enum { OWN_FIELDS = 4 };
+
+int http2_start_response(struct http_exchange *exchange, const struct response_head *head,
+                         struct err *err)
+{
+    if (head->status == 101 || head->header_count > HTTP2_MAX_RESPONSE_FIELDS - OWN_FIELDS)
+        return FAIL(err, ERR_INVALID, "no status 101 and at most %d header fields in HTTP/2",
+                    HTTP2_MAX_RESPONSE_FIELDS - OWN_FIELDS);
+    bool date = false;
+    bool length = false;
+    if (put_number(exchange, ":status", head->status, err) < 0 ||
+        put_given(exchange, head, &date, &length, err) < 0)
+        return -1;
+    if (!date && put_field(&exchange->fields, slice_str("date"),
+                           slice_of(http_date_now(), HTTP_DATE_SIZE - 1), err) < 0)
+        return -1;
+    char timing[TIMING_SIZE];
+    size_t timing_len = observe_timing(exchange, timing);
+    if (timing_len > 0 && put_field(&exchange->fields, slice_str("server-timing"),
+                                    slice_of(timing, timing_len), err) < 0)
+        return -1;
+    bool none = length || head->status == 204 || head->content_length < 0 ||
+                (exchange->no_body && head->content_length == 0);
+    return none ? 0 : put_number(exchange, "content-length", head->content_length, err);
+}
+
+int http2_write_body(struct http_exchange *exchange, struct slice bytes, struct err *err)
+{
+    return output_bytes(&exchange->out, bytes.data, bytes.len, err);
+}
+
+int http2_end_response(struct http_exchange *exchange, const struct http_header *trailers,
+                       size_t count, struct err *err)
+{
+    if (count > HTTP2_MAX_RESPONSE_FIELDS)
+        return FAIL(err, ERR_INVALID, "at most %d trailer fields in HTTP/2",
+                    HTTP2_MAX_RESPONSE_FIELDS);
+    for (size_t i = 0; i < count; i++) {
+        if (put_field(&exchange->trailers, trailers[i].name, trailers[i].value, err) < 0)
+            return -1;
+    }
+    return 0;
+}
+
+int http2_send_continue(struct http_exchange *exchange, struct err *err)
+{
+    (void)err;
+    exchange->continue_due = true;
+    return 0;
+}
+
+/* --- out: on the I/O thread --- */
+
+static size_t unpack_fields(struct output *fields, nghttp2_nv *ret)
+{
+    size_t count = 0;
+    while (output_left(fields) > 0 && count < HTTP2_MAX_RESPONSE_FIELDS) {
+        uint32_t lengths[2];
+        uint8_t *at = fields->data + fields->pos;
+        memcpy(lengths, at, sizeof(lengths));
+        at += sizeof(lengths);
+        ret[count++] = (nghttp2_nv){
+            .name = at, .value = at + lengths[0], .namelen = lengths[0], .valuelen = lengths[1]};
+        fields->pos += sizeof(lengths) + lengths[0] + lengths[1];
+    }
+    return count;
+}
+
+/* The response has ended: nobody else touches them any more. */
+static int submit_trailers(nghttp2_session *session, struct http_exchange *exchange)
+{
+    nghttp2_nv fields[HTTP2_MAX_RESPONSE_FIELDS];
+    size_t count = unpack_fields(&exchange->trailers, fields);
+    return nghttp2_submit_trailer(session, exchange->stream_id, fields, count);
+}
+
+static ssize_t read_response(nghttp2_session *session, int32_t stream_id, uint8_t *to, size_t size,
+                             uint32_t *flags, nghttp2_data_source *source, void *data)
+{
+    (void)stream_id;
+    (void)data;
+    struct http_exchange *exchange = source->ptr;
+    struct exchange_view view = exchange_take(exchange);
+    struct slice sending = exchange_sending(exchange);
+    size_t len = sending.len < size ? sending.len : size;
+    if (len > 0) {
+        memcpy(to, sending.data, len);
+        exchange_sent(exchange, len);
+    }
+    bool waits = view.more || sending.len > len;
+    exchange->waiting_us = waits ? loop_now_us(exchange->io->loop) : 0;
+    bool last = view.ended && sending.len == len && http2_may_end(exchange);
+    if (!last)
+        return len == 0 ? NGHTTP2_ERR_DEFERRED : (ssize_t)len;
+    *flags |= NGHTTP2_DATA_FLAG_EOF;
+    if (output_left(&exchange->trailers) == 0)
+        return (ssize_t)len;
+    *flags |= NGHTTP2_DATA_FLAG_NO_END_STREAM;
+    return submit_trailers(session, exchange) == 0 ? (ssize_t)len
+                                                   : (ssize_t)NGHTTP2_ERR_CALLBACK_FAILURE;
+}
+
+/* The head goes out with the first of the body, or with its end: not before. */
+static int submit(struct http2 *http2, struct http_exchange *exchange)
+{
+    nghttp2_nv fields[HTTP2_MAX_RESPONSE_FIELDS];
+    (void)pthread_mutex_lock(&exchange->lock);
+    struct output packed = exchange->fields;
+    exchange->fields = (struct output){0};
+    bool empty = exchange->stage == RESPONSE_ENDED && output_left(&exchange->out) == 0 &&
+                 exchange->loan == NULL && http2_may_end(exchange);
+    (void)pthread_mutex_unlock(&exchange->lock);
+    nghttp2_data_provider provider = {.source.ptr = exchange, .read_callback = read_response};
+    size_t count = unpack_fields(&packed, fields);
+    exchange->submitted = true;
+    int result = nghttp2_submit_response(http2->session, exchange->stream_id, fields, count,
+                                         empty ? NULL : &provider);
+    output_reset(&packed, 0);
+    return result;
+}
+
+struct changes {
+    bool started;
+    bool waiting; /* there are bytes that could be sent */
+    bool continue_due;
+    bool aborted;
+    size_t consumed; /* of the body, since the last time */
+};
+
+static struct changes take_changes(struct http_exchange *exchange)
+{
+    (void)pthread_mutex_lock(&exchange->lock);
+    struct changes changes = {
+        .started = exchange->stage == RESPONSE_ENDED ||
+                   (exchange->stage == RESPONSE_STARTED &&
+                    (output_left(&exchange->out) > 0 || exchange->upgraded)),
+        .waiting = output_left(&exchange->out) > 0 || exchange->loan != NULL,
+        .continue_due = exchange->continue_due,
+        .aborted = exchange->aborted,
+        .consumed = exchange->unconsumed,
+    };
+    if (exchange->released || exchange->stage == RESPONSE_ENDED) {
+        output_reset(&exchange->in, KEEP_BUFFER);
+        changes.consumed = exchange->owed;
+    }
+    exchange->owed -= changes.consumed;
+    exchange->unconsumed = 0;
+    exchange->continue_due = false;
+    (void)pthread_mutex_unlock(&exchange->lock);
+    return changes;
+}
+
+int http2_apply(struct http2 *http2, struct http_exchange *exchange)
+{
+    struct changes changes = take_changes(exchange);
+    nghttp2_session *session = http2->session;
+    int result = 0;
+    if (changes.waiting && exchange->waiting_us == 0)
+        exchange->waiting_us = loop_now_us(exchange->io->loop);
+    if (changes.consumed > 0) {
+        exchange->heard_us = loop_now_us(exchange->io->loop); /* the client may send again */
+        result = nghttp2_session_consume_stream(session, exchange->stream_id, changes.consumed);
+    }
+    if (result == 0 && changes.continue_due && !changes.started) {
+        nghttp2_nv status = {.name = (uint8_t *)(uintptr_t) ":status",
+                             .value = (uint8_t *)(uintptr_t) "100",
+                             .namelen = 7,
+                             .valuelen = 3};
+        result = nghttp2_submit_headers(session, NGHTTP2_FLAG_NONE, exchange->stream_id, NULL,
+                                        &status, 1, NULL);
+    }
+    if (result == 0 && changes.aborted)
+        return nghttp2_submit_rst_stream(session, NGHTTP2_FLAG_NONE, exchange->stream_id,
+                                         NGHTTP2_INTERNAL_ERROR);
+    if (result == 0 && changes.started && !exchange->submitted)
+        return submit(http2, exchange);
+    if (result == 0 && exchange->submitted)
+        (void)nghttp2_session_resume_data(session, exchange->stream_id); /* may not be waiting */
+    return result;
+}

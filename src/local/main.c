@@ -1,0 +1,107 @@
+// SPDX-License-Identifier: Apache-2.0
+/*
+ * mse-local: the enclave's server without the enclave, for `mse localtest`. It serves plain HTTP on
+ * loopback under the same confinement, so that an app which forks or wants a privilege fails here
+ * as it would inside. A program of its own, so that nothing of it is in mse-enclave.
+ *
+ *     mse-local PORT MODULE:VARIABLE THREADS QUEUE [SITE-FOLDER]
+ */
+#include "base/log.h"
+#include "base/mem.h"
+#include "base/text.h"
+#include "confine/confine.h"
+#include "crypto/crypto.h"
+#include "http/server.h"
+#include "serve/serve.h"
+#include "serve/traceback.h"
+
+#include <pthread.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <unistd.h>
+
+enum { STOP_MS = 2000 };
+
+struct arguments {
+    int port;
+    const char *application;
+    unsigned threads;
+    unsigned queue;
+    const char *site;
+};
+
+static int parse(int argc, char **argv, struct arguments *ret, struct err *err)
+{
+    uint64_t port;
+    uint64_t threads;
+    uint64_t queue;
+    if (argc < 5 || argc > 6)
+        return FAIL(err, ERR_USAGE, "usage: mse-local PORT MODULE:VARIABLE THREADS QUEUE [SITE]");
+    if (parse_u64(argv[1], "PORT", 1, 65535, &port, err) < 0 ||
+        parse_u64(argv[3], "THREADS", 0, SERVE_MAX_THREADS, &threads, err) < 0 ||
+        parse_u64(argv[4], "QUEUE", 0, SERVE_MAX_QUEUE, &queue, err) < 0)
+        return -1;
+    *ret = (struct arguments){(int)port, argv[2], (unsigned)threads, (unsigned)queue,
+                              argc == 6 ? argv[5] : NULL};
+    return 0;
+}
+
+static int run(const struct arguments *arguments, const sigset_t *signals, struct err *err)
+{
+    const struct confine_options confinement = {.status_fd = -1,
+                                                .on_forbidden = serve_print_traceback};
+    const struct serve_config config = {
+        .module_path = "/mse-app",
+        .python_application = arguments->application,
+        .site_folders = &arguments->site,
+        .site_folder_count = arguments->site != NULL ? 1 : 0,
+        .threads = arguments->threads,
+        .queue = arguments->queue,
+    };
+    if (confine_self(&confinement, err) < 0)
+        return -1;
+    struct serve *serve = serve_new(&config, err);
+    if (serve == NULL)
+        return -1;
+    const struct http_listener listener = {.host = "127.0.0.1", .port = arguments->port};
+    const struct http_server_config server_config = {
+        .listeners = &listener,
+        .listener_count = 1,
+        .handler = serve_handler(serve),
+        .context = serve_handler_context(serve),
+    };
+    struct http_server *server = NULL;
+    if (http_server_start(&server_config, &server, err) < 0)
+        return -1;
+    int received;
+    (void)sigwait(signals, &received);
+    if (serve_drain(serve, STOP_MS, err) < 0)
+        log_err(LOG_WARNING, err);
+    (void)http_server_stop(server, STOP_MS);
+    if (!serve_stopped(serve))
+        _exit(0);
+    http_server_free(server);
+    serve_free(serve);
+    return 0;
+}
+
+int main(int argc, char **argv)
+{
+    mem_share_arena();
+    log_init("local", LOG_WARNING);
+    sigset_t signals;
+    (void)sigemptyset(&signals);
+    (void)sigaddset(&signals, SIGTERM);
+    (void)sigaddset(&signals, SIGINT);
+    (void)pthread_sigmask(SIG_BLOCK, &signals, NULL);
+    (void)signal(SIGPIPE, SIG_IGN);
+    struct err err = ERR_INIT;
+    struct arguments arguments;
+    if (crypto_init(&err) < 0 || parse(argc, argv, &arguments, &err) < 0 ||
+        run(&arguments, &signals, &err) < 0) {
+        log_err(LOG_ERROR, &err);
+        _exit(err_exit_status(err.kind));
+    }
+    return 0;
+}

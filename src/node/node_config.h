@@ -1,0 +1,88 @@
+// SPDX-License-Identifier: Apache-2.0
+/*
+ * msed.toml: how the operator runs a node. Every key has a default, so that an empty file, or none,
+ * is a working node; msed.toml(5) documents each.
+ */
+#pragma once
+
+#include "base/log.h"
+#include "format/config_schema.h"
+
+enum node_quota {
+    NODE_QUOTA_LOOP, /* an ext4 file of the quota's size, loop-mounted: needs root */
+    NODE_QUOTA_NONE, /* storage is not limited */
+};
+
+enum node_launcher { NODE_LAUNCHER_PROCESS };
+
+struct node_hardware {
+    char *name;
+    int64_t memory_bytes;
+    int64_t cpu_millis; /* thousandths of a processor */
+    int64_t storage_bytes;
+};
+
+struct node_environment {
+    char *name;
+    struct config_strings requirements; /* pip's lines */
+};
+
+struct node_limits {
+    int64_t apps;
+    int64_t package_bytes;
+    int64_t upload_bytes_per_s; /* of one upload; 0: unlimited */
+    int64_t uploads;            /* at once */
+    int64_t connections;        /* to all apps together */
+    int64_t log_bytes;          /* kept per app */
+    int64_t start_timeout_s;
+    int64_t provision_timeout_s;
+};
+
+/* All texts are owned and set, but api_certificate and api_private_key: NULL without them. */
+struct node_config {
+    char *path;   /* of the file; NULL: built-in defaults */
+    char *folder; /* that relative paths start from */
+
+    char *state;  /* folder */
+    char *socket; /* path of the API's Unix socket */
+    char *listen; /* "127.0.0.1:7780", the API over HTTPS; "" : Unix socket only */
+    char *api_certificate;
+    char *api_private_key;
+    char *domain;
+    char *app_address;         /* on which apps' ports listen (domain "localhost") */
+    struct config_ports ports; /* for apps (domain "localhost") */
+    char *gateway;             /* "0.0.0.0:443": all apps, by SNI (another domain) */
+    char *default_environment;
+    char *enclave; /* path of the mse-enclave program; NULL: beside msed */
+    int quota;     /* enum node_quota */
+    int launcher;  /* enum node_launcher */
+    int log_level; /* enum log_level */
+    struct node_limits limits;
+
+    struct node_hardware *hardware; /* `free` is always among them */
+    size_t hardware_count;
+    struct node_environment *environments; /* `mse-flask` is always among them */
+    size_t environment_count;
+};
+
+#define AUTO_NODE_CONFIG __attribute__((cleanup(node_config_done)))
+
+/* *ret must be zeroed. Errors: INVALID with file, line and key; NOT_FOUND, TOO_LARGE, IO. */
+int node_config_read(const char *path, struct node_config *ret, struct err *err) MUST_USE;
+/* The same from a text; `path` says where it would lie. */
+int node_config_parse(struct slice text, const char *path, struct node_config *ret,
+                      struct err *err) MUST_USE;
+/* What holds without a file; relative to `folder`. */
+int node_config_defaults(const char *folder, struct node_config *ret, struct err *err) MUST_USE;
+void node_config_done(struct node_config *config);
+
+/* NULL where there is none of that name. */
+const struct node_hardware *node_config_hardware(const struct node_config *config,
+                                                 const char *name);
+const struct node_environment *node_config_environment(const struct node_config *config,
+                                                       const char *name);
+
+/* The tables of keys, for the man page and its test. */
+extern const struct config_schema node_config_schema;
+extern const struct config_schema node_hardware_schema;    /* of each [hardware.NAME] */
+extern const struct config_schema node_environment_schema; /* of each [environments.NAME] */
