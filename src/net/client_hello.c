@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 /*
- * Takes a ClientHello apart as far as its server name. Records are joined first: a handshake
- * message may be cut anywhere (RFC 8446 section 5.1). Owns nothing; runs in msed on bytes from the
- * network, before anything is authenticated.
+ * Takes a ClientHello apart as far as its server name and its application protocols. Records are
+ * joined first: a handshake message may be cut anywhere (RFC 8446 section 5.1). Owns nothing; runs
+ * in msed on bytes from the network, before anything is authenticated.
  */
 #include "net/client_hello.h"
 
@@ -16,9 +16,12 @@ enum {
     HANDSHAKE_CLIENT_HELLO = 1,
     HANDSHAKE_HEADER = 4,
     EXTENSION_SERVER_NAME = 0,
+    EXTENSION_ALPN = 16,
     NAME_TYPE_HOST = 0,
     RANDOM_SIZE = 32,
 };
+
+static const char acme_protocol[] = "acme-tls/1"; /* RFC 8737 section 6.2 */
 
 /* Appends the payload of one record. *ret_whole false: its end has not arrived. */
 static int take_record(struct reader *in, struct buf *message, bool *ret_whole, struct err *err)
@@ -50,14 +53,48 @@ static int take_record(struct reader *in, struct buf *message, bool *ret_whole, 
     return buf_bytes(message, payload, err);
 }
 
-static int join_records(struct slice bytes, struct buf *message, struct err *err)
+/* How long the whole message is, its header included; 0: not known yet. */
+static int message_length(const struct buf *message, size_t *ret, struct err *err)
+{
+    struct reader in = reader_of(buf_slice(message), "ClientHello");
+    uint8_t type = 0;
+    uint32_t length = 0;
+    *ret = 0;
+    if (reader_left(&in) == 0)
+        return 0;
+    if (reader_u8(&in, "type", &type, err) < 0)
+        return -1;
+    if (type != HANDSHAKE_CLIENT_HELLO)
+        return FAIL(err, ERR_INVALID, "TLS: handshake message %u, ClientHello expected", type);
+    if (reader_left(&in) < HANDSHAKE_HEADER - 1)
+        return 0;
+    if (reader_u24be(&in, "length", &length, err) < 0)
+        return -1;
+    if (length > CLIENT_HELLO_MAX)
+        return FAIL(err, ERR_TOO_LARGE, "TLS: ClientHello of %u bytes, at most %d accepted", length,
+                    CLIENT_HELLO_MAX);
+    *ret = HANDSHAKE_HEADER + length;
+    return 0;
+}
+
+/* Joins records until the message is whole (*ret_whole) or the bytes end. What follows in records
+ * of their own, early data, is not looked at. */
+static int join_records(struct slice bytes, struct buf *message, bool *ret_whole, struct err *err)
 {
     struct reader in = reader_of(bytes, "ClientHello");
-    bool whole = true;
-    while (whole && reader_left(&in) > 0) {
-        if (take_record(&in, message, &whole, err) < 0)
+    bool whole_record = true;
+    size_t length = 0;
+    *ret_whole = false;
+    while (whole_record && reader_left(&in) > 0 && (length == 0 || message->len < length)) {
+        if (take_record(&in, message, &whole_record, err) < 0 ||
+            message_length(message, &length, err) < 0)
             return -1;
     }
+    /* keys may change behind it, so it ends with its record (RFC 8446 section 5.1) */
+    if (length != 0 && message->len > length)
+        return FAIL(err, ERR_INVALID, "TLS: %zu bytes behind the ClientHello in its record",
+                    message->len - length);
+    *ret_whole = length != 0 && message->len == length && whole_record;
     return 0;
 }
 
@@ -97,37 +134,71 @@ static int take_vector16(struct reader *in, const char *field, struct slice *ret
     return reader_slice(in, field, length, ret, err);
 }
 
-/* RFC 6066 section 3: a list, in which one entry is a host name. */
-static int take_server_names(struct slice extension, struct client_hello *ret, struct err *err)
+/* RFC 6066 section 3: a list, in which one entry is a host name. There is no other kind of entry,
+ * and no second one: whom would it be for? */
+static int take_server_name(struct slice extension, struct client_hello *ret, struct err *err)
 {
     struct reader in = reader_of(extension, "server_name");
     struct slice list = {0};
     if (take_vector16(&in, "list", &list, err) < 0 || reader_end(&in, err) < 0)
         return -1;
     struct reader names = reader_of(list, "server_name");
-    while (reader_left(&names) > 0) {
-        uint8_t type = 0;
-        struct slice name = {0};
-        if (reader_u8(&names, "type", &type, err) < 0 ||
-            take_vector16(&names, "name", &name, err) < 0)
+    uint8_t type = 0;
+    struct slice name = {0};
+    if (reader_u8(&names, "type", &type, err) < 0)
+        return -1;
+    if (type != NAME_TYPE_HOST)
+        return FAIL(err, ERR_INVALID, "TLS: server name of type %u, %d expected", type,
+                    NAME_TYPE_HOST);
+    if (take_vector16(&names, "name", &name, err) < 0 || reader_end(&names, err) < 0)
+        return -1;
+    return keep_name(name, ret, err);
+}
+
+static int take_protocols(struct slice extension, struct client_hello *ret, struct err *err)
+{
+    struct reader in = reader_of(extension, "ALPN");
+    struct slice list = {0};
+    if (take_vector16(&in, "list", &list, err) < 0 || reader_end(&in, err) < 0)
+        return -1;
+    struct reader protocols = reader_of(list, "ALPN");
+    while (reader_left(&protocols) > 0) {
+        uint8_t length = 0;
+        struct slice protocol = {0};
+        if (reader_u8(&protocols, "length", &length, err) < 0 ||
+            reader_slice(&protocols, "protocol", length, &protocol, err) < 0)
             return -1;
-        if (type == NAME_TYPE_HOST)
-            return keep_name(name, ret, err);
+        if (slice_is_str(protocol, acme_protocol))
+            ret->offers_acme = true;
     }
+    return 0;
+}
+
+static int once(bool *seen, uint16_t type, struct err *err)
+{
+    if (*seen)
+        return FAIL(err, ERR_INVALID, "TLS: extension %u appears twice", type);
+    *seen = true;
     return 0;
 }
 
 static int take_extensions(struct slice extensions, struct client_hello *ret, struct err *err)
 {
     struct reader in = reader_of(extensions, "ClientHello extensions");
+    bool named = false;
+    bool listed = false;
     while (reader_left(&in) > 0) {
         uint16_t type = 0;
         struct slice extension = {0};
         if (reader_u16be(&in, "type", &type, err) < 0 ||
             take_vector16(&in, "extension", &extension, err) < 0)
             return -1;
-        if (type == EXTENSION_SERVER_NAME)
-            return take_server_names(extension, ret, err);
+        if (type == EXTENSION_SERVER_NAME &&
+            (once(&named, type, err) < 0 || take_server_name(extension, ret, err) < 0))
+            return -1;
+        if (type == EXTENSION_ALPN &&
+            (once(&listed, type, err) < 0 || take_protocols(extension, ret, err) < 0))
+            return -1;
     }
     return 0;
 }
@@ -165,27 +236,14 @@ int client_hello_parse(struct slice bytes, struct client_hello *ret, struct err 
     if (bytes.len > CLIENT_HELLO_MAX)
         bytes.len = CLIENT_HELLO_MAX;
     AUTO_BUF struct buf message = BUF_INIT(CLIENT_HELLO_MAX);
-    if (join_records(bytes, &message, err) < 0)
+    bool whole = false;
+    if (join_records(bytes, &message, &whole, err) < 0)
         return -1;
-    struct reader in = reader_of(buf_slice(&message), "ClientHello");
-    uint8_t type = 0;
-    uint32_t length = 0;
-    if (message.len > 0 && message.data[0] != HANDSHAKE_CLIENT_HELLO)
-        return FAIL(err, ERR_INVALID, "TLS: handshake message %u, ClientHello expected",
-                    message.data[0]);
-    if (message.len < HANDSHAKE_HEADER)
+    if (!whole)
         return more(bytes, ret, err);
-    struct slice body = {0};
-    if (reader_u8(&in, "type", &type, err) < 0 || reader_u24be(&in, "length", &length, err) < 0)
-        return -1;
-    if (length > CLIENT_HELLO_MAX)
-        return FAIL(err, ERR_TOO_LARGE, "TLS: ClientHello of %u bytes, at most %d accepted", length,
-                    CLIENT_HELLO_MAX);
-    if (reader_left(&in) < length)
-        return more(bytes, ret, err);
-    if (reader_slice(&in, "body", length, &body, err) < 0)
-        return -1;
     struct client_hello hello = {0};
+    const struct slice body =
+        slice_of(message.data + HANDSHAKE_HEADER, message.len - HANDSHAKE_HEADER);
     if (take_body(body, &hello, err) < 0)
         return -1;
     *ret = hello;

@@ -44,8 +44,10 @@ struct route {
     char *folder;
     char *socket;
     char *host_name;
+    char *replaces; /* NULL: nothing */
     uint16_t port;
     uid_t uid;
+    bool down;
     unsigned open;
     struct listener listeners[ADDRESSES_MAX];
     size_t listener_count;
@@ -181,7 +183,7 @@ static void reach_app(struct connection *connection)
 static bool give_route(struct connection *connection, struct route *route)
 {
     struct gateway *gateway = connection->gateway;
-    if (route->open >= gateway->options.connections_per_app)
+    if (route->down || route->open >= gateway->options.connections_per_app)
         return false;
     connection->route = route;
     route->open++;
@@ -189,6 +191,7 @@ static bool give_route(struct connection *connection, struct route *route)
     return true;
 }
 
+/* The newest: what took a name over comes before what had it. */
 static struct route *route_by_name(const struct gateway *gateway, const char *host_name)
 {
     for (struct route *route = gateway->routes; route != NULL; route = route->next) {
@@ -198,12 +201,22 @@ static struct route *route_by_name(const struct gateway *gateway, const char *ho
     return NULL;
 }
 
+/* Whoever answers acme-tls/1 for a name can get a certificate for it from a public authority. No
+ * app of this node needs that way, so none is asked. */
+static struct route *route_of_hello(const struct gateway *gateway, const struct client_hello *hello)
+{
+    if (hello->state != CLIENT_HELLO_NAMED || hello->offers_acme)
+        return NULL;
+    return route_by_name(gateway, hello->name);
+}
+
 static void hello_ready(struct loop_watch *watch, uint32_t events)
 {
     struct connection *connection = watch->data;
     struct gateway *gateway = connection->gateway;
     struct err err = ERR_INIT;
-    ssize_t got = recv(watch->fd, gateway->scratch, CLIENT_HELLO_MAX, MSG_DONTWAIT);
+    size_t room = CLIENT_HELLO_MAX - connection->hello.len;
+    ssize_t got = recv(watch->fd, gateway->scratch, room, MSG_DONTWAIT);
     if (got < 0 && (errno == EAGAIN || errno == EINTR))
         return;
     struct client_hello hello = {0};
@@ -215,8 +228,8 @@ static void hello_ready(struct loop_watch *watch, uint32_t events)
     }
     if (hello.state == CLIENT_HELLO_MORE)
         return;
-    struct route *route = route_by_name(gateway, hello.name);
-    if (hello.state != CLIENT_HELLO_NAMED || route == NULL || !give_route(connection, route)) {
+    struct route *route = route_of_hello(gateway, &hello);
+    if (route == NULL || !give_route(connection, route)) {
         drop_connection(connection);
         return;
     }
@@ -347,6 +360,7 @@ static void free_route(struct route *route)
     free(route->folder);
     free(route->socket);
     free(route->host_name);
+    free(route->replaces);
     free(route);
 }
 DEFINE_CLEANUP(route_cleanup, struct route *, free_route)
@@ -383,8 +397,10 @@ static struct route *make_route(struct gateway *gateway, const struct gateway_ro
     route->host_name = str_copy(from->host_name, err);
     route->port = from->port;
     route->uid = from->uid;
+    if (from->replaces != NULL)
+        route->replaces = str_copy(from->replaces, err);
     if (route->id == NULL || route->folder == NULL || route->socket == NULL ||
-        route->host_name == NULL)
+        route->host_name == NULL || (from->replaces != NULL && route->replaces == NULL))
         return NULL;
     if (route->port != 0 && open_listeners(gateway, route, err) < 0)
         return NULL;
@@ -425,17 +441,27 @@ static int on_loop(struct gateway *gateway,
     return call.result;
 }
 
-static void remove_route(struct gateway *gateway, struct route **place)
+static void drop_connections_of(struct gateway *gateway, const struct route *route)
 {
-    struct route *route = *place;
-    *place = route->next;
     struct connection *next = NULL;
     for (struct connection *at = gateway->connections; at != NULL; at = next) {
         next = at->next;
         if (at->route == route)
             drop_connection(at);
     }
+}
+
+static void remove_route(struct gateway *gateway, struct route **place)
+{
+    struct route *route = *place;
+    *place = route->next;
+    drop_connections_of(gateway, route);
     free_route(route);
+}
+
+static bool takes_over(const struct route *route, const struct route *from)
+{
+    return route->replaces != NULL && strcmp(route->replaces, from->id) == 0;
 }
 
 static int check_route(const struct gateway *gateway, const struct route *route, struct err *err)
@@ -443,12 +469,14 @@ static int check_route(const struct gateway *gateway, const struct route *route,
     for (const struct route *other = gateway->routes; other != NULL; other = other->next) {
         if (strcmp(other->id, route->id) == 0)
             return FAIL(err, ERR_EXISTS, "gateway: app '%s' has a route already", route->id);
-        if (route->host_name[0] != '\0' && gateway->shared_count > 0 &&
-            strcmp(other->host_name, route->host_name) == 0)
-            return FAIL(err, ERR_CONFLICT, "the host name '%s' is in use by app %s",
-                        route->host_name, other->id);
     }
-    return 0;
+    if (route->host_name[0] == '\0' || gateway->shared_count == 0)
+        return 0;
+    const struct route *holder = route_by_name(gateway, route->host_name);
+    if (holder == NULL || takes_over(route, holder))
+        return 0;
+    return FAIL(err, ERR_CONFLICT, "the host name '%s' is in use by another app of the node",
+                route->host_name);
 }
 
 /* Takes the route over, also on failure. */
@@ -495,6 +523,30 @@ void gateway_remove(struct gateway *gateway, const char *id)
     char copy[64] = {0};
     memcpy(copy, id, strnlen(id, sizeof(copy) - 1));
     (void)on_loop(gateway, delete_route, copy, NULL);
+}
+
+struct down_call {
+    const char *id;
+    bool down;
+};
+
+static int set_down(struct gateway *gateway, void *argument, struct err *err)
+{
+    const struct down_call *call = argument;
+    for (struct route *route = gateway->routes; route != NULL; route = route->next) {
+        if (strcmp(route->id, call->id) != 0)
+            continue;
+        route->down = call->down;
+        if (call->down)
+            drop_connections_of(gateway, route);
+    }
+    return 0;
+}
+
+void gateway_set_down(struct gateway *gateway, const char *id, bool down)
+{
+    struct down_call call = {.id = id, .down = down};
+    (void)on_loop(gateway, set_down, &call, NULL);
 }
 
 static int copy_counts(struct gateway *gateway, void *argument, struct err *err)

@@ -40,12 +40,13 @@ struct gateway_route {
     const char *host_name; /* lower case; for the shared listeners */
     uint16_t port;         /* 0: none of its own */
     uid_t uid;             /* who must own the socket */
+    const char *replaces;  /* id of a route from which it takes the host name over; NULL: none */
 };
 
 struct gateway_counts {
     uint64_t open; /* connections */
     uint64_t accepted;
-    uint64_t refused; /* no route, too many, or the app did not answer */
+    uint64_t refused; /* no route, too many, not for an app, or the app did not answer */
 };
 
 /* The texts in options must outlive the gateway. */
@@ -56,11 +57,15 @@ void gateway_free(struct gateway *gateway);
 DEFINE_CLEANUP(gateway_cleanup, struct gateway *, gateway_free)
 #define AUTO_GATEWAY __attribute__((cleanup(gateway_cleanup)))
 
-/* Binds the app's port. Errors: CONFLICT (port or host name taken), EXISTS (the id has a route). */
+/* Binds the app's port. Errors: CONFLICT (port or host name taken), EXISTS (the id has a route). A
+ * name that is taken over goes back to `replaces` when the new route is removed first. */
 int gateway_add(struct gateway *gateway, const struct gateway_route *route,
                 struct err *err) MUST_USE;
 /* Closes the app's listeners and connections; nothing happens where there is no such route. */
 void gateway_remove(struct gateway *gateway, const char *id);
+/* An app that is down keeps its port and its name, so that nobody else gets them: its connections
+ * are closed, and new ones are at once, until it is up again. */
+void gateway_set_down(struct gateway *gateway, const char *id, bool down);
 struct gateway_counts gateway_count(struct gateway *gateway);
 
 /* Is this port free on all these addresses right now? */

@@ -382,42 +382,42 @@ static void foreign_socket_test(void **state)
     fd_close(client);
 }
 
-static const uint8_t hello_start[] = {22, 3, 1, 0};
-
-/* A ClientHello with one extension: the server name. */
-static size_t make_hello(const char *name, uint8_t *to)
+static size_t put_extension(uint8_t *to, uint8_t type, const void *content, size_t len)
 {
-    size_t len = strlen(name);
-    uint8_t body[256] = {3, 3};
+    const uint8_t head[] = {0, type, 0, (uint8_t)len};
+    memcpy(to, head, sizeof(head));
+    memcpy(to + sizeof(head), content, len);
+    return sizeof(head) + len;
+}
+
+/* A ClientHello with a server name and, unless NULL, one application protocol; below 256 bytes. */
+static size_t make_hello(const char *name, const char *protocol, uint8_t *to)
+{
+    uint8_t content[128] = {0};
+    uint8_t *body = to + 9;
+    const uint8_t fixed[] = {0, 0, 2, 0x13, 0x01, 1, 0};
     size_t at = 2 + 32;
-    const uint8_t fixed[] = {0,
-                             0,
-                             2,
-                             0x13,
-                             0x01,
-                             1,
-                             0,
-                             0,
-                             (uint8_t)(len + 9),
-                             0,
-                             0,
-                             0,
-                             (uint8_t)(len + 5),
-                             0,
-                             (uint8_t)(len + 3),
-                             0,
-                             0,
-                             (uint8_t)len};
+    memset(body, 3, at);
     memcpy(body + at, fixed, sizeof(fixed));
-    at += sizeof(fixed);
-    memcpy(body + at, name, len);
-    at += len;
-    memcpy(to, hello_start, sizeof(hello_start));
-    to[4] = (uint8_t)(at + 4);
-    const uint8_t head[] = {1, 0, 0, (uint8_t)at};
-    memcpy(to + 5, head, sizeof(head));
-    memcpy(to + 9, body, at);
-    return at + 9;
+    at += sizeof(fixed) + 2;
+    uint8_t *extensions = body + at;
+    size_t len = strlen(name);
+    content[1] = (uint8_t)(len + 3);
+    content[4] = (uint8_t)len;
+    memcpy(content + 5, name, len);
+    at += put_extension(body + at, 0, content, len + 5);
+    if (protocol != NULL) {
+        len = strlen(protocol);
+        const uint8_t head[] = {0, (uint8_t)(len + 1), (uint8_t)len};
+        memcpy(content, head, sizeof(head));
+        memcpy(content + sizeof(head), protocol, len);
+        at += put_extension(body + at, 16, content, len + sizeof(head));
+    }
+    extensions[-2] = 0;
+    extensions[-1] = (uint8_t)(body + at - extensions);
+    const uint8_t heads[] = {22, 3, 1, 0, (uint8_t)(at + 4), 1, 0, 0, (uint8_t)at};
+    memcpy(to, heads, sizeof(heads));
+    return at + sizeof(heads);
 }
 
 static void by_name_test(void **state)
@@ -434,7 +434,7 @@ static void by_name_test(void **state)
     route.port = 0;
     assert_int_equal(gateway_add(fixture->gateway, &route, &err), 0);
     uint8_t hello[512];
-    size_t len = make_hello("app-a.example.com", hello);
+    size_t len = make_hello("app-a.example.com", NULL, hello);
     int client = client_of(fixture->port);
     write_all(client, hello, 20); /* in two reads */
     while (gateway_count(fixture->gateway).accepted < 1)
@@ -448,7 +448,7 @@ static void by_name_test(void **state)
     fd_close(app);
     const char *const others[] = {"app-b.example.com", "app-a.example.com.evil"};
     for (size_t i = 0; i < ARRAY_LEN(others); i++) {
-        len = make_hello(others[i], hello);
+        len = make_hello(others[i], NULL, hello);
         client = client_of(fixture->port);
         write_all(client, hello, len);
         expect_end(client);
@@ -463,13 +463,110 @@ static void by_name_test(void **state)
     assert_int_equal(err.kind, ERR_CONFLICT);
 }
 
+static void start_shared(struct fixture *fixture)
+{
+    static char shared[32];
+    static const char *const addresses[] = {shared};
+    (void)snprintf(shared, sizeof(shared), "127.0.0.1:%u", fixture->port);
+    const struct gateway_options options = {
+        .shared = addresses, .shared_count = 1, .connections_per_app = 4, .idle_ms = 60000};
+    struct err err = ERR_INIT;
+    start(fixture, &options);
+    struct gateway_route route = route_of(fixture);
+    route.port = 0;
+    assert_int_equal(gateway_add(fixture->gateway, &route, &err), 0);
+}
+
+static void say_hello(int client, const char *name, const char *protocol)
+{
+    uint8_t hello[512];
+    size_t len = make_hello(name, protocol, hello);
+    write_all(client, hello, len);
+}
+
+/* Who answers a certificate authority's question for a name gets a certificate for it. */
+static void acme_test(void **state)
+{
+    struct fixture *fixture = *state;
+    start_shared(fixture);
+    int client = client_of(fixture->port);
+    say_hello(client, "app-a.example.com", "acme-tls/1");
+    expect_end(client);
+    fd_close(client);
+    struct pollfd waiting = {.fd = fixture->app, .events = POLLIN};
+    assert_int_equal(poll(&waiting, 1, 0), 0);
+    client = client_of(fixture->port);
+    say_hello(client, "app-a.example.com", "h2");
+    fd_close(app_accept(fixture));
+    fd_close(client);
+}
+
+/* Down: what is open is closed, who comes is sent away at once, the name stays taken. */
+static void down_test(void **state)
+{
+    struct fixture *fixture = *state;
+    struct err err = ERR_INIT;
+    start_shared(fixture);
+    int client = client_of(fixture->port);
+    say_hello(client, "app-a.example.com", NULL);
+    int app = app_accept(fixture);
+    gateway_set_down(fixture->gateway, "app-a", true);
+    expect_end(client);
+    fd_close(app);
+    fd_close(client);
+    client = client_of(fixture->port);
+    say_hello(client, "app-a.example.com", NULL);
+    expect_end(client);
+    fd_close(client);
+    struct gateway_route route = route_of(fixture);
+    route.port = 0;
+    route.id = "app-b";
+    assert_int_equal(gateway_add(fixture->gateway, &route, &err), -1);
+    assert_int_equal(err.kind, ERR_CONFLICT);
+    gateway_set_down(fixture->gateway, "app-a", false);
+    client = client_of(fixture->port);
+    say_hello(client, "app-a.example.com", NULL);
+    fd_close(app_accept(fixture));
+    fd_close(client);
+}
+
+/* A new version has the name from its first moment; where it comes to nothing, the old one has it
+ * again. */
+static void take_over_test(void **state)
+{
+    struct fixture *fixture = *state;
+    struct err err = ERR_INIT;
+    start_shared(fixture);
+    char path[128];
+    (void)snprintf(path, sizeof(path), "%s/new.sock", fixture->folder);
+    struct fixture newer = *fixture;
+    assert_int_equal(unix_listen(path, 0700, &newer.app, &err), 0);
+    struct gateway_route route = route_of(fixture);
+    route.port = 0;
+    route.id = "app-b";
+    route.socket = "new.sock";
+    route.replaces = "app-a";
+    assert_int_equal(gateway_add(fixture->gateway, &route, &err), 0);
+    int client = client_of(fixture->port);
+    say_hello(client, "app-a.example.com", NULL);
+    fd_close(app_accept(&newer));
+    fd_close(client);
+    gateway_remove(fixture->gateway, "app-b");
+    client = client_of(fixture->port);
+    say_hello(client, "app-a.example.com", NULL);
+    fd_close(app_accept(fixture));
+    fd_close(client);
+    fd_close(newer.app);
+}
+
 int main(void)
 {
 #define TEST(name) cmocka_unit_test_setup_teardown(name##_test, set_up, tear_down)
     const struct CMUnitTest tests[] = {
         TEST(both_ways),      TEST(slow_reader),    TEST(limit),      TEST(total_limit),
         TEST(remove),         TEST(taken),          TEST(absent_app), TEST(late_app),
-        TEST(swapped_socket), TEST(foreign_socket), TEST(by_name),
+        TEST(swapped_socket), TEST(foreign_socket), TEST(by_name),    TEST(acme),
+        TEST(down),           TEST(take_over),
     };
     return cmocka_run_group_tests_name("gateway", tests, NULL, NULL);
 }
