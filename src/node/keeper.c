@@ -103,13 +103,19 @@ static struct kept *make_kept(struct keeper *keeper, const struct store_app *app
     return STEAL(kept);
 }
 
-static int insert(struct keeper *keeper, const struct store_app *app, bool adopted, struct err *err)
+struct insertion {
+    bool adopted; /* its enclave may be running already */
+    bool routed;  /* the gateway has its route */
+};
+
+static int insert(struct keeper *keeper, const struct store_app *app,
+                  const struct insertion *insertion, struct err *err)
 {
     struct kept *kept = make_kept(keeper, app, err);
     if (kept == NULL)
         return -1;
-    kept->adopted = adopted;
-    kept->routed = !adopted;
+    kept->adopted = insertion->adopted;
+    kept->routed = insertion->routed;
     (void)pthread_mutex_lock(&keeper->mutex);
     kept->next = keeper->apps;
     keeper->apps = kept;
@@ -135,10 +141,29 @@ void keeper_event(struct keeper *keeper, const char *id, const char *text)
 
 struct taken {
     const struct keeper *keeper;
+    const struct store_app *wanted; /* the new app */
+    const char *replaces;           /* NULL: none */
     int64_t count;
     int64_t ports[4096];
     int64_t uids[4096];
 };
+
+/* A name belongs to its app until that is removed, whatever state it is in. */
+static int check_name(const struct taken *taken, const struct store_app *app, struct err *err)
+{
+    const struct store_app *wanted = taken->wanted;
+    if (strcmp(taken->keeper->options.config->domain, "localhost") == 0 ||
+        strcmp(app->host_name, wanted->host_name) != 0)
+        return 0; /* with localhost it is the port that leads to an app */
+    bool same_owner = strcmp(app->owner, wanted->owner) == 0;
+    bool replaced = taken->replaces != NULL && strcmp(app->id, taken->replaces) == 0;
+    if (same_owner && (replaced || app->desired == STORE_DESIRED_STOP))
+        return 0;
+    err_set(err, ERR_CONFLICT, 0, "the host name '%s' is in use by %s%s", wanted->host_name,
+            same_owner ? "your app " : "another app of the node", same_owner ? app->id : "");
+    err_hint(err, "a name is free again when its app is stopped");
+    return -1;
+}
 
 static int collect_taken(void *context, const struct store_app *app, struct err *err)
 {
@@ -147,6 +172,8 @@ static int collect_taken(void *context, const struct store_app *app, struct err 
         return 0;
     if (taken->count >= (int64_t)ARRAY_LEN(taken->ports))
         return FAIL(err, ERR_BUSY, "the node has %zu apps", ARRAY_LEN(taken->ports));
+    if (check_name(taken, app, err) < 0)
+        return -1;
     taken->ports[taken->count] = app->port;
     taken->uids[taken->count++] = app->run_uid;
     return 0;
@@ -174,7 +201,8 @@ static int choose_uid(const struct taken *taken, struct store_app *app, struct e
     return FAIL(err, ERR_BUSY, "no user left for the app");
 }
 
-int keeper_add_route(const struct keeper *keeper, const struct store_app *app, struct err *err)
+int keeper_add_route(const struct keeper *keeper, const struct store_app *app, const char *replaces,
+                     struct err *err)
 {
     AUTO_FREE char *folder = str_printf(err, "%s/%s/node", keeper->options.folders->apps, app->id);
     if (folder == NULL)
@@ -186,6 +214,7 @@ int keeper_add_route(const struct keeper *keeper, const struct store_app *app, s
         .host_name = app->host_name,
         .port = (uint16_t)app->port,
         .uid = app->run_uid != 0 ? (uid_t)app->run_uid : geteuid(),
+        .replaces = replaces,
     };
     return gateway_add(keeper->options.gateway, &route, err);
 }
@@ -196,13 +225,13 @@ static int open_route(const struct taken *taken, struct store_app *app, struct e
     const struct keeper_options *options = &taken->keeper->options;
     const struct config_ports *range = &options->config->ports;
     if (strcmp(options->config->domain, "localhost") != 0)
-        return keeper_add_route(taken->keeper, app, err);
+        return keeper_add_route(taken->keeper, app, taken->replaces, err);
     for (int port = range->first; port <= range->last; port++) {
         struct err failure = ERR_INIT;
         if (is_among(taken->ports, taken->count, port))
             continue;
         app->port = port;
-        if (keeper_add_route(taken->keeper, app, &failure) == 0)
+        if (keeper_add_route(taken->keeper, app, taken->replaces, &failure) == 0)
             return 0;
         if (failure.kind != ERR_CONFLICT) {
             *err = failure;
@@ -220,6 +249,8 @@ static int choose(struct keeper *keeper, struct store_app *app, const char *repl
     if (taken == NULL)
         return -1;
     taken->keeper = keeper;
+    taken->wanted = app;
+    taken->replaces = replaces;
     if (store_app_each(keeper->options.store, NULL, collect_taken, taken, err) < 0)
         return -1;
     int64_t limit = keeper->options.config->limits.apps + (replaces != NULL ? 1 : 0);
@@ -302,7 +333,8 @@ int keeper_create(struct keeper *keeper, const struct store_app *app, const char
     if (replaces != NULL)
         stop_replaced(keeper, replaces);
     *ret = made;
-    return insert(keeper, &made, false, err);
+    const struct insertion insertion = {.routed = true};
+    return insert(keeper, &made, &insertion, err);
 }
 
 /* --- calls --- */
@@ -473,6 +505,20 @@ static int remove_uploads(const char *uploads, struct err *err)
     return result;
 }
 
+/* Before the API answers, so that nobody gets the name or the port of an app that is down. */
+static int adopt_app(struct keeper *keeper, const struct store_app *app, struct err *err)
+{
+    struct err failure = ERR_INIT;
+    struct insertion insertion = {.adopted = true};
+    if (app->desired != STORE_DESIRED_STOP)
+        insertion.routed = keeper_add_route(keeper, app, NULL, &failure) == 0;
+    if (failure.kind != ERR_NONE)
+        log_err(LOG_WARNING, &failure); /* its thread tries again, and says so in its record */
+    if (insertion.routed && app->state == STORE_ON_ERROR)
+        gateway_set_down(keeper->options.gateway, app->id, true);
+    return insert(keeper, app, &insertion, err);
+}
+
 int keeper_adopt(struct keeper *keeper, struct err *err)
 {
     struct adoption adoption = {.keeper = keeper};
@@ -482,7 +528,7 @@ int keeper_adopt(struct keeper *keeper, struct err *err)
     if (result == 0)
         result = remove_leftovers(keeper, &adoption, err);
     for (size_t i = 0; result == 0 && i < adoption.count; i++)
-        result = insert(keeper, &adoption.apps[i], true, err);
+        result = adopt_app(keeper, &adoption.apps[i], err);
     if (result == 0 && adoption.count > 0)
         log_info("%zu apps of before are looked after again", adoption.count);
     free(adoption.apps);

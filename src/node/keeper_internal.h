@@ -44,8 +44,9 @@ struct keeper {
 void *minder_run(void *kept);
 /* The requirements of a stored package as pip gets them; empty where it has none. */
 int minder_requirements(const char *folder, struct buf *out, struct err *err) MUST_USE;
-/* Opens the app to its users: its port, or its name. CONFLICT: taken. */
-int keeper_add_route(const struct keeper *keeper, const struct store_app *app,
+/* Opens the app to its users: its port, or its name, which it takes over from the app `replaces`
+ * (NULL: from none). It holds them until the route is removed, when the app is. CONFLICT: taken. */
+int keeper_add_route(const struct keeper *keeper, const struct store_app *app, const char *replaces,
                      struct err *err) MUST_USE;
 void keeper_event(struct keeper *keeper, const char *id, const char *text);
 /* Takes an app off the list. Call with the mutex. */

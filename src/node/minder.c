@@ -158,10 +158,19 @@ static int get_layer(struct kept *kept, const struct store_app *app, char **ret,
 
 static int add_route(struct kept *kept, const struct store_app *app, struct err *err)
 {
-    if (!kept->routed && keeper_add_route(kept->keeper, app, err) < 0)
+    if (!kept->routed && keeper_add_route(kept->keeper, app, NULL, err) < 0)
         return -1;
     kept->routed = true;
+    gateway_set_down(kept->keeper->options.gateway, kept->id, false);
     return 0;
+}
+
+/* An app that is down and not removed answers nobody, and keeps its port and its name: both are in
+ * users' bookmarks and in certificates. */
+static void shut_route(struct kept *kept)
+{
+    if (kept->routed)
+        gateway_set_down(kept->keeper->options.gateway, kept->id, true);
 }
 
 static void remove_route(struct kept *kept)
@@ -248,7 +257,7 @@ static void fail_app(struct kept *kept, const char *reason)
 {
     struct store_app app = current(kept);
     end_enclave(kept);
-    remove_route(kept);
+    shut_route(kept);
     lifecycle_failed(&app, reason, clock_unix());
     publish(kept, &app);
 }
@@ -292,7 +301,7 @@ static void enclave_ended(struct kept *kept, const char *reason)
     end_enclave(kept);
     int64_t pause_ms = lifecycle_died(&app, reason, clock_unix());
     if (pause_ms < 0)
-        remove_route(kept);
+        shut_route(kept);
     publish(kept, &app);
     if (pause_ms > 0)
         (void)wait_for(kept, pause_ms); /* what woke it is looked at again by the caller */

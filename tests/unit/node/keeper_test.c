@@ -11,6 +11,8 @@
 
 #include "pretended_node.h"
 
+#include "base/text.h"
+
 /* The keeper works on threads of its own: looks until the state is there, or patience is out. */
 static struct store_app wait_state(struct fixture *fixture, const char *id, int64_t state)
 {
@@ -198,6 +200,97 @@ static void adopt_half_done_test(void **state)
     assert_false(file_exists(path));
 }
 
+/* An app that is down keeps its port, over a start of the node too, until it is removed. */
+static void port_is_kept_test(void **state)
+{
+    struct fixture *fixture = *state;
+    struct store_app app = {0};
+    (void)snprintf(fixture->runner.next, sizeof(fixture->runner.next), "ie");
+    OK(create(fixture, id_a, NULL, &app, &failure));
+    app = wait_state(fixture, id_a, STORE_ON_ERROR);
+    assert_false(gateway_port_free(loopback, 1, (uint16_t)app.port));
+    const struct named other = {id_b, "uid:2", "other", "localhost", NULL};
+    struct store_app second = {0};
+    OK(create_named(fixture, &other, &second, &failure));
+    assert_int_not_equal(second.port, app.port);
+    keeper_free(fixture->keeper);
+    gateway_remove(fixture->gateway, id_a);
+    gateway_remove(fixture->gateway, id_b);
+    open_keeper(fixture);
+    OK(keeper_adopt(fixture->keeper, &failure));
+    assert_false(gateway_port_free(loopback, 1, (uint16_t)app.port));
+    OK(keeper_stop(fixture->keeper, id_a, &failure));
+    assert_true(gateway_port_free(loopback, 1, (uint16_t)app.port));
+    OK(keeper_stop(fixture->keeper, id_b, &failure));
+}
+
+/* The node that gives apps names instead of ports. */
+static void use_domain(struct fixture *fixture)
+{
+    static const char *const shared[] = {"127.0.0.1:0"};
+    const struct gateway_options options = {
+        .shared = shared, .shared_count = 1, .connections_per_app = 4, .idle_ms = 1000};
+    keeper_free(fixture->keeper);
+    gateway_free(fixture->gateway);
+    free(fixture->config.domain);
+    fixture->config.domain = str_copy("apps.test", &(struct err){0});
+    OK(gateway_new(&options, &fixture->gateway, &failure));
+    open_keeper(fixture);
+}
+
+static void claim_fails(struct fixture *fixture, const struct named *named, const char *words)
+{
+    struct err err = ERR_INIT;
+    struct store_app app = {0};
+    assert_int_equal(create_named(fixture, named, &app, &err), -1);
+    assert_int_equal(err.kind, ERR_CONFLICT);
+    if (strstr(err.message, words) == NULL)
+        fail_msg("'%s' does not say '%s'", err.message, words);
+}
+
+/* The name of an app that is down is claimed by somebody else: while it is on_error, after a start
+ * of the node, as its replacement. */
+static void name_is_kept_test(void **state)
+{
+    struct fixture *fixture = *state;
+    const struct named mine = {id_a, "uid:1", "hello", "www.example.com", NULL};
+    const struct named claim = {id_b, "uid:2", "other", "www.example.com", NULL};
+    const struct named replace = {id_b, "uid:2", "other", "www.example.com", id_a};
+    struct store_app app = {0};
+    use_domain(fixture);
+    (void)snprintf(fixture->runner.next, sizeof(fixture->runner.next), "ie");
+    OK(create_named(fixture, &mine, &app, &failure));
+    (void)wait_state(fixture, id_a, STORE_ON_ERROR);
+    claim_fails(fixture, &claim, "in use by another app of the node");
+    claim_fails(fixture, &replace, "in use by another app of the node");
+    keeper_free(fixture->keeper);
+    gateway_remove(fixture->gateway, id_a);
+    open_keeper(fixture);
+    OK(keeper_adopt(fixture->keeper, &failure));
+    claim_fails(fixture, &claim, "in use by another app of the node");
+    OK(keeper_stop(fixture->keeper, id_a, &failure));
+    OK(create_named(fixture, &claim, &app, &failure));
+    OK(keeper_stop(fixture->keeper, id_b, &failure));
+}
+
+/* Its owner's next version takes the name over while the old one still has it. */
+static void name_is_handed_on_test(void **state)
+{
+    struct fixture *fixture = *state;
+    const struct named old = {id_a, "uid:1", "hello", "www.example.com", NULL};
+    const struct named second = {id_b, "uid:1", "second", "www.example.com", NULL};
+    const struct named new = {id_b, "uid:1", "hello", "www.example.com", id_a};
+    struct store_app app = {0};
+    use_domain(fixture);
+    OK(create_named(fixture, &old, &app, &failure));
+    (void)wait_state(fixture, id_a, STORE_RUNNING);
+    claim_fails(fixture, &second, id_a);
+    OK(create_named(fixture, &new, &app, &failure));
+    (void)wait_state(fixture, id_a, STORE_STOPPED);
+    (void)wait_state(fixture, id_b, STORE_RUNNING);
+    OK(keeper_stop(fixture->keeper, id_b, &failure));
+}
+
 static void limit_test(void **state)
 {
     struct fixture *fixture = *state;
@@ -212,9 +305,21 @@ int main(void)
 {
 #define TEST(name) cmocka_unit_test_setup_teardown(name##_test, set_up, tear_down)
     const struct CMUnitTest tests[] = {
-        TEST(create_and_stop),  TEST(counters_come_and_go), TEST(same_id_and_name), TEST(replace),
-        TEST(crash_comes_back), TEST(first_failure),        TEST(restart),          TEST(expiry),
-        TEST(adopt_running),    TEST(adopt_dead),           TEST(adopt_half_done),  TEST(limit),
+        TEST(create_and_stop),
+        TEST(counters_come_and_go),
+        TEST(same_id_and_name),
+        TEST(replace),
+        TEST(crash_comes_back),
+        TEST(first_failure),
+        TEST(restart),
+        TEST(expiry),
+        TEST(adopt_running),
+        TEST(adopt_dead),
+        TEST(adopt_half_done),
+        TEST(port_is_kept),
+        TEST(name_is_kept),
+        TEST(name_is_handed_on),
+        TEST(limit),
     };
     return cmocka_run_group_tests_name("keeper", tests, NULL, NULL);
 }

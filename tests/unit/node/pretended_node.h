@@ -239,24 +239,40 @@ static inline struct keeper_stats wait_stats(struct keeper *keeper, const char *
     return stats;
 }
 
-static inline int create(struct fixture *fixture, const char *id, const char *replaces,
-                         struct store_app *ret, struct err *err)
+/* What differs between two apps. */
+struct named {
+    const char *id;
+    const char *owner;
+    const char *name;
+    const char *host_name;
+    const char *replaces;
+};
+
+static inline int create_named(struct fixture *fixture, const struct named *named,
+                               struct store_app *ret, struct err *err)
 {
     char package[160];
     (void)snprintf(package, sizeof(package), "%s/new", fixture->folders.uploads);
     OK(folder_create(package, 0755, &failure));
-    write_manifest(package, id);
+    write_manifest(package, named->id);
     struct store_app app = {.created = 100, .updated = 100};
-    (void)snprintf(app.id, sizeof(app.id), "%s", id);
-    (void)snprintf(app.name, sizeof(app.name), "hello");
+    (void)snprintf(app.id, sizeof(app.id), "%s", named->id);
+    (void)snprintf(app.name, sizeof(app.name), "%s", named->name);
     (void)snprintf(app.project, sizeof(app.project), "default");
-    (void)snprintf(app.owner, sizeof(app.owner), "uid:1");
+    (void)snprintf(app.owner, sizeof(app.owner), "%s", named->owner);
     (void)snprintf(app.environment, sizeof(app.environment), "mse-flask");
-    (void)snprintf(app.host_name, sizeof(app.host_name), "localhost");
-    int result = keeper_create(fixture->keeper, &app, package, replaces, ret, err);
+    (void)snprintf(app.host_name, sizeof(app.host_name), "%s", named->host_name);
+    int result = keeper_create(fixture->keeper, &app, package, named->replaces, ret, err);
     struct err ignored = ERR_INIT;
     (void)!folder_remove_tree(package, &ignored);
     return result;
+}
+
+static inline int create(struct fixture *fixture, const char *id, const char *replaces,
+                         struct store_app *ret, struct err *err)
+{
+    const struct named named = {id, "uid:1", "hello", "localhost", replaces};
+    return create_named(fixture, &named, ret, err);
 }
 
 static inline bool has_folder(const struct fixture *fixture, const char *id)
