@@ -402,3 +402,41 @@ bool certificate_covers(X509 *certificate, const char *name)
     unsigned flags = X509_CHECK_FLAG_NO_PARTIAL_WILDCARDS | X509_CHECK_FLAG_NEVER_CHECK_SUBJECT;
     return X509_check_host(certificate, name, strlen(name), flags, NULL) == 1;
 }
+
+enum { NAME_TEXT_SIZE = 256 };
+
+/* Longer than any host name is none, but what is cut off would be at the wrong end: refused. */
+static int tell_name(const ASN1_STRING *text, certificate_name_fn fn, void *context,
+                     struct err *err)
+{
+    char name[NAME_TEXT_SIZE];
+    int len = ASN1_STRING_length(text);
+    const unsigned char *bytes = ASN1_STRING_get0_data(text);
+    if (len < 0 || (size_t)len >= sizeof(name) || memchr(bytes, '\0', (size_t)len) != NULL)
+        return FAIL(err, ERR_INVALID, "the certificate has a name that is none (%d bytes)", len);
+    memcpy(name, bytes, (size_t)len);
+    name[len] = '\0';
+    return fn(context, name, err);
+}
+
+int certificate_names(X509 *certificate, certificate_name_fn fn, void *context, struct err *err)
+{
+    int critical = 0;
+    AUTO(names_cleanup)
+    GENERAL_NAMES *names = X509_get_ext_d2i(certificate, NID_subject_alt_name, &critical, NULL);
+    if (names == NULL && critical != -1) /* -1: there are none */
+        return fail_openssl(err, ERR_INVALID, "the certificate's alternative names");
+    for (int i = 0; i < sk_GENERAL_NAME_num(names); i++) {
+        const GENERAL_NAME *name = sk_GENERAL_NAME_value(names, i);
+        if (name->type == GEN_DNS && tell_name(name->d.dNSName, fn, context, err) < 0)
+            return -1;
+    }
+    const X509_NAME *subject = X509_get_subject_name(certificate);
+    for (int at = X509_NAME_get_index_by_NID(subject, NID_commonName, -1); at >= 0;
+         at = X509_NAME_get_index_by_NID(subject, NID_commonName, at)) {
+        const X509_NAME_ENTRY *entry = X509_NAME_get_entry(subject, at);
+        if (tell_name(X509_NAME_ENTRY_get_data(entry), fn, context, err) < 0)
+            return -1;
+    }
+    return 0;
+}

@@ -60,3 +60,8 @@ int certificate_validity(X509 *certificate, int64_t *ret_not_before, int64_t *re
 bool certificate_matches_key(X509 *certificate, EVP_PKEY *key);
 /* Does it cover this DNS name (wildcards as RFC 6125 has them) or IP address? */
 bool certificate_covers(X509 *certificate, const char *name);
+/* Each DNS name among the subject alternative names, and each common name. ERR_INVALID: one holds a
+ * zero byte, or the names cannot be read. -1 of `fn` ends it with that error. */
+typedef int (*certificate_name_fn)(void *context, const char *name, struct err *err);
+int certificate_names(X509 *certificate, certificate_name_fn fn, void *context,
+                      struct err *err) MUST_USE;

@@ -11,6 +11,7 @@
 #include "base/text.h"
 #include "crypto/crypto.h"
 #include "crypto/x509.h"
+#include "node/names.h"
 #include "node/requirements.h"
 
 #include <errno.h>
@@ -236,11 +237,23 @@ static int check_resources(const struct manifest *manifest, const struct node_ha
     return 0;
 }
 
-static int check_tls(const struct manifest *manifest, const struct upload_terms *terms,
-                     struct err *err)
+static int check_certificate(const struct upload *upload, const struct upload_terms *terms,
+                             struct err *err)
 {
+    AUTO_BUF struct buf text = BUF_INIT(PACKAGE_CERTIFICATE_MAX);
+    AUTO_X509 X509 *certificate = NULL;
+    AUTO_FREE char *path = path_join(upload->folder, UPLOAD_CERTIFICATE, err);
+    if (path == NULL || file_read(path, &text, err) < 0 ||
+        certificate_from_pem(buf_slice(&text), &certificate, err) < 0)
+        return -1;
+    return names_check_certificate(certificate, upload->manifest.tls_host_name, terms->domain, err);
+}
+
+static int check_tls(const struct upload *upload, const struct upload_terms *terms, struct err *err)
+{
+    const struct manifest *manifest = &upload->manifest;
     if (manifest->tls_mode != MANIFEST_TLS_RA)
-        return 0;
+        return check_certificate(upload, terms, err);
     if (manifest->tls_not_after <= terms->now)
         return FAIL(err, ERR_INVALID, "tls.not_after lies in the past");
     char expected[HOST_NAME_SIZE + MANIFEST_ID_SIZE];
@@ -260,5 +273,5 @@ int upload_check(const struct upload *upload, const struct upload_terms *terms,
         check_runtime(&upload->manifest, terms, err) < 0 ||
         check_resources(&upload->manifest, terms->hardware, err) < 0)
         return -1;
-    return check_tls(&upload->manifest, terms, err);
+    return check_tls(upload, terms, err);
 }
