@@ -2,10 +2,17 @@
 /*
  * slirp4netns gives the sandbox an interface whose connections are made by a process outside, as
  * the app's own user, who has no rights on the host. It would reach what that user reaches: the
- * host's loopback, which slirp4netns refuses, and every other address of the host, where the
- * node and its neighbours listen. Those are made unreachable inside by routes, set before the
- * enclave starts; the app has no capability to change them. Addresses that the host gets later are
- * not covered. Runs in the supervisor.
+ * host's loopback, of which slirp4netns refuses no more than its own name for it, multicast
+ * services, and every other address of the host, where the node and its neighbours listen. Those
+ * are closed inside, before the enclave starts; the app has no capability to open them. Addresses
+ * that the host gets later are not covered. Runs in the supervisor.
+ *
+ * Each network is closed twice. A route says no to whoever asks the routes. But a socket that names
+ * its interface (SO_BINDTODEVICE, IP_UNICAST_IF, IP_PKTINFO) asks otherwise: the sandbox's own
+ * loopback is not on that interface, so it would be the host's that is meant, and where no route
+ * leads the address is taken for a neighbour's (Linux, net/ipv4/route.c,
+ * ip_route_output_key_hash_rcu); local multicast asks no route at all. An IPsec policy holds for
+ * all that leaves by an interface other than `lo`.
  */
 #include "launch/network.h"
 
@@ -30,13 +37,23 @@
 
 enum { START_TIMEOUT_MS = 10000, ROUTES_MAX = 64 * 1024 };
 
-/* Where clouds serve credentials of the machine, and the rest of link-local. */
-static const char *const always_blocked[] = {"169.254.0.0/16", "100.100.100.200/32",
-                                             "192.0.0.192/32"};
+static const char *const always_blocked[] = {
+    "127.0.0.0/8",        /* the host's: the sandbox's own is reached through `lo` */
+    "0.0.0.0/8",          /* on some systems another name for it */
+    "224.0.0.0/4",        /* name and service discovery of the host and its network */
+    "255.255.255.255/32", /* slirp4netns takes it for the host */
+    /* where clouds serve credentials of the machine, and the rest of link-local */
+    "169.254.0.0/16",
+    "100.100.100.200/32",
+    "192.0.0.192/32",
+};
 
 static int block(struct buf *commands, const char *network, struct err *err)
 {
-    return buf_printf(commands, err, "route replace prohibit %s\n", network);
+    return buf_printf(commands, err,
+                      "route replace prohibit %s\n"
+                      "xfrm policy update dst %s dir out action block\n",
+                      network, network);
 }
 
 static int block_host_addresses(struct buf *commands, struct err *err)
@@ -53,7 +70,7 @@ static int block_host_addresses(struct buf *commands, struct err *err)
             continue;
         memcpy(&address, bytes, sizeof(address));
         if ((ntohl(address.sin_addr.s_addr) >> 24) == IN_LOOPBACKNET)
-            continue; /* inside, that is the sandbox's own */
+            continue; /* always blocked */
         if (inet_ntop(AF_INET, &address.sin_addr, text, INET_ADDRSTRLEN) == NULL)
             continue;
         size_t len = strlen(text);
@@ -62,6 +79,15 @@ static int block_host_addresses(struct buf *commands, struct err *err)
     }
     freeifaddrs(all);
     return result;
+}
+
+static int block_all(struct buf *commands, struct err *err)
+{
+    for (size_t i = 0; i < ARRAY_LEN(always_blocked); i++) {
+        if (block(commands, always_blocked[i], err) < 0)
+            return -1;
+    }
+    return block_host_addresses(commands, err);
 }
 
 /* bubblewrap tells of its child before the child has mapped its user: until then whoever enters
@@ -83,7 +109,14 @@ static int wait_for_user_map(pid_t init, struct err *err)
     }
 }
 
-static int set_routes(pid_t init, uid_t uid, gid_t gid, struct err *err)
+static int fail_close(const char *words, struct err *err)
+{
+    (void)FAIL(err, ERR_IO, "cannot close the host's networks to the sandbox: %s", words);
+    err_hint(err, "%s", NETWORK_NEEDS);
+    return -1;
+}
+
+static int close_networks(pid_t init, uid_t uid, gid_t gid, struct err *err)
 {
     AUTO_FREE char *nsenter = NULL;
     AUTO_FREE char *ip = NULL;
@@ -93,12 +126,8 @@ static int set_routes(pid_t init, uid_t uid, gid_t gid, struct err *err)
     char target[16];
     int status = 0;
     if (process_find("nsenter", "util-linux", &nsenter, err) < 0 ||
-        process_find("ip", "iproute2", &ip, err) < 0 || block_host_addresses(&commands, err) < 0)
+        process_find("ip", "iproute2", &ip, err) < 0 || block_all(&commands, err) < 0)
         return -1;
-    for (size_t i = 0; i < ARRAY_LEN(always_blocked); i++) {
-        if (block(&commands, always_blocked[i], err) < 0)
-            return -1;
-    }
     (void)snprintf(target, sizeof(target), "%d", (int)init);
     const char *const argv[] = {nsenter,    "--preserve-credentials",
                                 "--user",   "--net",
@@ -111,7 +140,7 @@ static int set_routes(pid_t init, uid_t uid, gid_t gid, struct err *err)
     if (process_run(&spec, buf_slice(&commands), &out, &errors, START_TIMEOUT_MS, &status, err) < 0)
         return -1;
     if (status != 0)
-        return FAIL(err, ERR_IO, "cannot set the routes of the sandbox: %s", buf_text(&errors));
+        return fail_close(buf_text(&errors), err);
     return 0;
 }
 
@@ -173,7 +202,7 @@ static int start_slirp(pid_t init, uid_t uid, gid_t gid, pid_t *ret, struct err 
 
 int network_start(pid_t init, uid_t uid, gid_t gid, pid_t *ret, struct err *err)
 {
-    if (wait_for_user_map(init, err) < 0 || set_routes(init, uid, gid, err) < 0 ||
+    if (wait_for_user_map(init, err) < 0 || close_networks(init, uid, gid, err) < 0 ||
         start_slirp(init, uid, gid, ret, err) < 0)
         return FAIL_CONTEXT(err, "network");
     return 0;

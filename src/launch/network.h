@@ -12,6 +12,9 @@
 /* Address of the name server inside; see network.c. */
 #define NETWORK_NAME_SERVER "10.213.0.3"
 
+/* What a kernel must have beyond namespaces, for a hint. */
+#define NETWORK_NEEDS "the kernel needs IPsec policies (CONFIG_XFRM_USER): modprobe xfrm_user"
+
 /* Prepares the network namespace of `init` before anything runs in it; starts the process that
  * carries its traffic, as uid/gid, which dies with the calling thread. Errors: NOT_FOUND (a missing
  * program, with its package), IO, TIMEOUT. */

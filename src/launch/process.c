@@ -25,6 +25,10 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#define NAMESPACES_NEED                                                                            \
+    "unprivileged user namespaces must be allowed: "                                               \
+    "sysctl kernel.unprivileged_userns_clone=1 user.max_user_namespaces=10000"
+
 enum {
     ARGUMENTS_MAX = 192,
     TEXTS_SIZE = 8192,
@@ -282,8 +286,7 @@ static void add_words(int log_fd, struct err *err)
         *c = (unsigned char)*c < 0x20 ? ' ' : *c;
     err_context(err, "%s", text);
     if (strstr(text, "namespace") != NULL)
-        err_hint(err, "unprivileged user namespaces must be allowed: "
-                      "sysctl kernel.unprivileged_userns_clone=1 user.max_user_namespaces=10000");
+        err_hint(err, "%s", NAMESPACES_NEED);
 }
 
 /* Between "the sandbox exists" and "the enclave runs": limits and network. */
@@ -463,28 +466,48 @@ static const struct needed needed_programs[] = {
     {"nsenter", "util-linux", false},      {"mkfs.ext4", "e2fsprogs", true},
 };
 
+static int fail_probe(const char *words, const char *hint, struct err *err)
+{
+    (void)FAIL(err, ERR_UNSUPPORTED, "bubblewrap cannot make a sandbox here: %s", words);
+    err_hint(err, "%s", hint);
+    return -1;
+}
+
+/* As an app's sandbox is made: namespaces, and in the network's what network.c does there. */
 static int probe_namespaces(struct err *err)
 {
     AUTO_BUF struct buf out = BUF_INIT(1024);
     AUTO_BUF struct buf errors = BUF_INIT(1024);
     int status = 0;
-    const char *const argv[] = {
-        "bwrap", "--unshare-user", "--unshare-pid", "--ro-bind", "/", "/", "--", "/usr/bin/true",
-        NULL};
+    const char *const argv[] = {"bwrap",
+                                "--unshare-user",
+                                "--unshare-pid",
+                                "--unshare-net",
+                                "--cap-add",
+                                "CAP_NET_ADMIN",
+                                "--ro-bind",
+                                "/",
+                                "/",
+                                "--",
+                                "ip",
+                                "-batch",
+                                "-",
+                                NULL};
+    const char policy[] = "xfrm policy update dst 127.0.0.0/8 dir out action block\n";
+    const char *const env[] = {"PATH=/usr/sbin:/usr/bin:/sbin:/bin", NULL};
     const struct process_spec spec = {.argv = argv,
+                                      .env = env,
                                       .folder = "/",
                                       .set_ids = geteuid() == 0,
                                       .uid = geteuid() == 0 ? 65534 : geteuid(),
                                       .gid = geteuid() == 0 ? 65534 : getegid()};
-    if (process_run(&spec, slice_str(""), &out, &errors, PROBE_TIMEOUT_MS, &status, err) < 0)
+    if (process_run(&spec, slice_str(policy), &out, &errors, PROBE_TIMEOUT_MS, &status, err) < 0)
         return -1;
     if (status == 0)
         return 0;
-    (void)FAIL(err, ERR_UNSUPPORTED, "bubblewrap cannot make a sandbox here: %s",
-               buf_text(&errors));
-    err_hint(err, "unprivileged user namespaces must be allowed: "
-                  "sysctl kernel.unprivileged_userns_clone=1 user.max_user_namespaces=10000");
-    return -1;
+    if (strstr(buf_text(&errors), "bwrap:") == NULL)
+        return fail_probe(buf_text(&errors), NETWORK_NEEDS, err);
+    return fail_probe(buf_text(&errors), NAMESPACES_NEED, err);
 }
 
 static int probe(bool with_quota, struct err *err)
