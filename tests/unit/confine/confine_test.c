@@ -302,6 +302,13 @@ static int denied_calls(void)
         SYS_seccomp,
         SYS_chroot,
         SYS_open_by_handle_at,
+        SYS_move_pages,
+        SYS_migrate_pages,
+        SYS_process_madvise,
+        448, /* process_mrelease */
+        SYS_pidfd_send_signal,
+        SYS_tkill,
+        457, /* statmount */
     };
     for (size_t i = 0; i < ARRAY_LEN(calls); i++) {
         errno = 0;
@@ -313,9 +320,18 @@ static int denied_calls(void)
     return CHILD_OK;
 }
 
-static int clone3_is_absent(void)
+/* Also every call of a kernel that is younger than the filter. */
+static int some_calls_are_absent(void)
 {
-    return syscall(SYS_clone3, NULL, 0) == -1 && errno == ENOSYS ? CHILD_OK : CHILD_WRONG;
+    static const int calls[] = {SYS_clone3, 463, 467 /* open_tree_attr */, 470 /* listns */, 511};
+    for (size_t i = 0; i < ARRAY_LEN(calls); i++) {
+        errno = 0;
+        if (syscall(calls[i], -1, 0, 0, 0, 0, 0) != -1 || errno != ENOSYS) {
+            (void)dprintf(status_fd, "call %d: errno %d", calls[i], errno);
+            return CHILD_WRONG;
+        }
+    }
+    return CHILD_OK;
 }
 
 static int denied_ioctls(void)
@@ -326,6 +342,24 @@ static int denied_ioctls(void)
     /* the kernel looks at the low half only, and so must the filter */
     if (syscall(SYS_ioctl, 0L, (1L << 32) | TIOCSTI, &byte) != -1 || errno != EPERM)
         return CHILD_WRONG;
+    /* of ADDFD it looks at type and number: any size, any direction */
+    static const unsigned long requests[] = {SECCOMP_IOCTL_NOTIF_SEND,
+                                             SECCOMP_IOCTL_NOTIF_ADDFD,
+                                             0x40202103,
+                                             0x00182103,
+                                             0xc0182103,
+                                             0x2103,
+                                             0x40082104 /* SET_FLAGS */,
+                                             0x2101,
+                                             0x2102};
+    for (size_t i = 0; i < ARRAY_LEN(requests); i++) {
+        char request[64] = {0};
+        errno = 0;
+        if (syscall(SYS_ioctl, 0L, requests[i], request) != -1 || errno != EPERM) {
+            (void)dprintf(status_fd, "ioctl %lx: errno %d", requests[i], errno);
+            return CHILD_WRONG;
+        }
+    }
     return CHILD_OK;
 }
 
@@ -352,6 +386,15 @@ static int sockets(void)
         {AF_INET, SOCK_DGRAM, IPPROTO_ICMP, false},
         {AF_INET, SOCK_STREAM, 132, false},
         {AF_INET, SOCK_STREAM, 262, false},
+        {AF_INET, SOCK_STREAM, 256 /* SMC */, false},
+        {AF_INET, SOCK_DGRAM, 115 /* L2TP */, false},
+        {AF_INET6, SOCK_DGRAM, 115, false},
+        {AF_INET6, SOCK_DGRAM, 2 /* IGMP */, false},
+        {AF_INET, 11, IPPROTO_TCP, false},
+        {AF_INET, SOCK_RDM, 0, false},
+        {0, SOCK_STREAM, 0, false},
+        {AF_TIPC, SOCK_STREAM, 0, false},
+        {45 /* of the future */, SOCK_STREAM, 0, false},
         {AF_PACKET, SOCK_RAW, 0, false},
         {AF_VSOCK, SOCK_STREAM, 0, false},
         {AF_ALG, SOCK_SEQPACKET, 0, false},
@@ -370,6 +413,71 @@ static int sockets(void)
         }
     }
     return CHILD_OK;
+}
+
+static int pairs(void)
+{
+    static const int families[] = {AF_INET, AF_INET6,     AF_NETLINK, AF_TIPC, AF_ALG,
+                                   AF_RDS,  AF_PPPOX,     AF_KCM,     AF_CAN,  AF_VSOCK,
+                                   0,       44 /* XDP */, 45};
+    int fds[2];
+    if (socketpair(AF_UNIX, SOCK_STREAM, 0, fds) < 0)
+        return CHILD_WRONG;
+    for (size_t i = 0; i < ARRAY_LEN(families); i++) {
+        errno = 0;
+        if (socketpair(families[i], SOCK_STREAM, 0, fds) != -1 || errno != EPERM) {
+            (void)dprintf(status_fd, "family %d: errno %d", families[i], errno);
+            return CHILD_WRONG;
+        }
+    }
+    return CHILD_OK;
+}
+
+/* An interface is not to be named: the routes decide. */
+static int socket_options(void)
+{
+    static const struct {
+        int level;
+        int name;
+        bool works;
+    } cases[] = {
+        {SOL_SOCKET, SO_REUSEADDR, true},        {SOL_SOCKET, SO_BINDTODEVICE, false},
+        {SOL_SOCKET, 62 /* IFINDEX */, false},   {IPPROTO_IP, IP_TTL, true},
+        {IPPROTO_IP, IP_UNICAST_IF, false},      {IPPROTO_IP, IP_OPTIONS, false},
+        {IPPROTO_IPV6, 76 /* UNICAST */, false}, {IPPROTO_IPV6, IPV6_RTHDR, false},
+    };
+    char value[16] = {1};
+    int fd = socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+    for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
+        errno = 0;
+        /* the kernel looks at the low halves only */
+        long result = syscall(SYS_setsockopt, fd, (1L << 32) | cases[i].level,
+                              (1L << 32) | cases[i].name, value, 4L);
+        if ((result == 0) != cases[i].works || (result != 0 && errno != EPERM)) {
+            (void)dprintf(status_fd, "option %zu: errno %d", i, errno);
+            return CHILD_WRONG;
+        }
+    }
+    return CHILD_OK;
+}
+
+/* The test's own process is everybody else's here, and has the same user. */
+static int signals_to_others(void)
+{
+    const siginfo_t info = {.si_code = SI_QUEUE};
+    const pid_t others[] = {getppid(), 1, 0, -1, -getpid()};
+    for (size_t i = 0; i < ARRAY_LEN(others); i++) {
+        errno = 0;
+        if (kill(others[i], 0) != -1 || errno != EPERM)
+            return CHILD_WRONG;
+        errno = 0;
+        if (syscall(SYS_rt_sigqueueinfo, others[i], 0, &info) != -1 || errno != EPERM)
+            return CHILD_WRONG;
+    }
+    errno = 0;
+    if (syscall(SYS_tgkill, getppid(), getppid(), 0) != -1 || errno != EPERM)
+        return CHILD_WRONG;
+    return kill(getpid(), 0) == 0 && pthread_kill(pthread_self(), 0) == 0 ? CHILD_OK : CHILD_WRONG;
 }
 
 static int nothing_comes_back(void)
@@ -396,9 +504,12 @@ static int nothing_comes_back(void)
 static void test_denied(void **state)
 {
     assert_works(denied_calls);
-    assert_works(clone3_is_absent);
+    assert_works(some_calls_are_absent);
     assert_works(denied_ioctls);
     assert_works(sockets);
+    assert_works(pairs);
+    assert_works(socket_options);
+    assert_works(signals_to_others);
     assert_works(nothing_comes_back);
 }
 
