@@ -12,17 +12,19 @@ int api_get_node(struct api_call *call, struct err *err)
     const struct gateway_counts counts = gateway_count(node->gateway);
     char started[RFC3339_SIZE];
     rfc3339_format(node->started, started);
-    json_t *body = json_pack(
-        "{s:s, s:s, s:s, s:[s], s:[s], s:s, s:s, s:s, s:s, s:s, s:{s:I, s:I}, s:{s:I, s:I, s:I}}",
-        "version", MSE_VERSION, "domain", node->config.domain, "started", started, "launchers",
-        "process", "tees", "simulation", "tee", "simulation", "simulation_root",
-        node->simulation_root, "runtime_digest", node->runtime_digest, "default_environment",
-        node->environments.fallback, "quota",
-        node->config.quota == NODE_QUOTA_LOOP ? "loop" : "none", "limits", "apps",
-        (json_int_t)node->config.limits.apps, "package_bytes",
-        (json_int_t)node->config.limits.package_bytes, "connections", "open",
-        (json_int_t)counts.open, "accepted", (json_int_t)counts.accepted, "refused",
-        (json_int_t)counts.refused);
+    json_t *body =
+        json_pack("{s:s, s:s, s:s, s:[s], s:[s], s:s, s:s, s:s, s:s, s:s, s:{s:I, s:I}, s:{s:I, "
+                  "s:I, s:I, s:I, s:I}}",
+                  "version", MSE_VERSION, "domain", node->config.domain, "started", started,
+                  "launchers", "process", "tees", "simulation", "tee", "simulation",
+                  "simulation_root", node->simulation_root, "runtime_digest", node->runtime_digest,
+                  "default_environment", node->environments.fallback, "quota",
+                  node->config.quota == NODE_QUOTA_LOOP ? "loop" : "none", "limits", "apps",
+                  (json_int_t)node->config.limits.apps, "package_bytes",
+                  (json_int_t)node->config.limits.package_bytes, "connections", "open",
+                  (json_int_t)counts.open, "waiting", (json_int_t)counts.waiting, "accepted",
+                  (json_int_t)counts.accepted, "refused", (json_int_t)counts.refused, "crowded_out",
+                  (json_int_t)counts.crowded_out);
     if (body == NULL)
         return FAIL(err, ERR_MEMORY, "cannot write the answer");
     return api_answer(call, 200, body, err);

@@ -3,7 +3,8 @@
  * The gateway: brings clients' bytes to apps. Every app has a route: a port of its own
  * (domain "localhost") or a host name that is found in the ClientHello (one listener for all).
  * Each connection to an app starts with a PROXY v2 header; what follows is TLS between client and
- * enclave, which the node passes through and cannot read.
+ * enclave, which the node passes through and cannot read. What does not begin with a ClientHello
+ * reaches no app.
  *
  * The gateway runs a thread of its own. All functions may be called from every other thread and
  * block for the moment that thread needs.
@@ -29,12 +30,16 @@ struct gateway_options {
     size_t shared_count;
     unsigned connections; /* of all apps together, 0: not limited */
     unsigned connections_per_app;
-    int64_t idle_ms;    /* a connection without a byte for so long is closed */
-    int64_t connect_ms; /* how long a client waits for an app that is starting */
+    unsigned waiting;       /* that have not said yet what they want, besides those */
+    int64_t idle_ms;        /* a connection without a byte for so long is closed */
+    int64_t half_closed_ms; /* the same once one side has said its last */
+    int64_t connect_ms;     /* how long a client waits for an app that is starting */
+    int64_t spare_ms;       /* at a limit: who has been silent for less gives no room to equals */
 };
 
 struct gateway_route {
     const char *id;
+    const char *account;   /* whose it is: what one account's apps hold counts together */
     const char *folder;    /* holds the app's socket; written by the app */
     const char *socket;    /* name of the socket in it */
     const char *host_name; /* lower case; for the shared listeners */
@@ -44,9 +49,11 @@ struct gateway_route {
 };
 
 struct gateway_counts {
-    uint64_t open; /* connections */
+    uint64_t open;    /* connections */
+    uint64_t waiting; /* of them: have not said yet what they want */
     uint64_t accepted;
-    uint64_t refused; /* no route, too many, not for an app, or the app did not answer */
+    uint64_t refused;     /* no route, too many, not for an app, or the app did not answer */
+    uint64_t crowded_out; /* of them: said nothing, and others came */
 };
 
 /* The texts in options must outlive the gateway. */

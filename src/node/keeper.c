@@ -209,6 +209,7 @@ int keeper_add_route(const struct keeper *keeper, const struct store_app *app, c
         return -1;
     const struct gateway_route route = {
         .id = app->id,
+        .account = app->owner,
         .folder = folder,
         .socket = "app.sock",
         .host_name = app->host_name,

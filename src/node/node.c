@@ -21,7 +21,13 @@
 #include <sys/resource.h>
 #include <unistd.h>
 
-enum { GATEWAY_IDLE_MS = 60 * 60 * 1000, GATEWAY_CONNECT_MS = 10 * 1000, PIP_TIMEOUT_MS = 900000 };
+enum {
+    GATEWAY_WAITING = 1024,
+    GATEWAY_HALF_CLOSED_MS = 60 * 1000,
+    GATEWAY_CONNECT_MS = 10 * 1000,
+    GATEWAY_SPARE_MS = 1000,
+    PIP_TIMEOUT_MS = 900000,
+};
 
 bool node_is_localhost(const struct node *node)
 {
@@ -126,6 +132,29 @@ static int open_layers(struct node *node, struct err *err)
     return layers_new(&options, &node->layers, err);
 }
 
+/* A connection takes two descriptors. What the limits allow together must be there: who finds none
+ * left could not even be told from others. */
+static void set_connections(const struct node *node, struct gateway_options *options)
+{
+    const struct node_limits *limits = &node->config.limits;
+    struct rlimit descriptors = {.rlim_cur = 1024};
+    (void)getrlimit(RLIMIT_NOFILE, &descriptors);
+    rlim_t left = descriptors.rlim_cur - descriptors.rlim_cur / 4; /* a quarter: all else */
+    if (left / 8 < GATEWAY_WAITING)
+        options->waiting = (unsigned)left / 8;
+    options->connections = (unsigned)limits->connections;
+    if ((left - left / 8) / 2 < options->connections) {
+        options->connections = (unsigned)(left - left / 8) / 2;
+        log_warning("limits.connections: %lld need more descriptors than the %llu of this process; "
+                    "%u are used",
+                    (long long)limits->connections, (unsigned long long)descriptors.rlim_cur,
+                    options->connections);
+    }
+    options->connections_per_app = (unsigned)limits->connections_per_app;
+    if (options->connections_per_app == 0)
+        options->connections_per_app = options->connections > 4 ? options->connections / 4 : 1;
+}
+
 /* "localhost" is ::1 to a browser as soon as the machine has IPv6: both loopbacks then. */
 static int open_gateway(struct node *node, struct err *err)
 {
@@ -134,17 +163,18 @@ static int open_gateway(struct node *node, struct err *err)
     node->addresses[node->address_count++] = node->config.app_address;
     if (strcmp(node->config.app_address, "127.0.0.1") == 0)
         node->addresses[node->address_count++] = "::1";
-    unsigned connections = (unsigned)node->config.limits.connections;
-    const struct gateway_options options = {
+    struct gateway_options options = {
         .addresses = node->addresses,
         .address_count = node->address_count,
         .shared = shared,
         .shared_count = local ? 0 : 1,
-        .connections = connections,
-        .connections_per_app = connections - connections / 4, /* one app leaves room for others */
-        .idle_ms = GATEWAY_IDLE_MS,
+        .waiting = GATEWAY_WAITING,
+        .idle_ms = node->config.limits.idle_timeout_s * 1000,
+        .half_closed_ms = GATEWAY_HALF_CLOSED_MS,
         .connect_ms = GATEWAY_CONNECT_MS,
+        .spare_ms = GATEWAY_SPARE_MS,
     };
+    set_connections(node, &options);
     return gateway_new(&options, &node->gateway, err);
 }
 

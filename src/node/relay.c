@@ -107,6 +107,15 @@ static int forward(struct relay_end *to, struct slice bytes, struct err *err)
     return buf_bytes(&to->out, slice_of(bytes.data + sent, bytes.len - sent), err);
 }
 
+/* Who has closed its side may be gone altogether: the other must not keep the connection for it. */
+static int64_t patience_ms(const struct relay *relay)
+{
+    const struct relay_settings *settings = relay->settings;
+    bool half_closed = relay->client.eof || relay->app.eof;
+    return half_closed && settings->half_closed_ms < settings->idle_ms ? settings->half_closed_ms
+                                                                       : settings->idle_ms;
+}
+
 static int pull(struct relay_end *from, struct err *err)
 {
     struct relay_end *to = other_end(from);
@@ -119,6 +128,7 @@ static int pull(struct relay_end *from, struct err *err)
     if (got > 0)
         return forward(to, slice_of(scratch, (size_t)got), err);
     from->eof = true;
+    loop_timer_set(from->relay->settings->loop, &from->relay->timer, patience_ms(from->relay));
     return flush(to);
 }
 
@@ -150,10 +160,10 @@ static void timer_fired(struct loop_timer *timer)
 {
     struct relay *relay = timer->data;
     int64_t idle_for = loop_now_ms(relay->settings->loop) - relay->active_ms;
-    if (idle_for >= relay->settings->idle_ms)
+    if (idle_for >= patience_ms(relay))
         finish(relay);
     else
-        loop_timer_set(relay->settings->loop, timer, relay->settings->idle_ms - idle_for);
+        loop_timer_set(relay->settings->loop, timer, patience_ms(relay) - idle_for);
 }
 
 static void init_end(struct relay *relay, struct relay_end *end, int fd)

@@ -26,6 +26,7 @@ struct relay_settings {
     struct loop *loop;
     uint8_t *scratch; /* RELAY_CHUNK bytes, shared by all relays of the loop */
     int64_t idle_ms;
+    int64_t half_closed_ms;              /* instead of idle_ms, once one end is read to its end */
     void (*closed)(struct relay *relay); /* both ends are closed; the relay may be freed */
 };
 

@@ -26,6 +26,7 @@
 
 static const char *const loopback[] = {"127.0.0.1"};
 enum { PROXY_SIZE = 28, PATIENCE_S = 20 };
+#define NAME "app-a.example.com"
 
 struct fixture {
     char folder[64];
@@ -50,9 +51,10 @@ static uint16_t free_port(void)
 static struct gateway_route route_of(const struct fixture *fixture)
 {
     return (struct gateway_route){.id = "app-a",
+                                  .account = "uid:1",
                                   .folder = fixture->folder,
                                   .socket = "app.sock",
-                                  .host_name = "app-a.example.com",
+                                  .host_name = NAME,
                                   .port = fixture->port,
                                   .uid = getuid()};
 }
@@ -67,8 +69,11 @@ static void start(struct fixture *fixture, const struct gateway_options *options
 static const struct gateway_options by_port = {.addresses = loopback,
                                                .address_count = 1,
                                                .connections_per_app = 4,
+                                               .waiting = 1024,
                                                .idle_ms = 60000,
-                                               .connect_ms = 0};
+                                               .half_closed_ms = 60000,
+                                               .connect_ms = 0,
+                                               .spare_ms = 60000};
 
 static int set_up(void **state)
 {
@@ -110,15 +115,30 @@ static void set_patience(int fd)
     assert_int_equal(setsockopt(fd, SOL_SOCKET, SO_SNDTIMEO, &limit, sizeof(limit)), 0);
 }
 
-static int client_of(uint16_t port)
+/* From 127.0.0.`host`. */
+static int client_from(uint8_t host, uint16_t port)
 {
+    const struct sockaddr_in from = {.sin_family = AF_INET,
+                                     .sin_addr.s_addr = htonl(0x7f000000U + host)};
     const struct sockaddr_in address = {
         .sin_family = AF_INET, .sin_port = htons(port), .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
     int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
     assert_true(fd >= 0);
     set_patience(fd);
+    assert_int_equal(bind(fd, (const struct sockaddr *)&from, sizeof(from)), 0);
     assert_int_equal(connect(fd, (const struct sockaddr *)&address, sizeof(address)), 0);
     return fd;
+}
+
+static void close_all(const int *fds, size_t count)
+{
+    for (size_t i = 0; i < count; i++)
+        fd_close(fds[i]);
+}
+
+static int client_of(uint16_t port)
+{
+    return client_from(1, port);
 }
 
 static void read_exactly(int fd, void *to, size_t size)
@@ -127,6 +147,65 @@ static void read_exactly(int fd, void *to, size_t size)
     size_t len = 0;
     assert_int_equal(fd_read_full(fd, to, size, &len, &err), 0);
     assert_int_equal(len, size);
+}
+
+static void write_all(int fd, const void *bytes, size_t len)
+{
+    struct err err = ERR_INIT;
+    assert_int_equal(fd_write_all(fd, slice_of(bytes, len), &err), 0);
+}
+
+static size_t put_extension(uint8_t *to, uint8_t type, const void *content, size_t len)
+{
+    const uint8_t head[] = {0, type, 0, (uint8_t)len};
+    memcpy(to, head, sizeof(head));
+    memcpy(to + sizeof(head), content, len);
+    return sizeof(head) + len;
+}
+
+/* A ClientHello with a server name and, unless NULL, one application protocol; below 256 bytes. */
+static size_t make_hello(const char *name, const char *protocol, uint8_t *to)
+{
+    uint8_t content[128] = {0};
+    uint8_t *body = to + 9;
+    const uint8_t fixed[] = {0, 0, 2, 0x13, 0x01, 1, 0};
+    size_t at = 2 + 32;
+    memset(body, 3, at);
+    memcpy(body + at, fixed, sizeof(fixed));
+    at += sizeof(fixed) + 2;
+    uint8_t *extensions = body + at;
+    size_t len = strlen(name);
+    content[1] = (uint8_t)(len + 3);
+    content[4] = (uint8_t)len;
+    memcpy(content + 5, name, len);
+    at += put_extension(body + at, 0, content, len + 5);
+    if (protocol != NULL) {
+        len = strlen(protocol);
+        const uint8_t head[] = {0, (uint8_t)(len + 1), (uint8_t)len};
+        memcpy(content, head, sizeof(head));
+        memcpy(content + sizeof(head), protocol, len);
+        at += put_extension(body + at, 16, content, len + sizeof(head));
+    }
+    extensions[-2] = 0;
+    extensions[-1] = (uint8_t)(body + at - extensions);
+    const uint8_t heads[] = {22, 3, 1, 0, (uint8_t)(at + 4), 1, 0, 0, (uint8_t)at};
+    memcpy(to, heads, sizeof(heads));
+    return at + sizeof(heads);
+}
+
+static void say_hello(int client, const char *name, const char *protocol)
+{
+    uint8_t hello[512];
+    size_t len = make_hello(name, protocol, hello);
+    write_all(client, hello, len);
+}
+
+/* A client that has said what it wants. */
+static int speaking_client(uint16_t port)
+{
+    int client = client_of(port);
+    say_hello(client, NAME, NULL);
+    return client;
 }
 
 static void expect_end(int fd)
@@ -150,10 +229,16 @@ static int app_accept(const struct fixture *fixture)
     return fd;
 }
 
-static void write_all(int fd, const void *bytes, size_t len)
+/* ... and the ClientHello of a speaking client. */
+static int app_accept_hello(const struct fixture *fixture)
 {
-    struct err err = ERR_INIT;
-    assert_int_equal(fd_write_all(fd, slice_of(bytes, len), &err), 0);
+    uint8_t expected[512];
+    uint8_t hello[512];
+    size_t len = make_hello(NAME, NULL, expected);
+    int fd = app_accept(fixture);
+    read_exactly(fd, hello, len);
+    assert_memory_equal(hello, expected, len);
+    return fd;
 }
 
 static void both_ways_test(void **state)
@@ -161,8 +246,8 @@ static void both_ways_test(void **state)
     struct fixture *fixture = *state;
     start(fixture, &by_port);
     add_route(fixture);
-    int client = client_of(fixture->port);
-    int app = app_accept(fixture);
+    int client = speaking_client(fixture->port);
+    int app = app_accept_hello(fixture);
     char text[8] = {0};
     write_all(client, "ping", 4);
     read_exactly(app, text, 4);
@@ -211,12 +296,12 @@ static void slow_reader_test(void **state)
     struct fixture *fixture = *state;
     start(fixture, &by_port);
     add_route(fixture);
-    int client = client_of(fixture->port);
-    int app = app_accept(fixture);
+    int client = speaking_client(fixture->port);
+    int app = app_accept_hello(fixture);
     pid_t child = send_bulk(app);
     fd_close(app);
-    int other = client_of(fixture->port);
-    int other_app = app_accept(fixture);
+    int other = speaking_client(fixture->port);
+    int other_app = app_accept_hello(fixture);
     char text[5] = {0};
     write_all(other, "ping", 4);
     read_exactly(other_app, text, 4);
@@ -244,10 +329,10 @@ static void limit_test(void **state)
     add_route(fixture);
     int clients[4];
     for (int i = 0; i < 4; i++)
-        clients[i] = client_of(fixture->port);
+        clients[i] = speaking_client(fixture->port);
     while (gateway_count(fixture->gateway).open < 4)
         continue;
-    int fifth = client_of(fixture->port);
+    int fifth = speaking_client(fixture->port);
     expect_end(fifth);
     assert_int_equal(gateway_count(fixture->gateway).refused, 1);
     fd_close(fifth);
@@ -262,9 +347,9 @@ static void total_limit_test(void **state)
     options.connections = 1;
     start(fixture, &options);
     add_route(fixture);
-    int first = client_of(fixture->port);
-    int app = app_accept(fixture);
-    int second = client_of(fixture->port);
+    int first = speaking_client(fixture->port);
+    int app = app_accept_hello(fixture);
+    int second = speaking_client(fixture->port);
     expect_end(second);
     fd_close(second);
     char text[5] = {0};
@@ -279,8 +364,8 @@ static void remove_test(void **state)
     struct fixture *fixture = *state;
     start(fixture, &by_port);
     add_route(fixture);
-    int client = client_of(fixture->port);
-    int app = app_accept(fixture);
+    int client = speaking_client(fixture->port);
+    int app = app_accept_hello(fixture);
     assert_false(gateway_port_free(loopback, 1, fixture->port));
     gateway_remove(fixture->gateway, "app-a");
     expect_end(client);
@@ -315,7 +400,7 @@ static void absent_app_test(void **state)
     start(fixture, &by_port);
     add_route(fixture);
     assert_int_equal(unlink(fixture->socket), 0);
-    int client = client_of(fixture->port);
+    int client = speaking_client(fixture->port);
     expect_end(client);
     fd_close(client);
 }
@@ -331,11 +416,11 @@ static void late_app_test(void **state)
     add_route(fixture);
     fd_close(fixture->app);
     assert_int_equal(unlink(fixture->socket), 0);
-    int client = client_of(fixture->port);
+    int client = speaking_client(fixture->port);
     while (gateway_count(fixture->gateway).accepted < 1)
         continue;
     assert_int_equal(unix_listen(fixture->socket, 0700, &fixture->app, &err), 0);
-    int app = app_accept(fixture);
+    int app = app_accept_hello(fixture);
     char text[5] = {0};
     write_all(client, "ping", 4);
     read_exactly(app, text, 4);
@@ -356,7 +441,7 @@ static void swapped_socket_test(void **state)
     assert_int_equal(unix_listen(other, 0700, &victim, &err), 0);
     assert_int_equal(unlink(fixture->socket), 0);
     assert_int_equal(symlink(other, fixture->socket), 0);
-    int client = client_of(fixture->port);
+    int client = speaking_client(fixture->port);
     expect_end(client);
     fd_close(client);
     struct pollfd waiting = {.fd = victim, .events = POLLIN};
@@ -364,7 +449,7 @@ static void swapped_socket_test(void **state)
     fd_close(victim);
     assert_int_equal(unlink(fixture->socket), 0);
     assert_int_equal(file_write_atomic(fixture->socket, slice_str("x"), 0600, &err), 0);
-    client = client_of(fixture->port);
+    client = speaking_client(fixture->port);
     expect_end(client);
     fd_close(client);
 }
@@ -377,64 +462,53 @@ static void foreign_socket_test(void **state)
     struct gateway_route route = route_of(fixture);
     route.uid = getuid() + 1;
     assert_int_equal(gateway_add(fixture->gateway, &route, &err), 0);
-    int client = client_of(fixture->port);
+    int client = speaking_client(fixture->port);
     expect_end(client);
     fd_close(client);
 }
 
-static size_t put_extension(uint8_t *to, uint8_t type, const void *content, size_t len)
+/* Like by_port, for all by name. */
+static struct gateway_options by_name_options(const struct fixture *fixture)
 {
-    const uint8_t head[] = {0, type, 0, (uint8_t)len};
-    memcpy(to, head, sizeof(head));
-    memcpy(to + sizeof(head), content, len);
-    return sizeof(head) + len;
+    static char shared[32];
+    static const char *const addresses[] = {shared};
+    (void)snprintf(shared, sizeof(shared), "127.0.0.1:%u", fixture->port);
+    struct gateway_options options = by_port;
+    options.address_count = 0;
+    options.shared = addresses;
+    options.shared_count = 1;
+    return options;
 }
 
-/* A ClientHello with a server name and, unless NULL, one application protocol; below 256 bytes. */
-static size_t make_hello(const char *name, const char *protocol, uint8_t *to)
+static void add_named(struct fixture *fixture, const char *id, const char *account,
+                      const char *host_name)
 {
-    uint8_t content[128] = {0};
-    uint8_t *body = to + 9;
-    const uint8_t fixed[] = {0, 0, 2, 0x13, 0x01, 1, 0};
-    size_t at = 2 + 32;
-    memset(body, 3, at);
-    memcpy(body + at, fixed, sizeof(fixed));
-    at += sizeof(fixed) + 2;
-    uint8_t *extensions = body + at;
-    size_t len = strlen(name);
-    content[1] = (uint8_t)(len + 3);
-    content[4] = (uint8_t)len;
-    memcpy(content + 5, name, len);
-    at += put_extension(body + at, 0, content, len + 5);
-    if (protocol != NULL) {
-        len = strlen(protocol);
-        const uint8_t head[] = {0, (uint8_t)(len + 1), (uint8_t)len};
-        memcpy(content, head, sizeof(head));
-        memcpy(content + sizeof(head), protocol, len);
-        at += put_extension(body + at, 16, content, len + sizeof(head));
-    }
-    extensions[-2] = 0;
-    extensions[-1] = (uint8_t)(body + at - extensions);
-    const uint8_t heads[] = {22, 3, 1, 0, (uint8_t)(at + 4), 1, 0, 0, (uint8_t)at};
-    memcpy(to, heads, sizeof(heads));
-    return at + sizeof(heads);
+    struct err err = ERR_INIT;
+    struct gateway_route route = route_of(fixture);
+    route.port = 0;
+    route.id = id;
+    route.account = account;
+    route.host_name = host_name;
+    if (gateway_add(fixture->gateway, &route, &err) < 0)
+        fail_msg("%s", err.message);
+}
+
+static void start_shared(struct fixture *fixture)
+{
+    const struct gateway_options options = by_name_options(fixture);
+    start(fixture, &options);
+    add_named(fixture, "app-a", "uid:1", NAME);
 }
 
 static void by_name_test(void **state)
 {
     struct fixture *fixture = *state;
-    char shared[32];
-    (void)snprintf(shared, sizeof(shared), "127.0.0.1:%u", fixture->port);
-    const char *const addresses[] = {shared};
-    const struct gateway_options options = {
-        .shared = addresses, .shared_count = 1, .connections_per_app = 4, .idle_ms = 60000};
-    start(fixture, &options);
     struct err err = ERR_INIT;
+    start_shared(fixture);
     struct gateway_route route = route_of(fixture);
     route.port = 0;
-    assert_int_equal(gateway_add(fixture->gateway, &route, &err), 0);
     uint8_t hello[512];
-    size_t len = make_hello("app-a.example.com", NULL, hello);
+    size_t len = make_hello(NAME, NULL, hello);
     int client = client_of(fixture->port);
     write_all(client, hello, 20); /* in two reads */
     while (gateway_count(fixture->gateway).accepted < 1)
@@ -463,40 +537,19 @@ static void by_name_test(void **state)
     assert_int_equal(err.kind, ERR_CONFLICT);
 }
 
-static void start_shared(struct fixture *fixture)
-{
-    static char shared[32];
-    static const char *const addresses[] = {shared};
-    (void)snprintf(shared, sizeof(shared), "127.0.0.1:%u", fixture->port);
-    const struct gateway_options options = {
-        .shared = addresses, .shared_count = 1, .connections_per_app = 4, .idle_ms = 60000};
-    struct err err = ERR_INIT;
-    start(fixture, &options);
-    struct gateway_route route = route_of(fixture);
-    route.port = 0;
-    assert_int_equal(gateway_add(fixture->gateway, &route, &err), 0);
-}
-
-static void say_hello(int client, const char *name, const char *protocol)
-{
-    uint8_t hello[512];
-    size_t len = make_hello(name, protocol, hello);
-    write_all(client, hello, len);
-}
-
 /* Who answers a certificate authority's question for a name gets a certificate for it. */
 static void acme_test(void **state)
 {
     struct fixture *fixture = *state;
     start_shared(fixture);
     int client = client_of(fixture->port);
-    say_hello(client, "app-a.example.com", "acme-tls/1");
+    say_hello(client, NAME, "acme-tls/1");
     expect_end(client);
     fd_close(client);
     struct pollfd waiting = {.fd = fixture->app, .events = POLLIN};
     assert_int_equal(poll(&waiting, 1, 0), 0);
     client = client_of(fixture->port);
-    say_hello(client, "app-a.example.com", "h2");
+    say_hello(client, NAME, "h2");
     fd_close(app_accept(fixture));
     fd_close(client);
 }
@@ -508,14 +561,14 @@ static void down_test(void **state)
     struct err err = ERR_INIT;
     start_shared(fixture);
     int client = client_of(fixture->port);
-    say_hello(client, "app-a.example.com", NULL);
+    say_hello(client, NAME, NULL);
     int app = app_accept(fixture);
     gateway_set_down(fixture->gateway, "app-a", true);
     expect_end(client);
     fd_close(app);
     fd_close(client);
     client = client_of(fixture->port);
-    say_hello(client, "app-a.example.com", NULL);
+    say_hello(client, NAME, NULL);
     expect_end(client);
     fd_close(client);
     struct gateway_route route = route_of(fixture);
@@ -525,7 +578,7 @@ static void down_test(void **state)
     assert_int_equal(err.kind, ERR_CONFLICT);
     gateway_set_down(fixture->gateway, "app-a", false);
     client = client_of(fixture->port);
-    say_hello(client, "app-a.example.com", NULL);
+    say_hello(client, NAME, NULL);
     fd_close(app_accept(fixture));
     fd_close(client);
 }
@@ -548,25 +601,200 @@ static void take_over_test(void **state)
     route.replaces = "app-a";
     assert_int_equal(gateway_add(fixture->gateway, &route, &err), 0);
     int client = client_of(fixture->port);
-    say_hello(client, "app-a.example.com", NULL);
+    say_hello(client, NAME, NULL);
     fd_close(app_accept(&newer));
     fd_close(client);
     gateway_remove(fixture->gateway, "app-b");
     client = client_of(fixture->port);
-    say_hello(client, "app-a.example.com", NULL);
+    say_hello(client, NAME, NULL);
     fd_close(app_accept(fixture));
     fd_close(client);
     fd_close(newer.app);
+}
+
+enum { SILENT = 60, HOSTS = 40 };
+
+/* The limit of connections is as many as a stranger holds without a word: whoever speaks is served
+ * at once all the same, by name and by port. */
+static void silent_test(void **state)
+{
+    struct fixture *fixture = *state;
+    struct gateway_options options = by_name_options(fixture);
+    options.addresses = loopback;
+    options.address_count = 1;
+    options.connections = SILENT;
+    start(fixture, &options);
+    add_named(fixture, "app-a", "uid:1", NAME);
+    struct gateway_route route = route_of(fixture);
+    struct err err = ERR_INIT;
+    route.id = "app-b";
+    route.port = free_port();
+    route.host_name = "app-b.example.com";
+    assert_int_equal(gateway_add(fixture->gateway, &route, &err), 0);
+    const uint16_t ports[] = {fixture->port, route.port};
+    int silent[ARRAY_LEN(ports)][SILENT];
+    for (size_t i = 0; i < ARRAY_LEN(ports); i++) {
+        for (int j = 0; j < SILENT; j++)
+            silent[i][j] = client_of(ports[i]);
+        int client = speaking_client(ports[i]);
+        fd_close(app_accept_hello(fixture));
+        fd_close(client);
+    }
+    assert_in_range(gateway_count(fixture->gateway).waiting, 1, 32);
+    close_all(silent[0], SILENT);
+    close_all(silent[1], SILENT);
+}
+
+/* Silence from many addresses fills the room. Who came before and speaks late is still there: those
+ * leave first whose address has many. */
+static void silent_crowd_test(void **state)
+{
+    struct fixture *fixture = *state;
+    struct gateway_options options = by_name_options(fixture);
+    options.waiting = 64;
+    start(fixture, &options);
+    add_named(fixture, "app-a", "uid:1", NAME);
+    int early = client_of(fixture->port);
+    int silent[HOSTS][4];
+    for (int i = 0; i < HOSTS; i++) {
+        for (int j = 0; j < 4; j++)
+            silent[i][j] = client_from((uint8_t)(2 + i), fixture->port);
+    }
+    int late = speaking_client(fixture->port);
+    fd_close(app_accept_hello(fixture));
+    say_hello(early, NAME, NULL);
+    fd_close(app_accept_hello(fixture));
+    struct gateway_counts counts = gateway_count(fixture->gateway);
+    assert_int_equal(counts.waiting, 64 - 2); /* both have left it */
+    assert_int_equal(counts.crowded_out, HOSTS * 4 - counts.waiting);
+    fd_close(late);
+    fd_close(early);
+    for (int i = 0; i < HOSTS; i++)
+        close_all(silent[i], 4);
+}
+
+/* An app that never closes its side: the connection ends with its client. */
+static void held_by_the_app_test(void **state)
+{
+    struct fixture *fixture = *state;
+    struct gateway_options options = by_port;
+    options.half_closed_ms = 1;
+    start(fixture, &options);
+    add_route(fixture);
+    int apps[4];
+    for (int i = 0; i < 4; i++) {
+        int client = speaking_client(fixture->port);
+        apps[i] = app_accept_hello(fixture);
+        fd_close(client);
+    }
+    while (gateway_count(fixture->gateway).open > 0)
+        continue;
+    close_all(apps, 4);
+}
+
+/* At the limit of all, whose account holds most gives; its own other app gets nothing of it. */
+static void shares_test(void **state)
+{
+    struct fixture *fixture = *state;
+    struct gateway_options options = by_name_options(fixture);
+    options.connections = 4;
+    start(fixture, &options);
+    add_named(fixture, "app-a", "uid:1", NAME);
+    add_named(fixture, "app-b", "uid:2", "app-b.example.com");
+    add_named(fixture, "app-c", "uid:1", "app-c.example.com");
+    int clients[4];
+    int apps[4];
+    for (int i = 0; i < 4; i++) {
+        clients[i] = speaking_client(fixture->port);
+        apps[i] = app_accept_hello(fixture);
+    }
+    int greedy = client_of(fixture->port);
+    say_hello(greedy, "app-c.example.com", NULL);
+    expect_end(greedy);
+    int other = client_of(fixture->port);
+    say_hello(other, "app-b.example.com", NULL);
+    int other_app = app_accept(fixture);
+    expect_end(clients[0]);
+    char text[5] = {0};
+    write_all(clients[1], "ping", 4);
+    read_exactly(apps[1], text, 4);
+    assert_int_equal(gateway_count(fixture->gateway).open, 4);
+    fd_close(greedy);
+    fd_close(other);
+    fd_close(other_app);
+    close_all(clients, 4);
+    close_all(apps, 4);
+}
+
+/* At the limit of one app the longest idle of its own makes room, not one that has just spoken. */
+static void idle_makes_room_test(void **state)
+{
+    struct fixture *fixture = *state;
+    struct gateway_options options = by_port;
+    options.spare_ms = 0;
+    start(fixture, &options);
+    add_route(fixture);
+    int clients[5];
+    int apps[5];
+    char text[5] = {0};
+    for (int i = 0; i < 4; i++) {
+        clients[i] = speaking_client(fixture->port);
+        apps[i] = app_accept_hello(fixture);
+    }
+    (void)usleep(20 * 1000); /* the clock of the list has milliseconds */
+    write_all(clients[0], "ping", 4);
+    read_exactly(apps[0], text, 4);
+    clients[4] = speaking_client(fixture->port);
+    apps[4] = app_accept_hello(fixture);
+    expect_end(clients[1]);
+    write_all(clients[0], "ping", 4);
+    read_exactly(apps[0], text, 4);
+    close_all(clients, 5);
+    close_all(apps, 5);
+}
+
+/* What is no TLS reaches no app, on its own port either; nor does a question of an authority. */
+static void only_tls_test(void **state)
+{
+    struct fixture *fixture = *state;
+    start(fixture, &by_port);
+    add_route(fixture);
+    int client = client_of(fixture->port);
+    write_all(client, "GET / HTTP/1.1\r\n\r\n", 18);
+    expect_end(client);
+    fd_close(client);
+    client = client_of(fixture->port);
+    say_hello(client, NAME, "acme-tls/1");
+    expect_end(client);
+    fd_close(client);
+    struct pollfd waiting = {.fd = fixture->app, .events = POLLIN};
+    assert_int_equal(poll(&waiting, 1, 0), 0);
 }
 
 int main(void)
 {
 #define TEST(name) cmocka_unit_test_setup_teardown(name##_test, set_up, tear_down)
     const struct CMUnitTest tests[] = {
-        TEST(both_ways),      TEST(slow_reader),    TEST(limit),      TEST(total_limit),
-        TEST(remove),         TEST(taken),          TEST(absent_app), TEST(late_app),
-        TEST(swapped_socket), TEST(foreign_socket), TEST(by_name),    TEST(acme),
-        TEST(down),           TEST(take_over),
+        TEST(both_ways),
+        TEST(slow_reader),
+        TEST(limit),
+        TEST(total_limit),
+        TEST(remove),
+        TEST(taken),
+        TEST(absent_app),
+        TEST(late_app),
+        TEST(swapped_socket),
+        TEST(foreign_socket),
+        TEST(by_name),
+        TEST(acme),
+        TEST(down),
+        TEST(take_over),
+        TEST(silent),
+        TEST(silent_crowd),
+        TEST(held_by_the_app),
+        TEST(shares),
+        TEST(idle_makes_room),
+        TEST(only_tls),
     };
     return cmocka_run_group_tests_name("gateway", tests, NULL, NULL);
 }

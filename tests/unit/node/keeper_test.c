@@ -229,7 +229,7 @@ static void use_domain(struct fixture *fixture)
 {
     static const char *const shared[] = {"127.0.0.1:0"};
     const struct gateway_options options = {
-        .shared = shared, .shared_count = 1, .connections_per_app = 4, .idle_ms = 1000};
+        .shared = shared, .shared_count = 1, .connections_per_app = 4, .waiting = 64, .idle_ms = 1000};
     keeper_free(fixture->keeper);
     gateway_free(fixture->gateway);
     free(fixture->config.domain);

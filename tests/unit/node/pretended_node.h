@@ -176,7 +176,7 @@ static inline int set_up(void **state)
     const struct layers_options layers = {fixture->folders.layers, fixture->store, 1000};
     OK(layers_new(&layers, &fixture->layers, &failure));
     const struct gateway_options gateway = {
-        .addresses = loopback, .address_count = 1, .connections_per_app = 4, .idle_ms = 1000};
+        .addresses = loopback, .address_count = 1, .connections_per_app = 4, .waiting = 64, .idle_ms = 1000};
     OK(gateway_new(&gateway, &fixture->gateway, &failure));
     open_keeper(fixture);
     *state = fixture;
