@@ -4,6 +4,8 @@
  */
 #include "base/err.h"
 
+#include "base/text.h"
+
 #include <stdio.h>
 #include <string.h>
 
@@ -25,13 +27,14 @@ static size_t kind_index(enum err_kind kind)
     return (size_t)kind < KIND_COUNT ? (size_t)kind : (size_t)ERR_INTERNAL;
 }
 
-/* Messages may quote what came from outside: keep terminals and log lines whole. */
-static void make_printable(char *text)
+/* Messages may quote what came from outside: keep terminals and log lines whole. One that fills its
+ * place was cut off, and ends at a whole character: a strict reader takes half a one for none. */
+static void finish(char *text, size_t size)
 {
-    for (char *c = text; *c != '\0'; c++) {
-        if ((unsigned char)*c < 0x20 || *c == 0x7f)
-            *c = '?';
-    }
+    size_t len = strlen(text);
+    if (len == size - 1)
+        text[len - utf8_cut_tail(slice_of(text, len))] = '\0';
+    text_make_printable(text, "");
 }
 
 void err_set(struct err *err, enum err_kind kind, int errnum, const char *fmt, ...)
@@ -46,7 +49,7 @@ void err_set(struct err *err, enum err_kind kind, int errnum, const char *fmt, .
     size_t len = used < 0 ? 0 : strlen(message);
     if (errnum != 0 && len < sizeof(message))
         (void)snprintf(message + len, sizeof(message) - len, ": %s", strerror(errnum));
-    make_printable(message);
+    finish(message, sizeof(message));
     err->kind = kind;
     err->errnum = errnum;
     err->hint[0] = '\0';
@@ -66,7 +69,7 @@ void err_context(struct err *err, const char *fmt, ...)
     /* What does not fit is cut off. */
     (void)snprintf(message + len, sizeof(message) - len, ": %.*s", (int)(sizeof(message) - 3),
                    err->message);
-    make_printable(message);
+    finish(message, sizeof(message));
     memcpy(err->message, message, sizeof(message));
 }
 
@@ -78,7 +81,7 @@ void err_hint(struct err *err, const char *fmt, ...)
     va_start(args, fmt);
     (void)vsnprintf(err->hint, sizeof(err->hint), fmt, args);
     va_end(args);
-    make_printable(err->hint);
+    finish(err->hint, sizeof(err->hint));
 }
 
 void err_clear(struct err *err)

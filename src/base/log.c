@@ -7,6 +7,7 @@
 #include "base/log.h"
 
 #include "base/clock.h"
+#include "base/text.h"
 
 #include <stdio.h>
 #include <string.h>
@@ -46,14 +47,6 @@ static size_t write_prefix(char *line, enum log_level level)
     return used < 0 ? 0 : strnlen(line, LINE_SIZE - 1);
 }
 
-static void make_printable(char *text)
-{
-    for (char *c = text; *c != '\0'; c++) {
-        if ((unsigned char)*c < 0x20 || *c == 0x7f)
-            *c = '?';
-    }
-}
-
 void log_write(enum log_level level, const char *fmt, ...)
 {
     if (level < lowest)
@@ -65,7 +58,7 @@ void log_write(enum log_level level, const char *fmt, ...)
     int used = vsnprintf(line + len, sizeof(line) - len, fmt, args);
     va_end(args);
     line[used < 0 ? len : sizeof(line) - 1] = '\0';
-    make_printable(line);
+    text_make_printable(line, "");
     size_t end = strlen(line);
     line[end] = '\n'; /* over the zero byte, which nobody needs any more */
     ssize_t ignored = write(STDERR_FILENO, line, end + 1);

@@ -335,6 +335,94 @@ bool utf8_valid(struct slice text)
     return utf8_valid_so_far(text, &whole) && whole == text.len;
 }
 
+size_t utf8_cut_tail(struct slice text)
+{
+    size_t longest = text.len < 3 ? text.len : 3;
+    for (size_t tail = 1; tail <= longest; tail++) {
+        uint8_t first = text.data[text.len - tail];
+        size_t len = 1;
+        if ((first & 0xc0) == 0x80)
+            continue;
+        bool begins = utf8_sequence(slice_of(text.data + text.len - tail, tail), &len);
+        return begins && len == 0 ? tail : 0;
+    }
+    return 0;
+}
+
+/* Unicode 15: U+061C, U+200E, U+200F, U+202A to U+202E, U+2066 to U+2069 (UAX 9, section 2), and
+ * U+2028, U+2029 (the line and paragraph separators). */
+static bool is_invisible_turn(const uint8_t *at, size_t len)
+{
+    if (len == 2)
+        return at[0] == 0xd8 && at[1] == 0x9c;
+    if (len != 3 || at[0] != 0xe2)
+        return false;
+    if (at[1] == 0x80)
+        return at[2] == 0x8e || at[2] == 0x8f || (at[2] >= 0xa8 && at[2] <= 0xae);
+    return at[1] == 0x81 && at[2] >= 0xa6 && at[2] <= 0xa9;
+}
+
+static bool is_harmless(const uint8_t *at, size_t len, const char *kept)
+{
+    if (len == 1 && (at[0] < 0x20 || at[0] == 0x7f))
+        return at[0] != '\0' && strchr(kept, at[0]) != NULL;
+    if (len == 2 && at[0] == 0xc2 && at[1] < 0xa0) /* C1: U+0080 to U+009F */
+        return false;
+    return !is_invisible_turn(at, len);
+}
+
+size_t bytes_make_printable(char *text, size_t len, const char *kept)
+{
+    const uint8_t *bytes = (const uint8_t *)text;
+    size_t used = 0;
+    for (size_t at = 0; at < len;) {
+        size_t count = 0;
+        bool whole = utf8_sequence(slice_of(bytes + at, len - at), &count) && count > 0;
+        if (!whole)
+            count = 1;
+        if (whole && is_harmless(bytes + at, count, kept)) {
+            memmove(text + used, text + at, count);
+            used += count;
+        } else {
+            text[used++] = '?';
+        }
+        at += count;
+    }
+    return used;
+}
+
+void text_make_printable(char *text, const char *kept)
+{
+    text[bytes_make_printable(text, strlen(text), kept)] = '\0';
+}
+
+void text_copy_printable(char *to, size_t size, struct slice text, const char *kept)
+{
+    size_t len = text.len < size ? text.len : size - 1;
+    memcpy(to, text.data, len);
+    if (len < text.len)
+        len -= utf8_cut_tail(slice_of(to, len));
+    to[bytes_make_printable(to, len, kept)] = '\0';
+}
+
+int shell_quote_append(struct buf *out, const char *text, struct err *err)
+{
+    static const char plain[] =
+        "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789_./:@%+=,-";
+    if (text[0] != '\0' && text[strspn(text, plain)] == '\0')
+        return buf_str(out, text, err);
+    if (buf_str(out, "'", err) < 0)
+        return -1;
+    for (const char *at = text; *at != '\0';) {
+        size_t len = strcspn(at, "'");
+        if (buf_bytes(out, slice_of(at, len), err) < 0 ||
+            (at[len] == '\'' && buf_str(out, "'\\''", err) < 0))
+            return -1;
+        at += len + (at[len] == '\'' ? 1 : 0);
+    }
+    return buf_str(out, "'", err);
+}
+
 enum { DISTANCE_MAX_LEN = 64 };
 
 static size_t min_size(size_t a, size_t b)

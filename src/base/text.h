@@ -40,6 +40,24 @@ bool utf8_valid(struct slice text);
  * length of the whole characters at its front; what follows those is a cut-off one. */
 bool utf8_valid_so_far(struct slice text, size_t *ret_whole);
 
+/* How many bytes at the end of text are a character that was cut off in its middle: 0 to 3. */
+size_t utf8_cut_tail(struct slice text);
+
+/* Outside text, harmless to a terminal, a log line or a sentence: control characters (C0, DEL,
+ * C1), those that turn or break a line invisibly (Unicode's bidirectional controls, line and
+ * paragraph separator) and bytes that are no UTF-8 become one '?' each. `kept`: control characters
+ * that may stay, such as "\n\t". In place; the new length, never more than the old one. */
+size_t bytes_make_printable(char *text, size_t len, const char *kept);
+/* The same for a text with its zero byte. */
+void text_make_printable(char *text, const char *kept);
+/* As much of it as fits into `size` bytes with a zero byte, ends at a whole character, and made
+ * printable. */
+void text_copy_printable(char *to, size_t size, struct slice text, const char *kept);
+
+/* One word of a POSIX shell: as it is where nothing in it means anything to a shell, else quoted.
+ */
+int shell_quote_append(struct buf *out, const char *text, struct err *err) MUST_USE;
+
 /* Edit distance (Damerau-Levenshtein, at most 64 bytes each; longer texts are SIZE_MAX apart). */
 size_t text_distance(const char *a, const char *b);
 /* The nearest of `count` candidates when it is near enough to be a typing error, else NULL. */

@@ -7,6 +7,7 @@
 #include "cli/ui.h"
 
 #include "base/clock.h"
+#include "base/endpoint.h"
 #include "base/text.h"
 #include "crypto/x509.h"
 #include "format/json.h"
@@ -17,7 +18,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { HOST_SIZE = 256, CERTIFICATE_MAX = 128 << 10, PATH_SIZE = 256 };
+enum { CERTIFICATE_MAX = 128 << 10, PATH_SIZE = 256 };
 
 /* What the certificate callback needs, and what it found. */
 struct judgement {
@@ -33,37 +34,6 @@ struct attested {
     uint8_t channel_binding[TLS_CHANNEL_BINDING_SIZE];
     char *manifest; /* of an attestation document */
 };
-
-struct address {
-    char host[HOST_SIZE];
-    int port;
-};
-
-static int parse_url(const char *url, struct address *ret, struct err *err)
-{
-    static const char scheme[] = "https://";
-    if (!str_starts_with(url, scheme))
-        return FAIL(err, ERR_USAGE, "'%s' is not an https:// URL", url);
-    const char *host = url + sizeof(scheme) - 1;
-    size_t len = strcspn(host, ":/?#");
-    uint64_t port = 443;
-    if (len == 0 || len >= sizeof(ret->host))
-        return FAIL(err, ERR_USAGE, "'%s' names no host", url);
-    memcpy(ret->host, host, len);
-    ret->host[len] = '\0';
-    if (host[len] == ':') {
-        char digits[8];
-        size_t count = strcspn(host + len + 1, "/?#");
-        if (count >= sizeof(digits))
-            return FAIL(err, ERR_USAGE, "'%s' has no port from 1 to 65535", url);
-        memcpy(digits, host + len + 1, count);
-        digits[count] = '\0';
-        if (parse_u64(digits, "the URL's port", 1, 65535, &port, err) < 0)
-            return -1;
-    }
-    ret->port = (int)port;
-    return 0;
-}
 
 /* --- judging --- */
 
@@ -126,8 +96,9 @@ static int connect_with(const char *url, const struct attested_expectation *expe
                         int timeout_s, tls_verify verify, struct attested *attested,
                         struct err *err)
 {
-    struct address address;
-    if (parse_url(url, &address, err) < 0)
+    struct endpoint endpoint;
+    const char *path; /* whatever the user pasted with the address: all of the host is one app */
+    if (endpoint_parse_url(url, &endpoint, &path, err) < 0)
         return -1;
     const struct tls_client_config tls = {
         .verify = verify,
@@ -140,10 +111,10 @@ static int connect_with(const char *url, const struct attested_expectation *expe
     if (tls_client_new(&tls, &attested->tls, err) < 0)
         return -1;
     const struct http_client_config config = {
-        .host = address.host,
-        .port = address.port,
+        .host = endpoint.host,
+        .port = endpoint.port,
         .tls = attested->tls,
-        .server_name = expectation->host != NULL ? expectation->host : address.host,
+        .server_name = expectation->host != NULL ? expectation->host : endpoint.host,
         .connect_timeout_ms = timeout_s * 1000,
         .interrupted = ui_interrupted(),
     };

@@ -356,6 +356,20 @@ static int print_dry_run(struct deployment *d, struct err *err)
                          err);
 }
 
+/* A line to paste: each word is one word of a shell. */
+static int print_curl(const struct deployment *d, struct err *err)
+{
+    const char *endpoint = d->project.config.healthcheck_endpoint;
+    AUTO_BUF struct buf line = BUF_INIT(16 << 10);
+    AUTO_FREE char *url = str_printf(err, "%s%s", d->app.url, endpoint == NULL ? "/" : endpoint);
+    if (url == NULL || buf_str(&line, "curl --cacert ", err) < 0 ||
+        shell_quote_append(&line, d->certificate_path, err) < 0 || buf_str(&line, " ", err) < 0 ||
+        shell_quote_append(&line, url, err) < 0)
+        return -1;
+    ui_print(UI_PLAIN, "  %s\n", buf_text(&line));
+    return 0;
+}
+
 static int print_result(struct deployment *d, struct err *err)
 {
     char fingerprint[2 * SHA256_SIZE + 1];
@@ -367,13 +381,10 @@ static int print_result(struct deployment *d, struct err *err)
                                        d->certificate_path, "fingerprint", fingerprint, "tee",
                                        d->tee, "seconds", seconds),
                              err);
-    const char *endpoint = d->project.config.healthcheck_endpoint;
     ui_print(UI_BOLD, "\n%s runs at %s", d->project.config.name, d->app.url);
     ui_print(UI_PLAIN, "  (%.2f s)\n  id           %s\n  fingerprint  %s\n  certificate  %s\n\n",
              seconds, d->app.id, fingerprint, d->certificate_path);
-    ui_print(UI_PLAIN, "  curl --cacert %s %s%s\n", d->certificate_path, d->app.url,
-             endpoint == NULL ? "/" : endpoint);
-    return 0;
+    return print_curl(d, err);
 }
 
 static int deploy_with(struct deployment *d, struct err *err)

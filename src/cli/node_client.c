@@ -8,8 +8,11 @@
 #include "cli/ui.h"
 
 #include "base/clock.h"
+#include "base/endpoint.h"
 #include "base/file.h"
 #include "base/text.h"
+#include "crypto/crypto.h"
+#include "format/names.h"
 #include "http/client.h"
 
 #include <stdio.h>
@@ -20,7 +23,6 @@
 enum {
     ANSWER_MAX = 8 << 20,
     PATH_SIZE = 512,
-    HOST_SIZE = 256,
     ID_BEGINNING_MIN = 4,
     TOKEN_MAX = 512,
 };
@@ -28,8 +30,7 @@ enum {
 struct node {
     char *address;
     bool is_socket;
-    char host[HOST_SIZE];
-    int port;
+    struct endpoint endpoint; /* not of a socket */
     struct tls_client *tls;
     char *authorization; /* "Bearer ..." for https */
 };
@@ -52,27 +53,12 @@ static int default_address(char **ret, struct err *err)
     return *ret == NULL ? -1 : 0;
 }
 
-/* https://HOST[:PORT], nothing behind it. */
-static int parse_url(struct node *node, struct err *err)
-{
-    const char *host = node->address + strlen("https://");
-    size_t len = strcspn(host, ":/");
-    uint64_t port = 443;
-    if (len == 0 || len >= sizeof(node->host))
-        return FAIL(err, ERR_USAGE, "'%s' is not https://HOST[:PORT]", node->address);
-    memcpy(node->host, host, len);
-    const char *rest = host + len;
-    if (*rest == ':' && parse_u64(rest + 1, "the node's port", 1, 65535, &port, err) < 0)
-        return -1;
-    node->port = (int)port;
-    return 0;
-}
-
 static int prepare_https(struct node *node, struct err *err)
 {
     const char *token = getenv("MSE_NODE_TOKEN");
     const struct tls_client_config config = {.ca_file = getenv("MSE_NODE_CA")};
-    if (parse_url(node, err) < 0 || tls_client_new(&config, &node->tls, err) < 0)
+    if (endpoint_parse_url(node->address, &node->endpoint, NULL, err) < 0 ||
+        tls_client_new(&config, &node->tls, err) < 0)
         return -1;
     if (token == NULL)
         return 0;
@@ -129,10 +115,10 @@ static int connect_node(struct node *node, struct http_client **ret, struct err 
 {
     const struct http_client_config config = {
         .unix_path = node->is_socket ? node->address : NULL,
-        .host = node->is_socket ? NULL : node->host,
-        .port = node->port,
+        .host = node->is_socket ? NULL : node->endpoint.host,
+        .port = node->endpoint.port,
         .tls = node->tls,
-        .server_name = node->is_socket ? "localhost" : node->host,
+        .server_name = node->is_socket ? "localhost" : node->endpoint.host,
         .interrupted = ui_interrupted(),
     };
     if (http_client_connect(&config, ret, err) == 0)
@@ -304,6 +290,33 @@ static int read_size_optional(const struct json_at *at, const char *key, uint64_
                                                 : json_read_u64(at, key, 0, INT64_MAX, ret, err);
 }
 
+static bool is_word(const char *text)
+{
+    return text[strspn(text, "abcdefghijklmnopqrstuvwxyz_")] == '\0';
+}
+
+/* What the node says is shown, pasted and connected to: each field in its own form, or none. */
+static int check_app(struct node_app *app, struct err *err)
+{
+    struct endpoint endpoint;
+    uint8_t fingerprint[SHA256_SIZE];
+    if (!manifest_id_valid(app->id))
+        return FAIL(err, ERR_INVALID, "the node's app has no UUID");
+    if (!name_valid(app->name) || !name_valid(app->project))
+        return FAIL(err, ERR_INVALID, "the node's app %.8s has the name '%s' in the project '%s'",
+                    app->id, app->name, app->project);
+    if (!is_word(app->state))
+        return FAIL(err, ERR_INVALID, "the node's app %.8s is in the state '%s'", app->id,
+                    app->state);
+    if (endpoint_parse_url(app->url, &endpoint, NULL, err) < 0 ||
+        hex_decode(app->fingerprint, "fingerprint", fingerprint, sizeof(fingerprint), err) < 0) {
+        err->kind = ERR_INVALID;
+        return FAIL_CONTEXT(err, "the node's app %.8s", app->id);
+    }
+    text_make_printable(app->reason, "\n\t");
+    return 0;
+}
+
 int node_app_from_json(const json_t *json, struct node_app *ret, struct err *err)
 {
     AUTO_NODE_APP struct node_app app = {0};
@@ -321,10 +334,9 @@ int node_app_from_json(const json_t *json, struct node_app *ret, struct err *err
         read_time(&at, "expires", &app.expires, err) < 0 ||
         json_read_i64(&at, "restarts", 0, INT64_MAX, &app.restarts, err) < 0 ||
         read_size_optional(&at, "storage_used_bytes", &app.storage_used_bytes, err) < 0 ||
-        read_size_optional(&at, "quota_bytes", &app.storage_quota_bytes, err) < 0)
+        read_size_optional(&at, "quota_bytes", &app.storage_quota_bytes, err) < 0 ||
+        check_app(&app, err) < 0)
         return -1;
-    if (!manifest_id_valid(app.id))
-        return FAIL(err, ERR_INVALID, "the node's app has no UUID");
     *ret = app;
     app = (struct node_app){0};
     return 0;

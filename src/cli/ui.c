@@ -1,11 +1,14 @@
 // SPDX-License-Identifier: Apache-2.0
 /*
  * Terminal output of mse. Owns the one progress line: a thread redraws it while a step runs. Runs
- * on the owner's machine; texts from the node are made printable before they reach the terminal.
+ * on the owner's machine. Every text goes through put(), so that no peer's text drives the
+ * terminal: base/text.h says what is harmless.
  */
 #include "cli/ui.h"
 
 #include "base/clock.h"
+#include "base/mem.h"
+#include "base/text.h"
 
 #include <errno.h>
 #include <inttypes.h>
@@ -32,6 +35,8 @@ static struct {
     const char *step; /* NULL: none runs */
     int64_t started_ms;
     char note[NOTE_SIZE];
+    uint8_t cut[4]; /* of a log on a terminal: the beginning of a character */
+    size_t cut_len;
 } ui = {.lock = PTHREAD_MUTEX_INITIALIZER, .wake = PTHREAD_COND_INITIALIZER};
 
 static const char *const styles[] = {
@@ -76,6 +81,36 @@ const volatile sig_atomic_t *ui_interrupted(void)
 void ui_take_interrupt(void)
 {
     ui.interrupted = 0;
+}
+
+/* What was formatted, made printable, then written. Out of memory: its beginning. */
+PRINTF_LIKE(2, 0)
+static void put(FILE *to, const char *fmt, va_list args)
+{
+    char short_text[1024];
+    va_list again;
+    va_copy(again, args);
+    int len = vsnprintf(short_text, sizeof(short_text), fmt, args);
+    AUTO_FREE char *long_text = NULL;
+    if (len >= (int)sizeof(short_text))
+        long_text = mem_alloc((size_t)len + 1, NULL);
+    if (long_text != NULL)
+        (void)vsnprintf(long_text, (size_t)len + 1, fmt, again);
+    va_end(again);
+    char *text = long_text != NULL ? long_text : short_text;
+    if (len < 0)
+        return;
+    text_make_printable(text, "\n\t");
+    (void)fputs(text, to);
+}
+
+PRINTF_LIKE(2, 3)
+static void say(FILE *to, const char *fmt, ...)
+{
+    va_list args;
+    va_start(args, fmt);
+    put(to, fmt, args);
+    va_end(args);
 }
 
 static double elapsed_seconds(void)
@@ -148,6 +183,7 @@ void ui_step_end(const char *fmt, ...)
     va_start(args, fmt);
     (void)vsnprintf(detail, sizeof(detail), fmt, args);
     va_end(args);
+    text_make_printable(detail, "");
     step_line("ok", UI_GREEN, detail);
 }
 
@@ -157,6 +193,7 @@ void ui_step_note(const char *fmt, ...)
     va_start(args, fmt);
     (void)pthread_mutex_lock(&ui.lock);
     (void)vsnprintf(ui.note, sizeof(ui.note), fmt, args);
+    text_make_printable(ui.note, "");
     (void)pthread_mutex_unlock(&ui.lock);
     va_end(args);
 }
@@ -174,7 +211,7 @@ static void line(const char *label, enum ui_style style, const char *fmt, va_lis
     (void)fputs(label, stderr);
     if (ui.colour)
         (void)fputs("\033[0m", stderr);
-    (void)vfprintf(stderr, fmt, args);
+    put(stderr, fmt, args);
     (void)fputc('\n', stderr);
 }
 
@@ -210,7 +247,7 @@ void ui_error(const struct err *err)
     stop_ticker();
     error_line("%s", err->message[0] != '\0' ? err->message : err_kind_text(err->kind));
     if (err->hint[0] != '\0')
-        (void)fprintf(stderr, "%s\n", err->hint);
+        say(stderr, "%s\n", err->hint);
 }
 
 void ui_print(enum ui_style style, const char *fmt, ...)
@@ -219,31 +256,50 @@ void ui_print(enum ui_style style, const char *fmt, ...)
     va_start(args, fmt);
     if (ui.out_colour)
         (void)fputs(styles[style], stdout);
-    (void)vprintf(fmt, args);
+    put(stdout, fmt, args);
     if (ui.out_colour && style != UI_PLAIN)
         (void)fputs("\033[0m", stdout);
     va_end(args);
 }
 
+/* A character may come in two pieces: its beginning waits for the rest. */
+static int write_printable(FILE *to, struct slice bytes, struct err *err)
+{
+    AUTO_BUF struct buf text = BUF_INIT(bytes.len + sizeof(ui.cut));
+    if (buf_bytes(&text, slice_of(ui.cut, ui.cut_len), err) < 0 || buf_bytes(&text, bytes, err) < 0)
+        return -1;
+    ui.cut_len = utf8_cut_tail(buf_slice(&text));
+    size_t len = text.len - ui.cut_len;
+    memcpy(ui.cut, text.data + len, ui.cut_len);
+    len = bytes_make_printable((char *)text.data, len, "\n\t");
+    if (fwrite(text.data, 1, len, to) != len)
+        return FAIL_ERRNO(err, ERR_IO, "cannot write the log");
+    return 0;
+}
+
 int ui_write_log(FILE *to, struct slice bytes, struct err *err)
 {
-    bool careful = isatty(fileno(to)) != 0;
-    for (size_t i = 0; i < bytes.len; i++) {
-        uint8_t c = bytes.data[i];
-        bool control = (c < 0x20 && c != '\n' && c != '\t') || c == 0x7f;
-        if (putc(careful && control ? '?' : c, to) == EOF)
-            return FAIL_ERRNO(err, ERR_IO, "cannot write the log");
+    if (bytes.len == 0)
+        return 0;
+    if (isatty(fileno(to)) != 0) {
+        if (write_printable(to, bytes, err) < 0)
+            return -1;
+    } else if (fwrite(bytes.data, 1, bytes.len, to) != bytes.len) {
+        return FAIL_ERRNO(err, ERR_IO, "cannot write the log");
     }
     return fflush(to) == 0 ? 0 : FAIL_ERRNO(err, ERR_IO, "cannot write the log");
 }
 
+/* ASCII only: what JSON leaves unescaped else may drive a terminal. */
 int ui_print_json(json_t *document, struct err *err)
 {
-    int status = json_dumpf(document, stdout, JSON_INDENT(2) | JSON_PRESERVE_ORDER);
+    char *text = json_dumps(document, JSON_INDENT(2) | JSON_PRESERVE_ORDER | JSON_ENSURE_ASCII);
     json_decref(document);
-    if (status < 0 || fputc('\n', stdout) == EOF || fflush(stdout) != 0)
+    if (text == NULL)
         return FAIL(err, ERR_IO, "cannot write to standard output");
-    return 0;
+    ui_print(UI_PLAIN, "%s\n", text);
+    free(text);
+    return fflush(stdout) == 0 ? 0 : FAIL(err, ERR_IO, "cannot write to standard output");
 }
 
 int ui_confirm(bool assume_yes, struct err *err, const char *fmt, ...)
@@ -261,7 +317,7 @@ int ui_confirm(bool assume_yes, struct err *err, const char *fmt, ...)
         return -1;
     }
     stop_ticker();
-    (void)fprintf(stderr, "%s [y/N] ", question);
+    say(stderr, "%s [y/N] ", question);
     (void)fflush(stderr);
     char answer[16] = "";
     if (fgets(answer, sizeof(answer), stdin) == NULL || (answer[0] != 'y' && answer[0] != 'Y'))

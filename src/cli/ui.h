@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 /*
  * What mse shows: data goes to standard output, progress, questions and errors to standard error.
+ * Every text is made printable (base/text.h): what a node or an app says cannot drive the terminal.
  * On a terminal a running step is redrawn with its elapsed time; elsewhere each step is one plain
  * line when it ends. With --json standard output holds one JSON document and nothing else.
  */
@@ -39,8 +40,8 @@ void ui_error(const struct err *err);
 /* Bold, green, red, dim on a terminal that wants colour; plain text elsewhere. */
 enum ui_style { UI_PLAIN, UI_BOLD, UI_GREEN, UI_RED, UI_YELLOW, UI_DIM };
 void ui_print(enum ui_style style, const char *fmt, ...) PRINTF_LIKE(2, 3);
-/* Writes what the node sent as an app's log: on a terminal control characters become '?', so that
- * neither app nor operator can drive it; into files and pipes as it is. */
+/* Writes what the node sent as an app's log: on a terminal made printable, so that neither app nor
+ * operator can drive it; into files and pipes as it is. */
 int ui_write_log(FILE *to, struct slice bytes, struct err *err) MUST_USE;
 /* Prints the document, indented, to standard output and drops the reference. */
 int ui_print_json(json_t *document, struct err *err) MUST_USE;

@@ -31,27 +31,12 @@ static void remember(struct app_log *log, const char *text, size_t len)
     log->tail_len += len;
 }
 
-static void make_printable(char *text, size_t len)
-{
-    bool is_utf8 = utf8_valid(slice_of(text, len));
-    for (size_t i = 0; i < len; i++) {
-        unsigned char c = (unsigned char)text[i];
-        if ((c < 0x20 && c != '\t') || c == 0x7f || (c >= 0x80 && !is_utf8))
-            text[i] = '?';
-        /* U+0080 to U+009F, the other control characters, are C2 80 to C2 9F */
-        if (is_utf8 && c == 0xc2 && i + 1 < len && (unsigned char)text[i + 1] < 0xa0) {
-            text[i] = '?';
-            text[++i] = '?';
-        }
-    }
-}
-
 static void end_line(struct app_log *log)
 {
     char out[APP_LOG_LINE_MAX + RFC3339_SIZE + 2];
     char now[RFC3339_SIZE];
     struct err ignored = ERR_INIT;
-    make_printable(log->line, log->line_len);
+    log->line_len = bytes_make_printable(log->line, log->line_len, "\t");
     remember(log, log->line, log->line_len);
     remember(log, "\n", 1);
     rfc3339_format(clock_unix(), now);

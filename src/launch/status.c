@@ -106,17 +106,6 @@ int launch_line_decode(struct slice line, struct launch_line *ret, struct err *e
                          : read_status(&top, &ret->status, err);
 }
 
-/* Shortens and makes printable: it goes to terminals, logs and answers of the API. */
-static void copy_printable(char *to, size_t size, const char *text)
-{
-    size_t len = 0;
-    for (; len < size - 1 && text[len] != '\0'; len++)
-        to[len] = (unsigned char)text[len] < 0x20 || text[len] == 0x7f ? ' ' : text[len];
-    while (len > 0 && !utf8_valid(slice_of(to, len)))
-        len--;
-    to[len] = '\0';
-}
-
 static int read_enclave_state(const struct json_at *top, struct enclave_event *event,
                               struct err *err)
 {
@@ -129,7 +118,7 @@ static int read_enclave_state(const struct json_at *top, struct enclave_event *e
     if (json_read_text_optional(top, "reason", LAUNCH_LINE_MAX, &reason, err) < 0)
         return -1;
     if (reason != NULL)
-        copy_printable(event->reason, sizeof(event->reason), reason);
+        text_copy_printable(event->reason, sizeof(event->reason), slice_str(reason), "");
     return 0;
 }
 
@@ -156,7 +145,7 @@ int enclave_event_decode(struct slice line, struct enclave_event *ret, struct er
             return FAIL(err, ERR_INVALID, "unknown event of the enclave");
         if (json_read_text(&top, "call", sizeof(event.call) - 1, &text, err) < 0)
             return -1;
-        copy_printable(event.call, sizeof(event.call), text);
+        text_copy_printable(event.call, sizeof(event.call), slice_str(text), "");
     }
     *ret = event;
     return 0;

@@ -10,6 +10,7 @@
 #include "base/file.h"
 #include "base/log.h"
 #include "base/process.h"
+#include "base/text.h"
 #include "launch/app_log.h"
 #include "launch/control.h"
 #include "launch/leftovers.h"
@@ -342,8 +343,9 @@ static void explain_exit(const struct supervisor *self, char *text, size_t size)
 static void copy_tail(const struct supervisor *self, char *text, size_t size)
 {
     size_t len = self->log.tail_len < size - 1 ? self->log.tail_len : size - 1;
-    memcpy(text, self->log.tail + self->log.tail_len - len, len);
-    text[len] = '\0';
+    /* its first character may be cut off */
+    text_copy_printable(text, size, slice_of(self->log.tail + self->log.tail_len - len, len),
+                        "\n\t");
 }
 
 static void conclude(struct supervisor *self)
@@ -486,8 +488,8 @@ static int fail_launch(struct supervisor *self, const struct err *problem)
     if (self->launcher != NULL)
         take_down(self);
     if (self->log.file.fd >= 0) {
-        (void)snprintf(self->status.reason, sizeof(self->status.reason), "%.*s",
-                       LAUNCH_REASON_SIZE - 1, problem->message);
+        text_copy_printable(self->status.reason, sizeof(self->status.reason),
+                            slice_str(problem->message), "");
         app_log_say(&self->log, "%s", problem->message);
         set_state(self, LAUNCH_FAILED);
     }

@@ -115,6 +115,7 @@ static void describe_end(const struct launch_status *status, struct runner_event
     (void)snprintf(ret->reason, sizeof(ret->reason), "%s%s%s%s%s", reason,
                    unnamed ? ": forbidden call " : "", unnamed ? status->call : "",
                    detail[0] != '\0' ? "\n" : "", detail);
+    text_make_printable(ret->reason, "\n\t"); /* a character may be cut off at either end */
 }
 
 static bool describe(const struct launch_status *status, struct runner_event *ret)

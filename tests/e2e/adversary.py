@@ -70,6 +70,43 @@ class LyingNode:
         self.server.server_close()
 
 
+class FakeNode:
+    """A node that is none: answers each path with what it was given, bytes or a JSON document with
+    a status."""
+
+    def __init__(self, folder: Path, answers: dict):
+        self.path = str(folder / "fake.sock")
+
+        class Handler(http.server.BaseHTTPRequestHandler):
+            protocol_version = "HTTP/1.1"
+
+            def address_string(self):
+                return "local"
+
+            def log_message(self, *_):
+                pass
+
+            def answer(self):
+                status, body = answers[self.path.split("?")[0]]
+                data = body if isinstance(body, bytes) else json.dumps(body).encode()
+                self.send_response(status)
+                self.send_header("Content-Length", str(len(data)))
+                self.end_headers()
+                self.wfile.write(data)
+
+            do_GET = do_POST = do_DELETE = answer
+
+        class Server(socketserver.ThreadingMixIn, socketserver.UnixStreamServer):
+            daemon_threads = True
+
+        self.server = Server(self.path, Handler)
+        threading.Thread(target=self.server.serve_forever, daemon=True).start()
+
+    def close(self):
+        self.server.shutdown()
+        self.server.server_close()
+
+
 class Trap:
     """A TLS server on loopback that records what clients say inside TLS, and passes it on to a real
     enclave when it has one."""

@@ -55,6 +55,18 @@ static void fuzz_numbers(const char *text)
         require(again == seconds);
 }
 
+static void fuzz_printable(const uint8_t *data, size_t size)
+{
+    AUTO_FREE char *text = mem_copy(data, size, NULL);
+    if (text == NULL)
+        return;
+    size_t len = bytes_make_printable(text, size, "\n");
+    require(len <= size && utf8_valid(slice_of(text, len)));
+    require(bytes_make_printable(text, len, "\n") == len); /* nothing is left to do */
+    for (size_t i = 0; i < len; i++)
+        require((unsigned char)text[i] >= 0x20 || text[i] == '\n');
+}
+
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
     struct slice input = slice_of(data, size);
@@ -64,7 +76,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     fuzz_base64(input);
     fuzz_hex(input);
     fuzz_numbers(text);
-    (void)utf8_valid(input);
+    fuzz_printable(data, size);
     require(text_distance(text, text) == 0 || strlen(text) > 64);
     return 0;
 }

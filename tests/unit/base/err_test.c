@@ -5,6 +5,7 @@
 #include "base/err.h"
 
 #include "base/mem.h"
+#include "base/text.h"
 #include "testing.h"
 
 #include <errno.h>
@@ -86,8 +87,29 @@ static void test_control_characters(void **state)
     assert_string_equal(err.message, "a?b?[0mc?");
     err_context(&err, "d\re");
     assert_string_equal(err.message, "d?e: a?b?[0mc?");
-    err_hint(&err, "f\tg");
-    assert_string_equal(err.hint, "f?g");
+    err_hint(&err, "f\tg\xc2\x9b");
+    assert_string_equal(err.hint, "f?g?");
+}
+
+/* Whatever the length in front, what is left is whole characters. */
+static void test_texts_end_at_a_whole_character(void **state)
+{
+    char text[2000];
+    for (size_t before = 0; before < 4; before++) {
+        memset(text, 'a', before);
+        for (size_t at = before; at + 4 < sizeof(text); at += 4)
+            memcpy(text + at, "\xf0\x9f\x92\xa9", 5);
+        (void)FAIL(&err, ERR_IO, "%s", text);
+        assert_true(utf8_valid(slice_str(err.message)));
+        assert_true(strlen(err.message) > ERR_MESSAGE_SIZE - 5);
+        assert_null(strchr(err.message, '?'));
+        err_context(&err, "%.*s", (int)before, "xyz");
+        assert_true(utf8_valid(slice_str(err.message)));
+        assert_null(strchr(err.message, '?'));
+        err_hint(&err, "%s", text);
+        assert_true(utf8_valid(slice_str(err.hint)));
+        assert_null(strchr(err.hint, '?'));
+    }
 }
 
 static void test_kinds(void **state)
@@ -122,6 +144,7 @@ int main(void)
         cmocka_unit_test(test_without_error),
         cmocka_unit_test(test_long_texts_are_cut),
         cmocka_unit_test(test_control_characters),
+        cmocka_unit_test(test_texts_end_at_a_whole_character),
         cmocka_unit_test(test_kinds),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

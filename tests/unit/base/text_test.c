@@ -6,6 +6,8 @@
 
 #include "testing.h"
 
+#include <stdio.h>
+
 static const uint8_t bytes[] = {0x00, 0x01, 0x7f, 0x80, 0xab, 0xcd, 0xef, 0xff};
 
 static void test_hex_encode(void **state)
@@ -219,6 +221,87 @@ static void test_utf8(void **state)
 
 /* Whether and how far a text is well-formed must not depend on what stands before it in a step of
  * eight bytes, nor on where it is cut. */
+/* Length that is cut off at the end, of every beginning of whole characters. */
+static void test_utf8_cut_tail(void **state)
+{
+    static const char text[] = "a\xc3\xa9\xe2\x82\xac\xf0\x9f\x92\xa9";
+    static const size_t cut[] = {0, 0, 1, 0, 1, 2, 0, 1, 2, 3, 0};
+    for (size_t len = 0; len < ARRAY_LEN(cut); len++)
+        assert_int_equal(utf8_cut_tail(slice_of(text, len)), cut[len]);
+    assert_int_equal(utf8_cut_tail(slice_of("\x80\x80\x80\x80", 4)), 0); /* no beginning at all */
+    assert_int_equal(utf8_cut_tail(slice_of("\xff", 1)), 0);
+    assert_int_equal(utf8_cut_tail(slice_of("\xe0\x80", 2)), 0); /* can become nothing */
+}
+
+static void assert_printable(const char *text, const char *kept, const char *expected)
+{
+    char copy[64];
+    (void)snprintf(copy, sizeof(copy), "%s", text);
+    text_make_printable(copy, kept);
+    assert_string_equal(copy, expected);
+    assert_true(utf8_valid(slice_str(copy)));
+}
+
+static void test_make_printable(void **state)
+{
+    assert_printable("caf\xc3\xa9 \xe2\x82\xac \xf0\x9f\x92\xa9", "",
+                     "caf\xc3\xa9 \xe2\x82\xac \xf0\x9f\x92\xa9");
+    assert_printable("\x1b]0;title\x07\x1b[2K", "", "?]0;title??[2K");
+    assert_printable("a\nb\tc\rd\x7f", "\n\t", "a\nb\tc?d?");
+    assert_printable("a\nb\tc", "", "a?b?c");
+    assert_printable("\xc2\x80\xc2\x9b"
+                     "31m\xc2\x9f\xc2\xa0",
+                     "", "??31m?\xc2\xa0"); /* C1 */
+    assert_printable("\x9b"
+                     "31m",
+                     "", "?31m"); /* C1 as one byte: no UTF-8 */
+    assert_printable("a\xe2\x80\xae"
+                     "b\xe2\x81\xa6"
+                     "c\xd8\x9c"
+                     "d\xe2\x80\x8f",
+                     "", "a?b?c?d?");
+    assert_printable("\xe2\x80\xa8\xe2\x80\xa9\xe2\x80\xa7\xe2\x81\xa5\xe2\x81\xaa", "",
+                     "??\xe2\x80\xa7\xe2\x81\xa5\xe2\x81\xaa"); /* the neighbours stay */
+    assert_printable("\xc0\x9b\xed\xa0\x80\xf4\x90\x80\x80\xe2\x82", "", "???????????");
+    char with_zero[] = {'a', '\0', 'b'};
+    assert_int_equal(bytes_make_printable(with_zero, 3, "\n"), 3);
+    assert_memory_equal(with_zero, "a?b", 3);
+}
+
+static void test_copy_printable(void **state)
+{
+    char to[6];
+    text_copy_printable(to, sizeof(to), slice_str("abcd\xc3\xa9"), "");
+    assert_string_equal(to, "abcd");
+    text_copy_printable(to, sizeof(to), slice_str("abc\xc3\xa9"), "");
+    assert_string_equal(to, "abc\xc3\xa9");
+    text_copy_printable(to, sizeof(to), slice_str("ab\xc3"),
+                        ""); /* all of it: what is broken shows */
+    assert_string_equal(to, "ab?");
+}
+
+static void test_shell_quote(void **state)
+{
+    static const struct {
+        const char *text;
+        const char *quoted;
+    } cases[] = {
+        {"https://localhost:4711/whoami", "https://localhost:4711/whoami"},
+        {"", "''"},
+        {"a b", "'a b'"},
+        {"/?a=1&b=2", "'/?a=1&b=2'"},
+        {"$(id)`id`\"", "'$(id)`id`\"'"},
+        {"it's", "'it'\\''s'"},
+        {"~", "'~'"},
+        {"\xc3\xa9", "'\xc3\xa9'"},
+    };
+    for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
+        AUTO_BUF struct buf out = BUF_INIT(100);
+        OK(shell_quote_append(&out, cases[i].text, &err));
+        assert_string_equal(buf_text(&out), cases[i].quoted);
+    }
+}
+
 static void test_utf8_goes_on(void **state)
 {
     static const struct {
@@ -307,6 +390,10 @@ int main(void)
         cmocka_unit_test(test_u64),
         cmocka_unit_test(test_size),
         cmocka_unit_test(test_utf8),
+        cmocka_unit_test(test_utf8_cut_tail),
+        cmocka_unit_test(test_make_printable),
+        cmocka_unit_test(test_copy_printable),
+        cmocka_unit_test(test_shell_quote),
         cmocka_unit_test(test_utf8_goes_on),
         cmocka_unit_test(test_distance),
         cmocka_unit_test(test_nearest),

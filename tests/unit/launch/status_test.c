@@ -49,10 +49,39 @@ static void test_events(void **state)
     assert_int_equal(event.state, LAUNCH_RUNNING);
     assert_int_equal(decode("{\"state\":\"failed\",\"reason\":\"a\\u001b[1m\\nb\"}", &event), 0);
     assert_int_equal(event.state, LAUNCH_FAILED);
-    assert_string_equal(event.reason, "a [1m b");
+    assert_string_equal(event.reason, "a?[1m?b");
     assert_int_equal(decode("{\"event\":\"forbidden\",\"call\":\"fork\",\"thread\":7}", &event), 0);
     assert_int_equal(event.state, LAUNCH_SPAWNING);
     assert_string_equal(event.call, "fork");
+}
+
+/* What is wrong in an enclave's own words, however long and in whatever script: the error, the line
+ * to the supervisor and the supervisor's to the node are each read strictly. */
+static void test_a_long_reason_arrives(void **state)
+{
+    struct err problem = ERR_INIT;
+    struct err err = ERR_INIT;
+    for (size_t before = 0; before < 4; before++) {
+        AUTO_BUF struct buf text = BUF_INIT(4096);
+        AUTO_BUF struct buf line = BUF_INIT(LAUNCH_LINE_MAX);
+        struct enclave_event event;
+        struct launch_line back;
+        assert_int_equal(buf_printf(&text, &err, "%.*s", (int)before, "abc"), 0);
+        for (int i = 0; i < 500; i++)
+            assert_int_equal(buf_str(&text, "\xe2\x82\xac", &err), 0);
+        (void)FAIL(&problem, ERR_APP, "%s", buf_text(&text));
+        assert_int_equal(
+            buf_printf(&line, &err, "{\"state\":\"failed\",\"reason\":\"%s\"}", problem.message),
+            0);
+        assert_int_equal(decode(buf_text(&line), &event), 0);
+        assert_true(strlen(event.reason) > LAUNCH_REASON_SIZE - 4);
+        struct launch_status status = {.state = LAUNCH_FAILED};
+        memcpy(status.reason, event.reason, sizeof(status.reason));
+        buf_clear(&line);
+        assert_int_equal(status_encode(&status, &line, &err), 0);
+        assert_int_equal(launch_line_decode(buf_slice(&line), &back, &err), 0);
+        assert_string_equal(back.status.reason, event.reason);
+    }
 }
 
 static void test_stats(void **state)
@@ -101,6 +130,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_round_trip),
         cmocka_unit_test(test_events),
+        cmocka_unit_test(test_a_long_reason_arrives),
         cmocka_unit_test(test_stats),
         cmocka_unit_test(test_bad_events),
     };
