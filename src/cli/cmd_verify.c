@@ -12,6 +12,7 @@
 #include "cli/verify_evidence.h"
 
 #include "base/clock.h"
+#include "base/endpoint.h"
 #include "base/file.h"
 #include "base/text.h"
 #include "crypto/x509.h"
@@ -37,22 +38,69 @@ struct verification {
 
 /* --- what is expected --- */
 
-static int load_context(struct verification *v, const char *argument, struct err *err)
+static int read_context(struct verification *v, const char *file, struct err *err)
+{
+    AUTO_BUF struct buf text = BUF_INIT(CONTEXT_MAX);
+    if (file_read(file, &text, err) < 0 ||
+        context_decode(buf_slice(&text), "context", &v->context, err) < 0)
+        return FAIL_CONTEXT(err, "'%s'", file);
+    v->has_context = true;
+    return 0;
+}
+
+/* Beside a context: nothing, or its app by name. Anything else is about something else, and a
+ * verdict on the context's app would be taken for one on that. */
+static int use_url_of_context(struct verification *v, const char *argument, const char *file,
+                              struct err *err)
+{
+    v->url = v->context.url;
+    if (argument == NULL) {
+        ui_info("verifying %s, the address in %s", v->url, file);
+        return 0;
+    }
+    if (context_is_named(&v->context, argument))
+        return 0;
+    (void)FAIL(err, ERR_USAGE, "'%s' is neither an https:// URL nor the app of '%s', which is '%s'",
+               argument, file, v->context.name);
+    err_hint(err, "give its https:// address, or leave it out: then it is %s", v->url);
+    return -1;
+}
+
+/* Which address is asked, and which context judges the answer. `argument` NULL: none. */
+static int load_target(struct verification *v, const char *argument, struct err *err)
 {
     const char *file = options_value(v->options, "context");
-    bool is_url = str_starts_with(argument, "https://");
-    if (file != NULL) {
-        AUTO_BUF struct buf text = BUF_INIT(CONTEXT_MAX);
-        if (file_read(file, &text, err) < 0 ||
-            context_decode(buf_slice(&text), "context", &v->context, err) < 0)
-            return FAIL_CONTEXT(err, "'%s'", file);
-        v->has_context = true;
-    } else if (!is_url) {
-        if (context_store_find(argument, &v->context, err) < 0)
-            return -1;
-        v->has_context = true;
+    struct endpoint endpoint;
+    const char *path;
+    bool is_url = argument != NULL && strstr(argument, "://") != NULL;
+    if (is_url && endpoint_parse_url(argument, &endpoint, &path, err) < 0)
+        return -1;
+    if (file != NULL && read_context(v, file, err) < 0)
+        return -1;
+    if (is_url) {
+        v->url = argument;
+        return 0;
     }
-    v->url = is_url ? argument : v->context.url;
+    if (file != NULL)
+        return use_url_of_context(v, argument, file, err);
+    if (argument == NULL)
+        return FAIL(err, ERR_USAGE, "expected a URL, an app of yours, or --context FILE");
+    if (context_store_find(argument, &v->context, err) < 0) {
+        if (err->kind == ERR_NOT_FOUND)
+            err_hint(err,
+                     "an app of somebody else is verified by its address, https://HOST[:PORT]; "
+                     "'mse context --list' shows yours");
+        return -1;
+    }
+    v->has_context = true;
+    v->url = v->context.url;
+    return 0;
+}
+
+static int load_context(struct verification *v, const char *argument, struct err *err)
+{
+    if (load_target(v, argument, err) < 0)
+        return -1;
     if (!v->has_context)
         return 0;
     v->has_fingerprint = true;
@@ -194,11 +242,10 @@ static int judge(struct verification *v, struct err *err)
 
 static int verify_app(const struct options *options, struct err *err)
 {
-    if (options->argument_count != 1)
-        return FAIL(err, ERR_USAGE, "expected a URL or an app of yours");
+    const char *argument = options->argument_count > 0 ? options->arguments[0] : NULL;
     struct verification v = {.options = options};
     int status = -1;
-    if (load_context(&v, options->arguments[0], err) == 0 && load_fingerprint(&v, err) == 0 &&
+    if (load_context(&v, argument, err) == 0 && load_fingerprint(&v, err) == 0 &&
         load_policy(&v, err) == 0 && check_code(&v, err) == 0)
         status = judge(&v, err);
     mse_policy_free(v.policy);
@@ -230,12 +277,12 @@ const struct command command_verify = {
     .name = "verify",
     .arguments = "[URL|APP]",
     .summary = "verify a running app, or a file of evidence",
-    .text =
-        "Asks the app for fresh evidence over a random nonce and judges it: genuine TEE, TCB, "
-        "no debug, the TLS key of this very session, the fingerprint. With --context and --code "
-        "the fingerprint is recomputed from the source. The simulated TEE is accepted only "
-        "where the context or the policy names it; it protects nothing from the operator. With "
-        "--evidence a file is judged instead, without any connection. Exit status 3: rejected.",
+    .text = "Asks the app for fresh evidence over a random nonce and judges it: genuine TEE, TCB, "
+            "no debug, the TLS key of this very session, the fingerprint. Without URL or APP the "
+            "address is the one in --context. With --context and --code the fingerprint is "
+            "recomputed from the source. The simulated TEE is accepted only "
+            "where the context or the policy names it; it protects nothing from the operator. With "
+            "--evidence a file is judged instead, without any connection. Exit status 3: rejected.",
     .example = "mse verify https://localhost:4711 --context hello.context --code ./code\n"
                "mse verify hello --output cert.pem\n"
                "mse verify --evidence quote.bin --collateral bundle.json --policy strict.toml",

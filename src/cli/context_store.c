@@ -125,7 +125,7 @@ int context_store_each(int (*each)(void *data, const struct context *context, st
     return 0;
 }
 
-static bool is_named(const struct context *context, const char *name)
+bool context_is_named(const struct context *context, const char *name)
 {
     return strcmp(context->id, name) == 0 || strcmp(context->name, name) == 0 ||
            (strlen(name) >= ID_BEGINNING_MIN && str_starts_with(context->id, name));
@@ -138,7 +138,7 @@ int context_store_find(const char *name, struct context *ret, struct err *err)
         return -1;
     for (size_t i = all.count; i > 0; i--) {
         struct context *context = &all.items[i - 1];
-        if (!is_named(context, name))
+        if (!context_is_named(context, name))
             continue;
         *ret = *context;
         *context = (struct context){0};

@@ -10,6 +10,8 @@
 /* Writes the context; replaces an older one of the same id. */
 int context_store_save(const struct context *context, struct err *err) MUST_USE;
 /* By UUID, unique beginning or name (the newest of that name). NOT_FOUND. */
+/* Is this the context of the app that `name` means: its id, a beginning of it, or its name? */
+bool context_is_named(const struct context *context, const char *name);
 int context_store_find(const char *name, struct context *ret, struct err *err) MUST_USE;
 /* Calls `each` for every context, oldest first. A file that cannot be read is a warning. */
 int context_store_each(int (*each)(void *data, const struct context *context, struct err *err),

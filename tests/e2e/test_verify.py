@@ -57,6 +57,24 @@ def test_simulation_needs_to_be_named(owner, app, tmp_path):
     assert result.status == 3 and "simulation" in result.err + result.out
 
 
+def test_only_an_address_or_an_app_is_verified(owner, app, tmp_path):
+    """A verdict on the context's app is never given for something else that was named."""
+    context = tmp_path / "proved.context"
+    owner.ok("context", "--export", "proved", "--output", context)
+    stranger = {"MSE_CONFIG_HOME": str(tmp_path / "stranger")}
+    for other in ("google.com", "localhost:1", "http://localhost", "https://a@b", "https://", "", "prove"):
+        result = owner.run("verify", other, "--context", context, env=stranger)
+        assert result.status == 2 and "ACCEPTED" not in result.out, (other, result)
+    nothing = owner.run("verify", "google.com", env=stranger)
+    assert nothing.status == 1 and "https://HOST" in nothing.err
+    assert owner.run("verify", env=stranger).status == 2
+    by_context = owner.ok("verify", "--context", context, env=stranger)
+    assert app["url"] in by_context.err and "ACCEPTED" in by_context.out
+    owner.ok("verify", "proved", "--context", context, env=stranger)
+    owner.ok("verify", app["id"], "--context", context, env=stranger)
+    owner.ok("verify", app["url"] + "/whoami", "--context", context, env=stranger)
+
+
 def test_nobody_there(owner):
     result = owner.run("verify", "https://localhost:1")
     assert result.status == 4
