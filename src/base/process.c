@@ -402,11 +402,11 @@ static int drain_both(struct drain drains[static 2], struct err *err)
 }
 
 /* Reads until the process has ended (not until its output has: a daemon it left behind may hold
- * the pipes open). */
-static int collect(pid_t pid, struct drain drains[static 2], int timeout_ms, int *ret_status,
+ * the pipes open). *pid is -1 once it is reaped: from then on the number may be another's. */
+static int collect(pid_t *pid, struct drain drains[static 2], int timeout_ms, int *ret_status,
                    struct err *err)
 {
-    AUTO_CLOSE int pidfd = open_pidfd(pid);
+    AUTO_CLOSE int pidfd = open_pidfd(*pid);
     int64_t deadline = clock_monotonic_ms() + timeout_ms;
     for (;;) {
         int64_t left = deadline - clock_monotonic_ms();
@@ -422,7 +422,8 @@ static int collect(pid_t pid, struct drain drains[static 2], int timeout_ms, int
         if (drain_both(drains, err) < 0)
             return -1;
         int status = 0;
-        if (waitpid(pid, &status, WNOHANG) == pid) {
+        if (waitpid(*pid, &status, WNOHANG) == *pid) {
+            *pid = -1;
             *ret_status = status;
             return drain_both(drains, err); /* what it wrote last */
         }
@@ -458,7 +459,7 @@ static int start_for_run(const struct process_spec *spec, const int standard[sta
 
 static void kill_run(const struct process_spec *spec, pid_t pid)
 {
-    if (spec->new_session) /* it leads a group: take its children too */
+    if (spec->new_session && pid > 0) /* it leads a group: take its children too */
         (void)kill(-pid, SIGKILL);
     process_stop(pid, 0);
 }
@@ -477,7 +478,7 @@ int process_run(const struct process_spec *spec, struct slice input, struct buf 
         start_for_run(spec, (const int[]){in, out_write, errors_write}, &pid, err) == 0) {
         fd_close(fd_steal(&out_write));
         fd_close(fd_steal(&errors_write));
-        result = collect(pid, drains, timeout_ms, ret_status, err);
+        result = collect(&pid, drains, timeout_ms, ret_status, err);
         if (result < 0) {
             kill_run(spec, pid);
             err_context(err, "'%s'", spec->argv[0]);
@@ -553,18 +554,34 @@ static const char *stat_field(const char *text, int number)
     return at;
 }
 
-int process_start_time(pid_t pid, unsigned long long *ret, struct err *err)
+static int read_stat(pid_t pid, int number, uint64_t *ret, struct err *err)
 {
     char path[64];
     (void)snprintf(path, sizeof(path), "/proc/%d/stat", (int)pid);
     AUTO_BUF struct buf text = BUF_INIT(4096);
     if (pid <= 0 || file_read(path, &text, NULL) < 0)
         return FAIL(err, ERR_NOT_FOUND, "there is no process %d", (int)pid);
-    const char *field = stat_field(buf_text(&text), 22); /* proc(5): starttime */
+    const char *field = stat_field(buf_text(&text), number);
     AUTO_FREE char *digits = field == NULL ? NULL : mem_copy(field, strcspn(field, " \n"), err);
+    if (digits == NULL || parse_u64(digits, path, 0, UINT64_MAX, ret, err) < 0)
+        return FAIL(err, ERR_IO, "cannot read field %d of '%s'", number, path);
+    return 0;
+}
+
+int process_start_time(pid_t pid, unsigned long long *ret, struct err *err)
+{
     uint64_t value = 0;
-    if (digits == NULL || parse_u64(digits, path, 0, UINT64_MAX, &value, err) < 0)
-        return FAIL(err, ERR_IO, "cannot read the start time in '%s'", path);
+    if (read_stat(pid, 22, &value, err) < 0) /* proc(5): starttime */
+        return -1;
     *ret = value;
+    return 0;
+}
+
+int process_parent(pid_t pid, pid_t *ret, struct err *err)
+{
+    uint64_t value = 0;
+    if (read_stat(pid, 4, &value, err) < 0) /* proc(5): ppid */
+        return -1;
+    *ret = (pid_t)value;
     return 0;
 }

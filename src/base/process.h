@@ -49,3 +49,5 @@ int process_find(const char *program, const char *package, char **ret, struct er
 /* Start time of a process in clock ticks since boot (field 22 of /proc/PID/stat): together with
  * the pid it names one process for good. ERR_NOT_FOUND when there is none. */
 int process_start_time(pid_t pid, unsigned long long *ret, struct err *err) MUST_USE;
+/* Its parent (field 4). ERR_NOT_FOUND when there is none. */
+int process_parent(pid_t pid, pid_t *ret, struct err *err) MUST_USE;

@@ -8,10 +8,12 @@
 #include "base/clock.h"
 #include "base/fd.h"
 #include "base/file.h"
+#include "base/process_handle.h"
 #include "base/text.h"
 
 #include <errno.h>
 #include <fcntl.h>
+#include <limits.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -185,6 +187,25 @@ bool cgroup_out_of_memory(const struct cgroup *group)
     return count != NULL && count[strlen("oom_kill ")] != '0';
 }
 
+/* Still in this group, now that it is open? Its number may have been given to somebody else since
+ * the list was read. */
+static bool is_member(pid_t pid, const char *id)
+{
+    char path[PATH_SIZE];
+    char name[PATH_SIZE];
+    AUTO_BUF struct buf text = BUF_INIT(PATH_MAX);
+    (void)snprintf(path, sizeof(path), "/proc/%d/cgroup", (int)pid);
+    (void)snprintf(name, sizeof(name), "/mse/%s\n", id);
+    return file_read(path, &text, NULL) == 0 && strstr(buf_text(&text), name) != NULL;
+}
+
+static void kill_member(pid_t pid, const char *id)
+{
+    AUTO_CLOSE int fd = -1;
+    if (process_handle_open(pid, &fd, NULL) == 0 && is_member(pid, id))
+        (void)process_handle_signal(fd, SIGKILL);
+}
+
 static void kill_members(const char *folder, const char *id)
 {
     char path[PATH_SIZE];
@@ -199,7 +220,7 @@ static void kill_members(const char *folder, const char *id)
          line = strtok_r(NULL, "\n", &place)) {
         uint64_t pid = 0;
         if (parse_u64(line, "pid", 2, INT32_MAX, &pid, NULL) == 0)
-            (void)kill((pid_t)pid, SIGKILL);
+            kill_member((pid_t)pid, id);
     }
 }
 

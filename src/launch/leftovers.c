@@ -1,15 +1,17 @@
 // SPDX-License-Identifier: Apache-2.0
 /*
  * Who lives and what would be left. A lock says whether a supervisor lives: the kernel drops it
- * however the process ends, so no stale pid is ever believed. Processes are named by pid and start
- * time, so that nobody else's process is killed in place of one that is gone.
+ * however the process ends, so no stale pid is ever believed. Processes are named by boot, pid and
+ * start time and killed by descriptor, so that nobody else's process is killed in place of one that
+ * is gone.
  */
 #include "launch/leftovers.h"
 
-#include "base/clock.h"
 #include "base/fd.h"
 #include "base/file.h"
 #include "base/process.h"
+#include "base/process_handle.h"
+#include "base/text.h"
 #include "launch/launcher.h"
 
 #include <errno.h>
@@ -57,9 +59,17 @@ bool launch_alive(const char *run_folder)
     return fd >= 0 && fcntl(fd, F_OFD_GETLK, &lock) == 0 && lock.l_type != F_UNLCK;
 }
 
+/* A line that no other boot of the machine has: pids and times since the boot come again. */
+static int add_boot(struct buf *text, struct err *err)
+{
+    return file_read("/proc/sys/kernel/random/boot_id", text, err); /* ends with a newline */
+}
+
 int leftovers_write(const pid_t *pids, size_t count, struct err *err)
 {
     AUTO_BUF struct buf text = BUF_INIT(FILE_MAX);
+    if (add_boot(&text, err) < 0)
+        return -1;
     for (size_t i = 0; i < count; i++) {
         unsigned long long start = 0;
         if (pids[i] <= 0 || process_start_time(pids[i], &start, NULL) < 0)
@@ -70,20 +80,30 @@ int leftovers_write(const pid_t *pids, size_t count, struct err *err)
     return file_write_atomic(LEFTOVERS_FILE, buf_slice(&text), 0600, err);
 }
 
-static bool is_still(pid_t pid, unsigned long long start)
-{
-    unsigned long long now = 0;
-    return process_start_time(pid, &now, NULL) == 0 && now == start;
-}
-
 static int kill_one(pid_t pid, unsigned long long start, struct err *err)
 {
-    int64_t deadline = clock_monotonic_ms() + KILL_PATIENCE_MS;
-    while (is_still(pid, start)) {
-        (void)kill(pid, SIGKILL);
-        if (clock_monotonic_ms() > deadline)
-            return FAIL(err, ERR_TIMEOUT, "process %d of a dead supervisor does not end", (int)pid);
-        clock_sleep_ms(5);
+    unsigned long long now = 0;
+    AUTO_CLOSE int fd = -1;
+    if (process_handle_open(pid, &fd, NULL) < 0 || process_start_time(pid, &now, NULL) < 0 ||
+        now != start)
+        return 0; /* it is gone; who has its number now is left alone */
+    (void)process_handle_signal(fd, SIGKILL);
+    if (!process_handle_ended(fd, KILL_PATIENCE_MS))
+        return FAIL(err, ERR_TIMEOUT, "process %d of a dead supervisor does not end", (int)pid);
+    return 0;
+}
+
+/* Lines behind the boot's; a damaged file kills nobody. */
+static int kill_all(const char *line, struct err *err)
+{
+    while (*line != '\0') {
+        char *end = NULL;
+        long pid = strtol(line, &end, 10);
+        unsigned long long start = strtoull(end, &end, 10);
+        if (pid > 1 && pid <= INT32_MAX && kill_one((pid_t)pid, start, err) < 0)
+            return -1;
+        line += strcspn(line, "\n");
+        line += *line == '\n' ? 1 : 0;
     }
     return 0;
 }
@@ -92,22 +112,15 @@ int leftovers_kill(const char *run_folder, struct err *err)
 {
     AUTO_FREE char *path = path_join(run_folder, LEFTOVERS_FILE, err);
     AUTO_BUF struct buf text = BUF_INIT(FILE_MAX);
+    AUTO_BUF struct buf boot = BUF_INIT(FILE_MAX);
     if (path == NULL)
         return -1;
     if (!file_exists(path))
         return 0;
-    if (file_read(path, &text, err) < 0)
+    if (file_read(path, &text, err) < 0 || add_boot(&boot, err) < 0)
         return -1;
-    const char *line = buf_text(&text);
-    while (*line != '\0') {
-        char *end = NULL;
-        long pid = strtol(line, &end, 10);
-        unsigned long long start = strtoull(end, &end, 10);
-        /* who has this pid and another start time is left alone: a damaged file kills nobody */
-        if (pid > 1 && pid <= INT32_MAX && kill_one((pid_t)pid, start, err) < 0)
-            return -1;
-        line += strcspn(line, "\n");
-        line += *line == '\n' ? 1 : 0;
-    }
+    const char *all = buf_text(&text);
+    if (str_starts_with(all, buf_text(&boot)) && kill_all(all + boot.len, err) < 0)
+        return -1;
     return file_remove(path, err);
 }

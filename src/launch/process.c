@@ -9,6 +9,7 @@
 #include "base/fd.h"
 #include "base/file.h"
 #include "base/process.h"
+#include "base/process_handle.h"
 #include "base/text.h"
 #include "format/json.h"
 #include "launch/network.h"
@@ -271,6 +272,21 @@ static int read_init_pid(int fd, pid_t *ret, struct err *err)
     return 0;
 }
 
+/* bubblewrap tells a number; what it means must be bubblewrap's child. */
+static int open_init(struct sandbox *sandbox, int info_fd, struct err *err)
+{
+    AUTO_CLOSE int handle = -1;
+    pid_t parent = -1;
+    if (read_init_pid(info_fd, &sandbox->init, err) < 0 ||
+        process_handle_open(sandbox->init, &handle, err) < 0 ||
+        process_parent(sandbox->init, &parent, err) < 0)
+        return -1;
+    if (parent != sandbox->monitor)
+        return FAIL(err, ERR_IO, "process %d is no child of bubblewrap", (int)sandbox->init);
+    sandbox->init_handle = fd_steal(&handle);
+    return 0;
+}
+
 /* Puts what bubblewrap said before it ended into the error. */
 static void add_words(int log_fd, struct err *err)
 {
@@ -293,7 +309,7 @@ static void add_words(int log_fd, struct err *err)
 static int complete(struct sandbox *sandbox, const struct launch_spec *spec, struct pipes *pipes,
                     struct err *err)
 {
-    if (read_init_pid(pipes->info[0], &sandbox->init, err) < 0) {
+    if (open_init(sandbox, pipes->info[0], err) < 0) {
         add_words(pipes->log[0], err);
         return -1;
     }
@@ -301,6 +317,9 @@ static int complete(struct sandbox *sandbox, const struct launch_spec *spec, str
         network_start(sandbox->init, spec->uid, spec->gid, &sandbox->network, err) < 0 ||
         sandbox->before_run(sandbox->context, err) < 0)
         return -1;
+    /* it still has its number, so what was done to the number was done to it */
+    if (process_handle_ended(sandbox->init_handle, 0))
+        return FAIL(err, ERR_IO, "the sandbox ended while it was made");
     return fd_write_all(pipes->block[1], slice_str("x"), err);
 }
 
@@ -353,7 +372,7 @@ static int start(struct sandbox *sandbox, const struct launch_spec *spec,
 /* --- ending --- */
 
 /* The enclave is the first child of the sandbox's init (proc_pid_children(5)). */
-static pid_t find_enclave(pid_t init)
+static pid_t first_child(pid_t init)
 {
     char path[64];
     char text[64] = "";
@@ -369,17 +388,21 @@ static pid_t find_enclave(pid_t init)
 
 static void terminate(const struct sandbox *sandbox)
 {
-    pid_t enclave = find_enclave(sandbox->init);
-    if (enclave > 0)
-        (void)kill(enclave, SIGTERM);
+    AUTO_CLOSE int fd = -1;
+    pid_t parent = -1;
+    pid_t enclave = first_child(sandbox->init);
+    if (process_handle_open(enclave, &fd, NULL) < 0 || process_parent(enclave, &parent, NULL) < 0)
+        return;
+    if (parent == sandbox->init && !process_handle_ended(sandbox->init_handle, 0))
+        (void)process_handle_signal(fd, SIGTERM);
 }
 
 /* Minor device numbers of the sandbox's FUSE mounts, which are the numbers of their connections. */
-static size_t find_fuse(pid_t init, unsigned minors[static FUSE_CONNECTIONS_MAX])
+static size_t find_fuse(const struct sandbox *sandbox, unsigned minors[static FUSE_CONNECTIONS_MAX])
 {
     char line[4096];
     size_t count = 0;
-    (void)snprintf(line, sizeof(line), "/proc/%d/mountinfo", (int)init);
+    (void)snprintf(line, sizeof(line), "/proc/%d/mountinfo", (int)sandbox->init);
     FILE *file = fopen(line, "re");
     while (file != NULL && fgets(line, sizeof(line), file) != NULL) {
         /* proc_pid_mountinfo(5): id, parent, major:minor; 0 is the major of all of these */
@@ -389,7 +412,8 @@ static size_t find_fuse(pid_t init, unsigned minors[static FUSE_CONNECTIONS_MAX]
     }
     if (file != NULL)
         (void)fclose(file);
-    return count;
+    /* what was read may be another's if it has ended */
+    return process_handle_ended(sandbox->init_handle, 0) ? 0 : count;
 }
 
 /* A FUSE server that is killed while it has a file of its own mount open never ends, because its
@@ -425,13 +449,13 @@ static bool has_ended(pid_t monitor, int patience_ms)
 static void kill_all(const struct sandbox *sandbox)
 {
     unsigned minors[FUSE_CONNECTIONS_MAX];
-    size_t count = sandbox->init > 0 ? find_fuse(sandbox->init, minors) : 0;
+    size_t count = sandbox->init_handle >= 0 ? find_fuse(sandbox, minors) : 0;
     if (sandbox->monitor <= 0)
         return;
-    if (sandbox->init > 0)
-        (void)kill(sandbox->init, SIGKILL);
+    if (sandbox->init_handle >= 0)
+        (void)process_handle_signal(sandbox->init_handle, SIGKILL);
     else
-        (void)kill(sandbox->monitor, SIGKILL);
+        (void)kill(sandbox->monitor, SIGKILL); /* our child, not reaped: the number is its own */
     if (has_ended(sandbox->monitor, KILL_PATIENCE_MS))
         return;
     if (sandbox->stage.host_mounts >= 0)
@@ -445,6 +469,7 @@ static void remove_sandbox(struct sandbox *sandbox)
     if (sandbox->network > 0)
         process_stop(sandbox->network, 1000);
     sandbox->network = -1;
+    fd_close(fd_steal(&sandbox->init_handle));
     fd_close(fd_steal(&sandbox->status_fd));
     fd_close(fd_steal(&sandbox->log_fd));
     if (sandbox->cgroup.kind != CGROUP_NONE)

@@ -9,11 +9,12 @@
 #include "launch/stage.h"
 
 struct sandbox {
-    pid_t monitor; /* our child, which ends with the sandbox */
-    pid_t init;    /* pid 1 of the sandbox, in our numbering */
-    pid_t network; /* our child, which carries its traffic */
-    int status_fd; /* the enclave's status lines */
-    int log_fd;    /* the app's output */
+    pid_t monitor;   /* our child, which ends with the sandbox */
+    pid_t init;      /* pid 1 of the sandbox, in our numbering: for showing and reading only */
+    int init_handle; /* the same process, whoever has that number later */
+    pid_t network;   /* our child, which carries its traffic */
+    int status_fd;   /* the enclave's status lines */
+    int log_fd;      /* the app's output */
     struct cgroup cgroup;
     struct stage stage;
     /* Called when everything is there but the enclave does not run yet. */

@@ -249,7 +249,9 @@ static void ask_to_stop(struct supervisor *self, int grace_ms)
 static void reap(struct supervisor *self)
 {
     int status = 0;
-    if (waitpid(self->sandbox.monitor, &status, WNOHANG) == self->sandbox.monitor) {
+    if (self->sandbox.monitor > 0 &&
+        waitpid(self->sandbox.monitor, &status, WNOHANG) == self->sandbox.monitor) {
+        self->sandbox.monitor = -1; /* from now on the number may be another's */
         self->exit_status = status;
         self->has_ended = true;
     }
@@ -311,7 +313,7 @@ static void watch(struct supervisor *self)
         handle_control(self, fds + FD_CONTROL);
         if (fds[FD_SIGNAL].revents != 0)
             handle_signal(self);
-        if (self->kill_at != 0 && time_left(self) == 0) {
+        if (!self->has_ended && self->kill_at != 0 && time_left(self) == 0) {
             self->launcher->kill(&self->sandbox);
             self->kill_at = 0;
             self->has_ended = process_wait(self->sandbox.monitor, &self->exit_status, NULL) == 0;
