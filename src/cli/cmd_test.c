@@ -15,6 +15,7 @@
 #include "base/file.h"
 #include "base/process.h"
 #include "base/text.h"
+#include "model/sandbox_layout.h"
 
 #include <arpa/inet.h>
 #include <errno.h>
@@ -116,13 +117,15 @@ static int copy_code(struct local *local, struct err *err)
 
 static int lay_secrets(struct local *local, struct err *err)
 {
-    AUTO_FREE char *cache = path_join(local->folder, "home/.cache/mse", err);
-    if (cache == NULL || folder_create_all(cache, 0700, err) < 0)
+    AUTO_FREE char *home = path_join(local->folder, "home", err);
+    AUTO_FREE char *folder = path_join(local->folder, "secrets", err);
+    if (home == NULL || folder == NULL || folder_create(home, 0700, err) < 0 ||
+        folder_create(folder, 0700, err) < 0)
         return -1;
     if (local->config.secrets == NULL)
         return 0;
     AUTO_BUF struct buf text = BUF_INIT(APP_SECRETS_MAX);
-    AUTO_FREE char *path = path_join(cache, "secrets.json", err);
+    AUTO_FREE char *path = path_join(folder, "secrets.json", err);
     if (path == NULL || file_read(local->config.secrets, &text, err) < 0)
         return -1;
     return file_write_atomic(path, buf_slice(&text), 0400, err);
@@ -188,11 +191,11 @@ static void add_sandbox(struct argument_list *list)
 {
     ADD(list, "--unshare-user", "--unshare-pid", "--unshare-ipc", "--unshare-uts", "--hostname",
         "mse", "--die-with-parent", "--uid", "0", "--gid", "0", "--clearenv");
-    ADD(list, "--setenv", "HOME", "/root", "--setenv", "PATH", "/usr/bin:/bin");
-    ADD(list, "--setenv", "LANG", "C.UTF-8", "--setenv", "MODULE_PATH", "/mse-app");
-    ADD(list, "--setenv", "TMP_PATH", "/tmp", "--setenv", "SECRETS_PATH");
-    ADD(list, "/root/.cache/mse/secrets.json", "--ro-bind", "/usr", "/usr", "--symlink", "usr/lib",
-        "/lib", "--symlink", "usr/lib64", "/lib64", "--symlink", "usr/bin", "/bin");
+    ADD(list, "--setenv", "HOME", SANDBOX_HOME, "--setenv", "PATH", "/usr/bin:/bin");
+    ADD(list, "--setenv", "LANG", "C.UTF-8", "--setenv", "MODULE_PATH", SANDBOX_MODULE);
+    ADD(list, "--setenv", "TMP_PATH", SANDBOX_TMP, "--setenv", "SECRETS_PATH");
+    ADD(list, SANDBOX_SECRETS, "--ro-bind", "/usr", "/usr", "--symlink", "usr/lib", "/lib",
+        "--symlink", "usr/lib64", "/lib64", "--symlink", "usr/bin", "/bin");
     ADD(list, "--ro-bind", "/etc", "/etc", "--proc", "/proc", "--dev", "/dev", "--tmpfs", "/tmp");
 }
 
@@ -207,12 +210,14 @@ static int start_sandbox(struct local *local, struct err *err)
     (void)snprintf(port, sizeof(port), "%d", local->port);
     (void)snprintf(threads, sizeof(threads), "%lld", (long long)local->config.server.threads);
     (void)snprintf(queue, sizeof(queue), "%lld", (long long)local->config.server.queue);
-    if (code == NULL || home == NULL || process_find("bwrap", "bubblewrap", &bwrap, err) < 0)
+    AUTO_FREE char *secrets = path_join(local->folder, "secrets", err);
+    if (code == NULL || home == NULL || secrets == NULL ||
+        process_find("bwrap", "bubblewrap", &bwrap, err) < 0)
         return -1;
     struct argument_list list = {.items = {bwrap}, .count = 1};
     add_sandbox(&list);
-    ADD(&list, "--bind", code, "/mse-app", "--bind", home, "/root", "--ro-bind", local->program,
-        "/run/mse-local");
+    ADD(&list, "--bind", code, "/mse-app", "--bind", home, "/root", "--bind", secrets,
+        SANDBOX_SECRETS_FOLDER, "--ro-bind", local->program, "/run/mse-local");
     if (local->site != NULL)
         ADD(&list, "--ro-bind", local->site, "/mse-env/site-packages");
     ADD(&list, "/run/mse-local", port, local->config.application, threads, queue);

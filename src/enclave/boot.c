@@ -81,10 +81,17 @@ int boot_package(struct enclave *enclave, struct err *err)
 
 /* --- sealed storage --- */
 
+/* Never through a link: the host can put one that the app made in a folder's place, and the app
+ * would write where the host reads. */
 static int bind_folder(const char *name, const char *target, struct err *err)
 {
-    AUTO_FREE char *source = path_join(ENCLAVE_PLAIN, name, err);
-    if (source == NULL || folder_create(source, 0700, err) < 0)
+    AUTO_FREE char *path = path_join(ENCLAVE_PLAIN, name, err);
+    AUTO_CLOSE int fd = -1;
+    if (path == NULL || folder_create(path, 0700, err) < 0 ||
+        fd_open(path, O_PATH | O_DIRECTORY | O_NOFOLLOW, 0, &fd, err) < 0)
+        return FAIL_CONTEXT(err, "the sealed folder '%s'", name);
+    AUTO_FREE char *source = str_printf(err, "/proc/self/fd/%d", fd);
+    if (source == NULL)
         return -1;
     if (mount(source, target, NULL, MS_BIND, NULL) < 0)
         return FAIL_ERRNO(err, ERR_IO, "cannot mount the sealed folder on '%s'", target);
@@ -92,17 +99,27 @@ static int bind_folder(const char *name, const char *target, struct err *err)
 }
 
 /* The app sees its two folders and not the sealed state beside them, nor the cipher text. */
-static int arrange_folders(struct enclave *enclave, struct err *err)
+static int arrange_folders(struct enclave *enclave, const struct secret *sealing, struct err *err)
 {
-    if (bind_folder("home", ENCLAVE_HOME, err) < 0 || bind_folder("app", ENCLAVE_MODULE, err) < 0 ||
+    if (bind_folder("home", SANDBOX_HOME, err) < 0 || bind_folder("app", SANDBOX_MODULE, err) < 0 ||
         folder_create(ENCLAVE_PLAIN "/state", 0700, err) < 0 ||
-        fd_open(ENCLAVE_PLAIN "/state", O_RDONLY | O_DIRECTORY, 0, &enclave->state_folder, err) < 0)
+        state_open(enclave, ENCLAVE_PLAIN "/state", sealing, err) < 0)
         return -1;
     static const char *const hidden[] = {ENCLAVE_PLAIN, ENCLAVE_CIPHER, "/dev/fuse"};
     for (size_t i = 0; i < ARRAY_LEN(hidden); i++) {
         if (umount2(hidden[i], MNT_DETACH) < 0)
             return FAIL_ERRNO(err, ERR_IO, "cannot hide '%s' from the app", hidden[i]);
     }
+    return 0;
+}
+
+/* The secrets file never lies in storage, where the host could exchange it, but in memory of its
+ * own. */
+static int mount_secrets(struct err *err)
+{
+    if (mount("secrets", SANDBOX_SECRETS_FOLDER, "tmpfs", MS_NOSUID | MS_NODEV | MS_NOEXEC,
+              "size=2m,nr_inodes=16,mode=0700") < 0)
+        return FAIL_ERRNO(err, ERR_IO, "cannot mount memory on '%s'", SANDBOX_SECRETS_FOLDER);
     return 0;
 }
 
@@ -116,7 +133,9 @@ int boot_storage(struct enclave *enclave, struct err *err)
     if (tee_purpose_key(&sealing, "storage", &key, err) < 0 ||
         storage_mount(&key, ENCLAVE_CIPHER, ENCLAVE_PLAIN, err) < 0)
         return -1;
-    return arrange_folders(enclave, err);
+    if (mount_secrets(err) < 0)
+        return -1;
+    return arrange_folders(enclave, &sealing, err);
 }
 
 int boot_confine(struct enclave *enclave, struct err *err)
@@ -129,23 +148,4 @@ int boot_confine(struct enclave *enclave, struct err *err)
     if (confine_hide_neighbours(err) < 0)
         return -1;
     return confine_self(&options, err);
-}
-
-/* --- the sealed state folder --- */
-
-int state_read(const struct enclave *enclave, const char *name, struct buf *out, struct err *err)
-{
-    AUTO_CLOSE int fd = -1;
-    if (fd_open_at(enclave->state_folder, name, O_RDONLY | O_NOFOLLOW, 0, &fd, err) < 0)
-        return -1;
-    return fd_read_all(fd, out, err);
-}
-
-int state_write(const struct enclave *enclave, const char *name, struct slice bytes,
-                struct err *err)
-{
-    AUTO_FREE char *path = str_printf(err, "/proc/self/fd/%d/%s", enclave->state_folder, name);
-    if (path == NULL)
-        return -1;
-    return file_write_atomic(path, bytes, 0600, err);
 }

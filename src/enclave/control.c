@@ -77,9 +77,8 @@ static int accept_provisioning(struct enclave *enclave, const struct front_reque
     if (needs_key != (received.tls_private_key.len > 0))
         return FAIL(err, ERR_INVALID, "the manifest asks for %s TLS key, the message has %s",
                     needs_key ? "the owner's" : "no", needs_key ? "none" : "one");
-    AUTO_BUF struct buf sealed = BUF_INIT(STATE_FILE_MAX);
-    if (provisioned_encode(&received, &sealed, err) < 0 ||
-        state_write(enclave, STATE_PROVISIONED, buf_slice(&sealed), err) < 0)
+    /* The message, not what was in it: a restart checks the owner's signature again. */
+    if (state_write(enclave, STATE_PROVISIONED, request->body, err) < 0)
         return FAIL_CONTEXT(err, "sealing what was provisioned");
     enclave->provisioned = received;
     received = (struct provisioned){0};
@@ -215,7 +214,7 @@ static int open_access_log(struct enclave *enclave, struct err *err)
         .max_bytes = ENCLAVE_ACCESS_LOG_BYTES,
         .fd = STDOUT_FILENO,
     };
-    if (sealed && folder_create_all(ENCLAVE_SECRETS_FOLDER, 0700, err) < 0)
+    if (sealed && folder_create_all(ENCLAVE_CACHE, 0700, err) < 0)
         return -1;
     return access_log_new(&config, &enclave->access_log, err);
 }
@@ -250,14 +249,15 @@ int boot_listen(struct enclave *enclave, struct err *err)
 /* 0 also where nothing was provisioned yet. */
 static int unseal(struct enclave *enclave, struct err *err)
 {
-    AUTO_BUF struct buf sealed = BUF_INIT(STATE_FILE_MAX);
-    if (state_read(enclave, STATE_PROVISIONED, &sealed, err) < 0) {
+    AUTO_BUF struct buf message = BUF_INIT(STATE_FILE_MAX);
+    if (state_read(enclave, STATE_PROVISIONED, &message, err) < 0) {
         if (err->kind != ERR_NOT_FOUND)
             return -1;
         err_clear(err);
         return 0;
     }
-    if (provisioned_decode(buf_slice(&sealed), &enclave->provisioned, err) < 0)
+    if (provision_reopen(buf_slice(&message), enclave->manifest.owner_key, enclave->fingerprint,
+                         &enclave->provisioned, err) < 0)
         return FAIL_CONTEXT(err, "sealed state");
     enclave->is_provisioned = true;
     enclave->state_name = "opening";

@@ -10,6 +10,7 @@
 #include "http/access_log.h"
 #include "http/server.h"
 #include "model/manifest.h"
+#include "model/sandbox_layout.h"
 #include "provision/provision.h"
 #include "serve/serve.h"
 #include "tee/tee.h"
@@ -23,10 +24,7 @@
 #define ENCLAVE_PLAIN "/run/mse/plain"
 #define ENCLAVE_SITE "/mse-env/site-packages"
 #define ENCLAVE_ENVIRONMENT "/mse-env/environment.json"
-#define ENCLAVE_HOME "/root"
-#define ENCLAVE_MODULE "/mse-app"
-#define ENCLAVE_SECRETS_FOLDER "/root/.cache/mse"
-#define ENCLAVE_SECRETS "/root/.cache/mse/secrets.json"
+#define ENCLAVE_CACHE "/root/.cache/mse"
 #define ENCLAVE_ACCESS_LOG "/root/.cache/mse/access.log"
 #define ENCLAVE_OCSP "/root/.cache/mse/ocsp.der"
 
@@ -45,7 +43,8 @@ struct enclave {
     struct manifest manifest;
     uint8_t fingerprint[SHA256_SIZE];
     const struct tee *tee;
-    int state_folder; /* sealed, not visible to the app; -1 once it is not needed any more */
+    int state_folder;        /* sealed, not visible to the app; -1 once it is not needed any more */
+    struct secret state_key; /* of the boxes in it; wiped with it */
 
     /* the TLS identity */
     EVP_PKEY *key;
@@ -108,14 +107,22 @@ int open_code(struct enclave *enclave, struct err *err) MUST_USE;
 int open_secrets_file(struct enclave *enclave, struct err *err) MUST_USE;
 int open_app(struct enclave *enclave, struct err *err) MUST_USE;
 
-/* Files of the sealed state folder. */
+/* state.c: the files of the sealed state folder, each a box bound to its name and this identity. */
 #define STATE_PROVISIONED "provisioned"
 #define STATE_IDENTITY "identity.pem"
 #define STATE_OPENED "opened"
 enum { STATE_FILE_MAX = 4 << 20 };
-/* NOT_FOUND where it is not there. */
+/* Before anything else of it; `sealing` is the TEE's sealing key for this identity. */
+int state_open(struct enclave *enclave, const char *folder, const struct secret *sealing,
+               struct err *err) MUST_USE;
+/* Wipes the key; 0 files can be read or written afterwards. */
+void state_close(struct enclave *enclave);
+/* Errors: NOT_FOUND where there is none; REJECTED where what lies there is not what this identity
+ * wrote under this name. */
 int state_read(const struct enclave *enclave, const char *name, struct buf *out,
                struct err *err) MUST_USE;
+/* Does anything lie there? Says nothing about what. */
+bool state_has(const struct enclave *enclave, const char *name);
 /* Whole or not at all, on disk when it returns. */
 int state_write(const struct enclave *enclave, const char *name, struct slice bytes,
                 struct err *err) MUST_USE;

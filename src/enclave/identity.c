@@ -2,7 +2,8 @@
 /*
  * The enclave's TLS identity: a P-256 key made inside, a certificate that carries the evidence
  * (RA-TLS), or the owner's certificate once its key has been provisioned; and attestation on
- * demand. The RA-TLS key and certificate are kept in sealed storage, so a restart changes neither.
+ * demand. The RA-TLS key and certificate are kept in the sealed state, so a restart changes
+ * neither; what comes out of it serves only when it is what this enclave would make now.
  */
 #include "enclave/enclave.h"
 
@@ -25,30 +26,43 @@ static enum ratls_evidence evidence_format(const char *tee_name)
     return strcmp(tee_name, "snp") == 0 ? RATLS_SNP_REPORT : RATLS_INTEL_QUOTE;
 }
 
-/* The extension that turns a certificate into evidence about its own key. */
-static int evidence_extension(struct enclave *enclave, EVP_PKEY *key, struct buf *out,
-                              struct err *err)
+/* What the TEE says now about a key: the claims, and its evidence over them. */
+struct vouched {
+    struct buf claims;
+    struct buf evidence;
+};
+
+#define VOUCHED_INIT                                                                               \
+    ((struct vouched){.claims = BUF_INIT(RATLS_CLAIMS_MAX), .evidence = BUF_INIT(TEE_EVIDENCE_MAX)})
+
+static void vouched_done(struct vouched *vouched)
+{
+    buf_done(&vouched->claims);
+    buf_done(&vouched->evidence);
+}
+
+static int vouch(struct enclave *enclave, EVP_PKEY *key, struct vouched *ret, struct err *err)
 {
     AUTO_BUF struct buf public_key = BUF_INIT(4096);
-    AUTO_BUF struct buf claims = BUF_INIT(RATLS_CLAIMS_MAX);
-    AUTO_BUF struct buf evidence = BUF_INIT(TEE_EVIDENCE_MAX);
     uint8_t key_digest[SHA256_SIZE];
     uint8_t report_data[TEE_REPORT_DATA_SIZE] = {0}; /* SHA-256 of the claims, then zero */
     if (public_key_der(key, &public_key, err) < 0 ||
         sha256(buf_slice(&public_key), key_digest, err) < 0 ||
-        ratls_claims_encode(key_digest, enclave->fingerprint, &claims, err) < 0 ||
-        sha256(buf_slice(&claims), report_data, err) < 0 ||
-        enclave->tee->evidence(report_data, &evidence, err) < 0)
-        return -1;
-    return ratls_extension_encode(evidence_format(enclave->tee->name), buf_slice(&evidence),
-                                  buf_slice(&claims), out, err);
+        ratls_claims_encode(key_digest, enclave->fingerprint, &ret->claims, err) < 0 ||
+        sha256(buf_slice(&ret->claims), report_data, err) < 0 ||
+        enclave->tee->evidence(report_data, &ret->evidence, err) < 0)
+        return FAIL_CONTEXT(err, "evidence for the certificate");
+    return 0;
 }
 
-static int make_certificate(struct enclave *enclave, EVP_PKEY *key, X509 **ret, struct err *err)
+/* The extension turns a certificate into evidence about its own key. */
+static int make_certificate(struct enclave *enclave, EVP_PKEY *key, const struct vouched *vouched,
+                            X509 **ret, struct err *err)
 {
     AUTO_BUF struct buf extension = BUF_INIT(TEE_EVIDENCE_MAX + RATLS_CLAIMS_MAX);
-    if (evidence_extension(enclave, key, &extension, err) < 0)
-        return FAIL_CONTEXT(err, "evidence for the certificate");
+    if (ratls_extension_encode(evidence_format(enclave->tee->name), buf_slice(&vouched->evidence),
+                               buf_slice(&vouched->claims), &extension, err) < 0)
+        return -1;
     const struct manifest *manifest = &enclave->manifest;
     const char *names[] = {manifest->tls_host_name};
     const struct certificate_extension extensions[] = {{RATLS_OID, buf_slice(&extension)}};
@@ -84,6 +98,13 @@ static int load_identity(struct enclave *enclave, EVP_PKEY **ret_key, X509 **ret
     if (state_read(enclave, STATE_IDENTITY, &pem, err) < 0) {
         if (err->kind != ERR_NOT_FOUND)
             return -1;
+        if (state_has(enclave, STATE_PROVISIONED)) {
+            (void)FAIL(err, ERR_REJECTED,
+                       "this enclave was provisioned, but its TLS identity was "
+                       "deleted from the sealed state");
+            err_hint(err, "stop the app, which destroys its storage, and deploy it again");
+            return -1;
+        }
         err_clear(err);
         *ret_key = NULL;
         return 0;
@@ -125,15 +146,44 @@ static int use(struct enclave *enclave, EVP_PKEY *key, X509 *certificate, struct
     return status;
 }
 
+/* Is this certificate about this key, with the claims that the TEE vouches for now, and does its
+ * evidence say of the TEE what the TEE says now (another firmware, say, is another answer)? */
+static bool still_true(const struct enclave *enclave, EVP_PKEY *key, X509 *certificate,
+                       const struct vouched *vouched)
+{
+    AUTO_BUF struct buf content = BUF_INIT(RATLS_EXTENSION_MAX);
+    struct ratls_extension extension;
+    struct err ignored = ERR_INIT;
+    int64_t not_before;
+    int64_t not_after;
+    return certificate_matches_key(certificate, key) &&
+           certificate_extension_get(certificate, RATLS_OID, &content, &ignored) == 0 &&
+           ratls_extension_decode(buf_slice(&content), &extension, &ignored) == 0 &&
+           extension.format == evidence_format(enclave->tee->name) &&
+           slice_equal(extension.claims_bytes, buf_slice(&vouched->claims)) &&
+           tee_evidence_same(enclave->tee, extension.evidence, buf_slice(&vouched->evidence)) &&
+           certificate_validity(certificate, &not_before, &not_after, &ignored) == 0 &&
+           (enclave->manifest.tls_mode == MANIFEST_TLS_RA
+                ? not_after == enclave->manifest.tls_not_after
+                : not_after > clock_unix());
+}
+
+/* The key is kept, so that who pinned it goes on; the evidence is asked for anew at each start, and
+ * where the certificate of before does not fit it any more there is a new one. */
 int boot_identity(struct enclave *enclave, struct err *err)
 {
     AUTO_PKEY EVP_PKEY *key = NULL;
     AUTO_X509 X509 *certificate = NULL;
-    if (load_identity(enclave, &key, &certificate, err) < 0)
+    __attribute__((cleanup(vouched_done))) struct vouched vouched = VOUCHED_INIT;
+    if (load_identity(enclave, &key, &certificate, err) < 0 ||
+        (key == NULL && p256_key_new(&key, err) < 0) || vouch(enclave, key, &vouched, err) < 0)
         return -1;
-    if (key == NULL &&
-        (p256_key_new(&key, err) < 0 || make_certificate(enclave, key, &certificate, err) < 0 ||
-         save_identity(enclave, key, certificate, err) < 0))
+    if (certificate != NULL && !still_true(enclave, key, certificate, &vouched)) {
+        log_info("a new certificate for the same key: the evidence in the old one has aged");
+        X509_free(STEAL(certificate));
+    }
+    if (certificate == NULL && (make_certificate(enclave, key, &vouched, &certificate, err) < 0 ||
+                                save_identity(enclave, key, certificate, err) < 0))
         return -1;
     if (use(enclave, key, certificate, slice_of(NULL, 0), err) < 0)
         return -1;
@@ -175,7 +225,7 @@ int identity_staple(struct enclave *enclave, struct slice response, struct ocsp_
 {
     if (staple(enclave, response, ret, err) < 0)
         return -1;
-    if (folder_create_all(ENCLAVE_SECRETS_FOLDER, 0700, err) < 0 ||
+    if (folder_create_all(ENCLAVE_CACHE, 0700, err) < 0 ||
         file_write_atomic(ENCLAVE_OCSP, response, 0600, err) < 0)
         return FAIL_CONTEXT(err, "it is shown, but cannot be kept for a restart");
     return 0;

@@ -18,7 +18,7 @@
 #include <unistd.h>
 
 /* Beside the code, in the same mount; gone once the code is opened. */
-#define UNPACKED ENCLAVE_MODULE "/.mse-unpacked"
+#define UNPACKED SANDBOX_MODULE "/.mse-unpacked"
 
 enum { CODE_ITEMS_MAX = 1000000 };
 
@@ -86,8 +86,8 @@ int open_code(struct enclave *enclave, struct err *err)
     if (err->kind != ERR_NOT_FOUND)
         return -1;
     err_clear(err);
-    if (empty_folder(ENCLAVE_MODULE, err) < 0 || unpack(enclave, UNPACKED, err) < 0 ||
-        move_contents(UNPACKED, ENCLAVE_MODULE, err) < 0 || folder_remove_tree(UNPACKED, err) < 0)
+    if (empty_folder(SANDBOX_MODULE, err) < 0 || unpack(enclave, UNPACKED, err) < 0 ||
+        move_contents(UNPACKED, SANDBOX_MODULE, err) < 0 || folder_remove_tree(UNPACKED, err) < 0)
         return FAIL_CONTEXT(err, "opening the code");
     return state_write(enclave, STATE_OPENED, slice_str("1\n"), err);
 }
@@ -97,16 +97,12 @@ int open_code(struct enclave *enclave, struct err *err)
 int open_secrets_file(struct enclave *enclave, struct err *err)
 {
     const struct provisioned *provisioned = &enclave->provisioned;
-    if (file_remove(ENCLAVE_SECRETS, err) < 0)
-        return -1;
     if (provisioned->has_secrets &&
-        (folder_create_all(ENCLAVE_SECRETS_FOLDER, 0700, err) < 0 ||
-         file_write_atomic(ENCLAVE_SECRETS, secret_slice(&provisioned->secrets), 0400, err) < 0))
+        file_write_atomic(SANDBOX_SECRETS, secret_slice(&provisioned->secrets), 0400, err) < 0)
         return FAIL_CONTEXT(err, "secrets file");
     /* From here on nothing needs the sealed state or the keys: out of the app's reach. */
     provisioned_done(&enclave->provisioned);
-    fd_close(enclave->state_folder);
-    enclave->state_folder = -1;
+    state_close(enclave);
     return 0;
 }
 
@@ -116,7 +112,7 @@ int open_app(struct enclave *enclave, struct err *err)
 {
     static const char *const sites[] = {ENCLAVE_SITE};
     const struct serve_config config = {
-        .module_path = ENCLAVE_MODULE,
+        .module_path = SANDBOX_MODULE,
         .python_application = enclave->manifest.python_application,
         .site_folders = sites,
         .site_folder_count = file_exists(ENCLAVE_SITE) ? 1 : 0,

@@ -14,6 +14,7 @@
 #include "format/json.h"
 #include "launch/network.h"
 #include "launch/sandbox.h"
+#include "model/sandbox_layout.h"
 
 #include <dirent.h>
 #include <errno.h>
@@ -110,9 +111,9 @@ static void add_namespaces(struct arguments *to)
         "--die-with-parent",
     };
     static const char *const environment[][2] = {
-        {"HOME", "/root"},         {"PATH", "/usr/local/bin:/usr/bin:/bin"},
-        {"LANG", "C.UTF-8"},       {"MODULE_PATH", "/mse-app"},
-        {"TMP_PATH", "/tmp"},      {"SECRETS_PATH", "/root/.cache/mse/secrets.json"},
+        {"HOME", SANDBOX_HOME},    {"PATH", "/usr/local/bin:/usr/bin:/bin"},
+        {"LANG", "C.UTF-8"},       {"MODULE_PATH", SANDBOX_MODULE},
+        {"TMP_PATH", SANDBOX_TMP}, {"SECRETS_PATH", SANDBOX_SECRETS},
         {"PYTHONUNBUFFERED", "1"},
     };
     add_many(to, items, ARRAY_LEN(items));
@@ -162,9 +163,10 @@ static void add_etc(struct arguments *to, const struct stage *stage)
 
 static void add_own_folders(struct arguments *to, const struct stage *stage, const char *tmp_size)
 {
-    static const char *const empty[] = {"--dir",     "/root",          "--dir",   "/mse-app",
-                                        "--dir",     "/run/mse/plain", "--dir",   "/var",
-                                        "--symlink", "../tmp",         "/var/tmp"};
+    static const char *const empty[] = {
+        "--dir",     SANDBOX_HOME, "--dir",          SANDBOX_MODULE, "--dir",
+        "/var",      "--dir",      "/run/mse/plain", "--dir",        SANDBOX_SECRETS_FOLDER,
+        "--symlink", "../tmp",     "/var/tmp"};
     const char *const devices[] = {"--proc",     "/proc",     "--dev",    "/dev",
                                    "--dev-bind", stage->fuse, "/dev/fuse"};
     const char *const tmp[] = {"--perms", "1777", "--size", tmp_size, "--tmpfs", "/tmp"};

@@ -16,7 +16,7 @@ void provisioned_done(struct provisioned *provisioned)
     provisioned->has_secrets = false;
 }
 
-int provisioned_encode(const struct provisioned *provisioned, struct buf *out, struct err *err)
+static int encode(const struct provisioned *provisioned, struct buf *out, struct err *err)
 {
     const struct provision_payload payload = {
         .code_key = secret_slice(&provisioned->code_key),
@@ -34,7 +34,7 @@ static int take(struct slice bytes, struct secret *ret, struct err *err)
     return bytes.len == 0 ? 0 : secret_copy(ret, bytes, err);
 }
 
-int provisioned_decode(struct slice bytes, struct provisioned *ret, struct err *err)
+static int decode(struct slice bytes, struct provisioned *ret, struct err *err)
 {
     struct provision_payload payload;
     if (provision_payload_decode(bytes, &payload, err) < 0)
@@ -109,7 +109,7 @@ int provision_build(const struct provisioned *provisioned, const struct provisio
 {
     AUTO_BUF struct buf payload = BUF_INIT(PROVISION_PAYLOAD_MAX);
     AUTO_BUF struct buf body = BUF_INIT(PROVISION_MESSAGE_MAX);
-    if (provisioned_encode(provisioned, &payload, err) < 0)
+    if (encode(provisioned, &payload, err) < 0)
         return -1;
     struct provision_message message = {.payload = buf_slice(&payload)};
     memcpy(message.fingerprint, target->fingerprint, sizeof(message.fingerprint));
@@ -135,7 +135,20 @@ int provision_open(struct slice bytes, const uint8_t owner_key[static ED25519_PU
     };
     if (check_signed(&claimed, owner_key, target, err) < 0)
         return -1;
-    return provisioned_decode(message.payload, ret, err);
+    return decode(message.payload, ret, err);
+}
+
+int provision_reopen(struct slice bytes, const uint8_t owner_key[static ED25519_PUBLIC_SIZE],
+                     const uint8_t fingerprint[static PROVISION_FINGERPRINT_SIZE],
+                     struct provisioned *ret, struct err *err)
+{
+    struct provision_message message;
+    if (provision_message_decode(bytes, &message, err) < 0)
+        return -1;
+    struct provision_target target;
+    memcpy(target.fingerprint, fingerprint, sizeof(target.fingerprint));
+    memcpy(target.channel_binding, message.channel_binding, sizeof(target.channel_binding));
+    return provision_open(bytes, owner_key, &target, ret, err);
 }
 
 /* --- later requests --- */

@@ -41,10 +41,12 @@ int provision_open(struct slice message, const uint8_t owner_key[static ED25519_
                    const struct provision_target *target, struct provisioned *ret,
                    struct err *err) MUST_USE;
 
-/* The same secrets as bytes for sealed storage, and back. */
-int provisioned_encode(const struct provisioned *provisioned, struct buf *out,
-                       struct err *err) MUST_USE;
-int provisioned_decode(struct slice bytes, struct provisioned *ret, struct err *err) MUST_USE;
+/* The same for a message that provision_open has accepted once and the receiver has kept since,
+ * sealed: everything but the channel binding, whose session has ended. That the message came over
+ * the session it names is what the receiver's own seal on it vouches for. */
+int provision_reopen(struct slice message, const uint8_t owner_key[static ED25519_PUBLIC_SIZE],
+                     const uint8_t fingerprint[static PROVISION_FINGERPRINT_SIZE],
+                     struct provisioned *ret, struct err *err) MUST_USE;
 
 /* --- what the owner asks later, of a provisioned enclave --- */
 

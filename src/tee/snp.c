@@ -136,4 +136,6 @@ const struct tee tee_snp = {
     .present = present,
     .evidence = evidence,
     .sealing_key = sealing_key,
+    /* SNP ABI 1.55, table 23: REPORT_ID and REPORT_ID_MA; SIGNATURE and what stands behind */
+    .varying = {{0x140, 0x40}, {0x2a0, TEE_TO_THE_END}},
 };

@@ -98,6 +98,30 @@ int tee_detect(const struct tee **ret, struct err *err)
     return -1;
 }
 
+/* Copies the bytes outside of the varying ranges. */
+static int constant_part(const struct tee *tee, struct slice evidence, struct buf *out)
+{
+    size_t pos = 0;
+    struct err ignored = ERR_INIT;
+    for (size_t i = 0; i < ARRAY_LEN(tee->varying) && tee->varying[i].size > 0; i++) {
+        const struct tee_range *range = &tee->varying[i];
+        if (evidence.len < range->offset ||
+            buf_bytes(out, slice_of(evidence.data + pos, range->offset - pos), &ignored) < 0)
+            return -1;
+        size_t left = evidence.len - range->offset;
+        pos = range->offset + (range->size < left ? range->size : left);
+    }
+    return buf_bytes(out, slice_of(evidence.data + pos, evidence.len - pos), &ignored);
+}
+
+bool tee_evidence_same(const struct tee *tee, struct slice a, struct slice b)
+{
+    AUTO_BUF struct buf first = BUF_INIT(TEE_EVIDENCE_MAX);
+    AUTO_BUF struct buf second = BUF_INIT(TEE_EVIDENCE_MAX);
+    return constant_part(tee, a, &first) == 0 && constant_part(tee, b, &second) == 0 &&
+           slice_equal(buf_slice(&first), buf_slice(&second));
+}
+
 static int derive(struct slice key, const char *salt, struct slice info, struct secret *ret,
                   struct err *err)
 {

@@ -17,6 +17,7 @@ enum {
     TEE_FINGERPRINT_SIZE = 32,
     TEE_SEALING_KEY_SIZE = 32,
     TEE_EVIDENCE_MAX = 64 * 1024,
+    TEE_TO_THE_END = TEE_EVIDENCE_MAX, /* size of a range */
 };
 
 struct tee {
@@ -32,7 +33,18 @@ struct tee {
      * (tee_purpose_key). Errors: as above, and UNSUPPORTED where the TEE has no key service. */
     int (*sealing_key)(const uint8_t fingerprint[static TEE_FINGERPRINT_SIZE], uint32_t epoch,
                        struct secret *ret, struct err *err);
+    /* What two pieces of evidence over the same report data differ in although nothing has changed:
+     * signatures, numbers of reports. Byte ranges; a size of 0 ends the list, TEE_TO_THE_END one.
+     */
+    struct tee_range {
+        size_t offset;
+        size_t size;
+    } varying[4];
 };
+
+/* Do two pieces of evidence say the same of this TEE, whenever they were made? False also where one
+ * is too short for what the TEE makes. Proves nothing: whose they are is a verifier's affair. */
+bool tee_evidence_same(const struct tee *tee, struct slice a, struct slice b);
 
 /* ERR_NOT_FOUND lists the names that there are. */
 int tee_by_name(const char *name, const struct tee **ret, struct err *err) MUST_USE;

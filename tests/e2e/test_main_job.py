@@ -112,7 +112,7 @@ def test_http2_can_be_turned_off(owner):
 def test_what_the_app_sees(hello):
     assert get(hello, "/where").json() == {
         "home": "/root", "module": "/mse-app", "tmp": "/tmp", "cwd": "/mse-app",
-        "file": "/mse-app/app.py", "secrets": "/root/.cache/mse/secrets.json"}
+        "file": "/mse-app/app.py", "secrets": "/run/mse/secrets/secrets.json"}
     assert get(hello, "/secrets").json() == {"mode": "0o400", "keys": ["token"]}
 
 

@@ -83,8 +83,9 @@ static void absent_and_empty_secrets_differ(void **state)
                                    SECRET_INIT};
         AUTO_BUF struct buf bytes = BUF_INIT(4096);
         AUTO_PROVISIONED struct provisioned got = {0};
-        assert_int_equal(provisioned_encode(&bare, &bytes, &err), 0);
-        assert_int_equal(provisioned_decode(buf_slice(&bytes), &got, &err), 0);
+        assert_int_equal(provision_build(&bare, &f->target, &f->owner_secret, &bytes, &err), 0);
+        assert_int_equal(provision_open(buf_slice(&bytes), f->owner_public, &f->target, &got, &err),
+                         0);
         assert_int_equal(got.has_secrets, has);
         assert_int_equal(got.secrets.len, 0);
     }
@@ -95,6 +96,32 @@ static void refuses_another_session(void **state)
     struct fixture *f = *state;
     f->target.channel_binding[31] ^= 1;
     assert_int_equal(open_kind(f, buf_slice(&f->message)), ERR_FORBIDDEN);
+}
+
+/* What was kept: only the session may be another than now. */
+static void reopens_what_was_kept(void **state)
+{
+    struct fixture *f = *state;
+    struct err err = ERR_INIT;
+    for (size_t i = 0; i < f->message.len; i++) {
+        AUTO_PROVISIONED struct provisioned got = {0};
+        f->message.data[i] ^= 1;
+        assert_int_equal(provision_reopen(buf_slice(&f->message), f->owner_public,
+                                          f->target.fingerprint, &got, &err),
+                         -1);
+        f->message.data[i] ^= 1;
+    }
+    AUTO_PROVISIONED struct provisioned got = {0};
+    assert_int_equal(provision_reopen(buf_slice(&f->message), f->owner_public,
+                                      f->target.fingerprint, &got, &err),
+                     0);
+    assert_true(slice_is_str(secret_slice(&got.secrets), "{\"a\": 1}"));
+    f->target.fingerprint[0] ^= 1;
+    AUTO_PROVISIONED struct provisioned other = {0};
+    assert_int_equal(provision_reopen(buf_slice(&f->message), f->owner_public,
+                                      f->target.fingerprint, &other, &err),
+                     -1);
+    assert_int_equal(err.kind, ERR_FORBIDDEN);
 }
 
 static void refuses_another_fingerprint(void **state)
@@ -158,6 +185,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(opens_what_was_built, setup, teardown),
         cmocka_unit_test_setup_teardown(absent_and_empty_secrets_differ, setup, teardown),
         cmocka_unit_test_setup_teardown(refuses_another_session, setup, teardown),
+        cmocka_unit_test_setup_teardown(reopens_what_was_kept, setup, teardown),
         cmocka_unit_test_setup_teardown(refuses_another_fingerprint, setup, teardown),
         cmocka_unit_test_setup_teardown(refuses_another_owner, setup, teardown),
         cmocka_unit_test_setup_teardown(refuses_every_changed_byte, setup, teardown),

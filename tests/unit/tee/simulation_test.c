@@ -211,6 +211,25 @@ static void test_names(void **state)
     assert_int_equal(err.kind, ERR_NOT_FOUND);
 }
 
+static void test_evidence_says_the_same(void **state)
+{
+    (void)state;
+    uint8_t a[1184] = {1, 2, 3};
+    uint8_t b[1184] = {1, 2, 3};
+    const struct slice first = slice_of(a, sizeof(a));
+    struct slice second = slice_of(b, sizeof(b));
+    b[0x150] = 7; /* the report's number */
+    b[0x2a1] = 7; /* its signature */
+    assert_true(tee_evidence_same(&tee_snp, first, second));
+    assert_false(tee_evidence_same(&tee_simulation, first, second));
+    b[0x180] = 7; /* the reported TCB */
+    assert_false(tee_evidence_same(&tee_snp, first, second));
+    second = slice_of(a, 0x100);
+    assert_false(tee_evidence_same(&tee_snp, first, second));
+    assert_false(tee_evidence_same(&tee_tdx, first, slice_of(a, 0)));
+    assert_true(tee_evidence_same(&tee_simulation, first, first));
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -220,6 +239,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(test_bad_requests_leave_it_working, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_root_file, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_names, set_up, tear_down),
+        cmocka_unit_test(test_evidence_says_the_same),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
