@@ -659,6 +659,7 @@ void http_release(struct http_exchange *exchange)
 {
     struct io_thread *io = exchange->io;
     (void)pthread_mutex_lock(&exchange->lock);
+    bool answered = exchange->stage == RESPONSE_ENDED;
     if (exchange->stage == RESPONSE_NONE && !exchange->gone && !exchange->aborted) {
         struct response_head head = {.status = 500, .content_length = 0};
         if (start(exchange, &head, NULL) < 0 || end(exchange, NULL, 0, NULL) < 0)
@@ -669,7 +670,7 @@ void http_release(struct http_exchange *exchange)
     /* Once the I/O thread sees `released` it may recycle the exchange: it looks under the lock, and
      * leaves an exchange alone whose task is queued. */
     exchange->released = true;
-    bool only_to_recycle = exchange->stage == RESPONSE_ENDED && !exchange->aborted;
+    bool only_to_recycle = answered && !exchange->aborted; /* else there is something to send */
     if (only_to_recycle && !atomic_load(&io->server->stopping))
         loop_post_lazily(io->loop, &exchange->task);
     else

@@ -91,6 +91,14 @@ enum { HTTP_READ_LEAST_MAX = 64 * 1024 };
 
 /* --- response [any thread] --- */
 
+/* The head of a response: more is refused, over each version of HTTP alike. */
+enum { HTTP_RESPONSE_FIELDS_MAX = 1000, HTTP_RESPONSE_HEAD_MAX = 128 * 1024 /* bytes */ };
+
+/* Why http_respond and its like refuse this head; 0: they do not. They look for themselves: this is
+ * for who has been refused. `reason` may be NULL. Errors: INVALID. */
+int http_response_check(int status, const char *reason, const struct http_header *headers,
+                        size_t header_count, struct err *err) MUST_USE;
+
 /* A thread that answers several exchanges in a row wakes I/O threads that rest once for all of them
  * between loop_hold_wakeups and loop_release_wakeups (net/loop.h). */
 

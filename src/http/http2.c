@@ -115,6 +115,8 @@ static int new_session(struct connection *connection)
         nghttp2_option_set_no_auto_window_update(option, 1);
         nghttp2_option_set_max_deflate_dynamic_table_size(option, 4096);
         nghttp2_option_set_no_closed_streams(option, 1);
+        /* As nghttp2 reckons it: with some bytes more for each field. */
+        nghttp2_option_set_max_send_header_block_length(option, 2 * HTTP_RESPONSE_HEAD_MAX);
         result =
             nghttp2_session_server_new2(&connection->http2->session, callbacks, connection, option);
     }

@@ -15,7 +15,8 @@ enum {
     HTTP2_MAX_STREAMS = 100,
     HTTP2_MAX_UNRELEASED = 2 * HTTP2_MAX_STREAMS, /* with those that the client has reset */
     HTTP2_DROP_MAX = 1024 * 1024,                 /* of a body that nobody wants */
-    HTTP2_MAX_RESPONSE_FIELDS = 256,
+    HTTP2_OWN_FIELDS = 4, /* ":status", date, server-timing, content-length */
+    HTTP2_MAX_RESPONSE_FIELDS = HTTP_RESPONSE_FIELDS_MAX + HTTP2_OWN_FIELDS,
 };
 
 struct http2 {

@@ -349,8 +349,13 @@ enum response_field response_field(struct slice name)
 static int fields_check(const struct http_header *headers, size_t count, const char *what,
                         struct err *err)
 {
+    size_t bytes = 0;
+    if (count > HTTP_RESPONSE_FIELDS_MAX)
+        return FAIL(err, ERR_INVALID, "%zu response %ss, at most %d", count, what,
+                    HTTP_RESPONSE_FIELDS_MAX);
     for (size_t i = 0; i < count; i++) {
         const struct http_header *header = &headers[i];
+        bytes += header->name.len + header->value.len;
         if (!http_is_token(header->name))
             return FAIL(err, ERR_INVALID, "the name of response %s %zu is not a token", what,
                         i + 1);
@@ -358,16 +363,32 @@ static int fields_check(const struct http_header *headers, size_t count, const c
             return FAIL(err, ERR_INVALID, "control character in the value of response %s '%.*s'",
                         what, (int)header->name.len, (const char *)header->name.data);
     }
+    if (bytes > HTTP_RESPONSE_HEAD_MAX)
+        return FAIL(err, ERR_INVALID, "%zu bytes of response %ss, at most %d", bytes, what,
+                    HTTP_RESPONSE_HEAD_MAX);
     return 0;
 }
 
 int response_check(const struct response_head *head, struct err *err)
 {
-    if ((head->status < 200 || head->status > 599) && head->status != 101)
-        return FAIL(err, ERR_INVALID, "response status %d, expected 200 to 599", head->status);
+    /* RFC 9112 section 4: three digits. What is over 599 has no meaning (RFC 9110 section 15), but
+     * apps send it and peers let it pass. */
+    if ((head->status < 200 || head->status > 999) && head->status != 101)
+        return FAIL(err, ERR_INVALID, "response status %d, expected 200 to 999", head->status);
     if (head->reason != NULL && !http_is_field_value(slice_str(head->reason)))
         return FAIL(err, ERR_INVALID, "control character in the reason of a response");
+    if (head->reason != NULL && strlen(head->reason) > HTTP_RESPONSE_HEAD_MAX)
+        return FAIL(err, ERR_INVALID, "the reason of a response is longer than %d bytes",
+                    HTTP_RESPONSE_HEAD_MAX);
     return fields_check(head->headers, head->header_count, "header", err);
+}
+
+int http_response_check(int status, const char *reason, const struct http_header *headers,
+                        size_t header_count, struct err *err)
+{
+    const struct response_head head = {
+        .status = status, .reason = reason, .headers = headers, .header_count = header_count};
+    return response_check(&head, err);
 }
 
 static bool may_trail(struct slice name)

@@ -108,25 +108,26 @@ static int respond_whole(struct asgi_channel *channel, struct slice body, PyObje
     struct asgi_head *head = &channel->head;
     int64_t length = head->fields.content_length;
     struct http_exchange *exchange = exchange_of(channel);
+    int status;
     if (length >= 0 && (uint64_t)length != body.len) {
         /* HEAD and 304 tell the length of what they do not carry. */
         if (body.len != 0 || (!channel->is_head && head->status != 304)) {
             PyErr_SetString(PyExc_RuntimeError, "the body is not as long as Content-Length says");
             return -1;
         }
-        if (http_respond_start(exchange, head->status, NULL, head->fields.items, head->fields.count,
-                               length, NULL) < 0 ||
-            http_respond_end(exchange, NULL) < 0)
-            channel->gone = true;
-        return 0;
+        status = http_respond_start(exchange, head->status, NULL, head->fields.items,
+                                    head->fields.count, length, NULL);
+        if (status == 0)
+            status = http_respond_end(exchange, NULL);
+    } else if (object != NULL && body.len > SERVE_BIG_BYTES) {
+        status = lend_body(channel->asgi->serve, exchange, head->status, &head->fields, object);
+    } else {
+        status = http_respond(exchange, head->status, head->fields.items, head->fields.count, body,
+                              NULL);
     }
-    int status =
-        object != NULL && body.len > SERVE_BIG_BYTES
-            ? lend_body(channel->asgi->serve, exchange, head->status, &head->fields, object)
-            : http_respond(exchange, head->status, head->fields.items, head->fields.count, body,
-                           NULL);
-    if (status < 0)
-        channel->gone = true;
+    if (status < 0 && head_was_refused(head->status, NULL, &head->fields))
+        return -1;
+    channel->gone |= status < 0;
     return 0;
 }
 
@@ -136,16 +137,21 @@ static bool sends_trailers(const struct asgi_channel *channel)
     return channel->trailing && http_request_takes_trailers(http_request(exchange_of(channel)));
 }
 
+/* False with an exception. */
 static bool send_head(struct asgi_channel *channel)
 {
     struct asgi_head *head = &channel->head;
-    channel->head_sent = true;
     /* HTTP/1.1 has no place for trailers behind a Content-Length. */
     bool chunked =
         sends_trailers(channel) && http_request(exchange_of(channel))->version_major == 1;
     int status =
         http_respond_start(exchange_of(channel), head->status, NULL, head->fields.items,
                            head->fields.count, chunked ? -1 : head->fields.content_length, NULL);
+    if (status < 0 && head_was_refused(head->status, NULL, &head->fields))
+        return false;
+    channel->head_sent = true;
+    if (status < 0)
+        (void)client_gone(channel);
     return status == 0;
 }
 
@@ -169,7 +175,7 @@ static PyObject *send_part(struct asgi_channel *channel, struct slice body, bool
         return NULL;
     }
     if (!channel->head_sent && !send_head(channel))
-        return client_gone(channel);
+        return NULL;
     channel->sent += (int64_t)body.len;
     if (body.len > 0 && !channel->is_head &&
         http_respond_write(exchange_of(channel), body, &queued, NULL) < 0)
@@ -286,7 +292,7 @@ static PyObject *send_content(struct asgi_channel *channel, int fd, int64_t leng
     channel->head.fields.content_length = length;
     if (!send_head(channel)) {
         asgi_file_drop(send);
-        return client_gone(channel);
+        return NULL;
     }
     channel->file_given = true;
     asgi_file_begin(send);
@@ -310,7 +316,7 @@ static PyObject *send_file(struct asgi_channel *channel, int fd, int64_t size)
     (void)close(fd);
     head->fields.content_length = length;
     if (!send_head(channel))
-        return client_gone(channel);
+        return NULL;
     bool gone = http_respond_end(exchange_of(channel), NULL) < 0;
     complete(channel);
     channel->gone |= gone;

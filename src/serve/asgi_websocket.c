@@ -259,6 +259,8 @@ static PyObject *accept_socket(struct asgi_channel *channel, PyObject *message)
         return NULL;
     int status = http_respond_start(exchange, connect ? 200 : 101, NULL, head->fields.items,
                                     head->fields.count, -1, NULL);
+    if (status < 0 && head_was_refused(connect ? 200 : 101, NULL, &head->fields))
+        return NULL;
     asgi_head_clear(head);
     channel->head_sent = true;
     channel->step = STATE_OPEN;
@@ -361,6 +363,11 @@ static PyObject *deny_body(struct asgi_channel *channel, PyObject *message)
     if (!channel->head_sent)
         status = http_respond_start(exchange, head->status, NULL, head->fields.items,
                                     head->fields.count, head->fields.content_length, NULL);
+    if (status < 0 && !channel->head_sent && head_was_refused(head->status, NULL, &head->fields)) {
+        if (body != NULL)
+            PyBuffer_Release(&view);
+        return NULL;
+    }
     channel->head_sent = true;
     if (status == 0 && view.len > 0)
         status = http_respond_write(exchange, slice_of(view.buf, (size_t)view.len), NULL, NULL);

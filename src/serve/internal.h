@@ -127,6 +127,9 @@ void fields_done(struct fields *fields);
 bool fields_add(struct fields *fields, struct slice name, struct slice value);
 /* The same for a field of the server's own, which may be hop-by-hop. */
 bool fields_add_own(struct fields *fields, struct slice name, struct slice value);
+/* After http_respond or its like has failed: true, with a ValueError, where it is this head that is
+ * refused; false: the client is gone. */
+bool head_was_refused(int status, const char *reason, const struct fields *fields);
 bool is_hop_by_hop(struct slice name);
 /* The bytes of a str that holds Latin-1 only. False with TypeError or ValueError set. */
 bool latin1_slice(PyObject *text, const char *what, struct slice *ret);

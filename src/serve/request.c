@@ -41,6 +41,15 @@ void respond_text(struct http_exchange *exchange, int status, const char *text)
         http_abort(exchange);
 }
 
+bool head_was_refused(int status, const char *reason, const struct fields *fields)
+{
+    struct err err = ERR_INIT;
+    if (http_response_check(status, reason, fields->items, fields->count, &err) == 0)
+        return false;
+    PyErr_SetString(PyExc_ValueError, err.message);
+    return true;
+}
+
 void refuse_busy(struct serve *serve, struct http_exchange *exchange)
 {
     (void)__atomic_add_fetch(&serve->refused, 1, __ATOMIC_RELAXED);

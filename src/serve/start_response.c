@@ -244,12 +244,12 @@ void start_response_detach(struct start_response *self)
 
 /* --- the response --- */
 
-/* The reason phrase where it is not the usual one for that status. */
-static bool has_own_reason(const struct start_response *self)
+/* The reason phrase where it is not the usual one for that status, else NULL. It ends with the
+ * app's str, which ends with a NUL. */
+static const char *own_reason(const struct start_response *self)
 {
-    const char *usual = http_reason(self->status_code);
-    return usual == NULL || self->reason.len != strlen(usual) ||
-           strncasecmp((const char *)self->reason.data, usual, self->reason.len) != 0;
+    const char *reason = (const char *)self->reason.data;
+    return strcmp(reason, http_reason(self->status_code)) == 0 ? NULL : reason;
 }
 
 static int check_started(const struct start_response *self)
@@ -266,19 +266,21 @@ static void note_result(struct start_response *self, int status)
         self->broken = true;
 }
 
-static void send_head(struct start_response *self, int64_t length)
+/* The result of what had the head in it: -1 with an exception where the head was refused. */
+static int note_head(struct start_response *self, int status)
 {
-    char reason[128];
-    const char *own = NULL;
-    if (has_own_reason(self)) {
-        size_t len = self->reason.len < sizeof(reason) ? self->reason.len : sizeof(reason) - 1;
-        memcpy(reason, self->reason.data, len);
-        reason[len] = '\0';
-        own = reason;
-    }
+    if (status < 0 && head_was_refused(self->status_code, own_reason(self), &self->fields))
+        return -1;
     self->head_sent = true;
-    note_result(self, http_respond_start(self->request->exchange, self->status_code, own,
-                                         self->fields.items, self->fields.count, length, NULL));
+    note_result(self, status);
+    return 0;
+}
+
+static int send_head(struct start_response *self, int64_t length)
+{
+    return note_head(self, http_respond_start(self->request->exchange, self->status_code,
+                                              own_reason(self), self->fields.items,
+                                              self->fields.count, length, NULL));
 }
 
 /* Sends bytes; small ones are queued without giving the GIL back, unless the queue is full. */
@@ -314,8 +316,8 @@ int response_part(struct start_response *self, struct slice body)
         return -1;
     if (body.len == 0 || self->broken)
         return 0;
-    if (!self->head_sent)
-        send_head(self, self->fields.content_length);
+    if (!self->head_sent && send_head(self, self->fields.content_length) < 0)
+        return -1;
     body = within_length(self, body);
     if (self->bodiless || self->broken || body.len == 0)
         return 0;
@@ -347,12 +349,12 @@ static int send_whole(struct start_response *self, struct slice body, PyObject *
     int64_t length = self->fields.content_length;
     bool length_fits = length < 0 || (uint64_t)length == body.len;
     bool unknown = self->is_head && length < 0 && body.len == 0;
-    if (self->head_sent || has_own_reason(self) || !length_fits || unknown)
+    if (self->head_sent || own_reason(self) != NULL || !length_fits || unknown)
         return response_part(self, body) < 0 ? -1 : response_end(self);
-    self->head_sent = true;
+    if (note_head(self, respond(self, body, object)) < 0)
+        return -1;
     self->complete = true;
     self->sent = (int64_t)body.len;
-    note_result(self, respond(self, body, object));
     return 0;
 }
 
@@ -375,8 +377,8 @@ int response_file(struct start_response *self, int fd, int64_t offset, int64_t l
         self->fields.content_length = length;
     if (self->fields.content_length < length)
         length = self->fields.content_length;
-    if (!self->head_sent)
-        send_head(self, self->fields.content_length);
+    if (!self->head_sent && send_head(self, self->fields.content_length) < 0)
+        return -1;
     if (self->bodiless || self->broken || length == 0)
         return 0;
     int status;
@@ -398,11 +400,11 @@ int response_end(struct start_response *self)
     /* Nothing was sent: an empty body, whose length is known unless this answers HEAD. */
     if (!self->head_sent && length < 0 && !self->is_head)
         length = 0;
-    if (!self->head_sent && length == 0 && !has_own_reason(self))
+    if (!self->head_sent && length == 0 && own_reason(self) == NULL)
         return response_whole(self, slice_of(NULL, 0));
+    if (!self->head_sent && send_head(self, length) < 0)
+        return -1;
     self->complete = true;
-    if (!self->head_sent)
-        send_head(self, length);
     if (self->broken)
         return 0;
     if (!self->bodiless && length >= 0 && self->sent < length) {

@@ -188,6 +188,15 @@ int http_body_read(struct http_exchange *exchange, void *to, size_t size, size_t
     return 0;
 }
 
+int http_response_check(int status, const char *reason, const struct http_header *headers,
+                        size_t header_count, struct err *err)
+{
+    (void)reason;
+    (void)headers;
+    (void)header_count;
+    return status >= 100 && status < 1000 ? 0 : FAIL(err, ERR_INVALID, "status %d", status);
+}
+
 int http_respond(struct http_exchange *exchange, int status, const struct http_header *headers,
                  size_t header_count, struct slice body, struct err *err)
 {
