@@ -73,12 +73,14 @@ struct parse {
     struct http1_refusal *refusal;
     bool value_seen;
     bool complete;
+    bool own_method; /* the request's method is known: what llhttp sees stands in for it */
 };
 
 static int on_method(llhttp_t *parser, const char *at, size_t len)
 {
     struct parse *parse = parser->data;
-    parse->exchange->request.method = slice_of(at, len);
+    if (!parse->own_method)
+        parse->exchange->request.method = slice_of(at, len);
     return 0;
 }
 
@@ -351,17 +353,34 @@ static int mask_utf8(uint8_t *head, size_t len, size_t *ret_masked, struct http1
     return 0;
 }
 
-static int explain(const llhttp_t *parser, enum llhttp_errno error, struct slice head,
-                   struct http1_refusal *refusal)
+/* llhttp knows a list of methods, and ends at any other; but which there are is the app's business
+ * (RFC 9110 section 9.1). It is given GET instead, and the rest as it is. */
+static enum llhttp_errno parse_other_method(llhttp_t *parser, const uint8_t *head, size_t len)
+{
+    struct parse *parse = parser->data;
+    for (; len > 0 && (*head == '\r' || *head == '\n'); head++) /* section 2.2 */
+        len--;
+    const uint8_t *space = memchr(head, ' ', len);
+    struct slice method = slice_of(head, space == NULL ? 0 : (size_t)(space - head));
+    if (!http_is_token(method) || slice_is_str(method, "PRI") ||
+        parse->exchange->request.header_count > 0)
+        return HPE_INVALID_METHOD;
+    parse->own_method = true;
+    parse->exchange->request.method = method;
+    llhttp_init(parser, HTTP_REQUEST, &settings);
+    parser->data = parse;
+    enum llhttp_errno error = llhttp_execute(parser, "GET", 3);
+    return error != HPE_OK
+               ? error
+               : llhttp_execute(parser, (const char *)head + method.len, len - method.len);
+}
+
+static int explain(const llhttp_t *parser, enum llhttp_errno error, struct http1_refusal *refusal)
 {
     if (refusal->status != 0)
         return -1;
-    const uint8_t *space = memchr(head.data, ' ', head.len);
-    size_t method_len = space == NULL ? 0 : (size_t)(space - head.data);
     switch (error) {
     case HPE_INVALID_METHOD:
-        if (http_is_token(slice_of(head.data, method_len)))
-            return refuse(refusal, 501, "unknown method"); /* RFC 9110 section 9.1 */
         return refuse(refusal, 400, "malformed request line");
     case HPE_INVALID_VERSION:
         if (parser->http_major == 1 && parser->http_minor <= 1)
@@ -388,10 +407,13 @@ int http1_parse_head(struct http_exchange *exchange, struct slice head,
     llhttp_init(&parser, HTTP_REQUEST, &settings);
     parser.data = &parse;
     enum llhttp_errno error = llhttp_execute(&parser, bytes, head.len);
+    bool unknown = error == HPE_INVALID_METHOD || error == HPE_INVALID_CONSTANT;
+    if (unknown && ret_refusal->status == 0)
+        error = parse_other_method(&parser, exchange->head, head.len);
     bool good = parse.complete && ret_refusal->status == 0 && error == HPE_PAUSED &&
                 llhttp_get_error_pos(&parser) == bytes + head.len;
     if (!good)
-        return explain(&parser, error, head, ret_refusal);
+        return explain(&parser, error, ret_refusal);
     if (masked > 0)
         memcpy(exchange->head, head.data, masked);
     return 0;

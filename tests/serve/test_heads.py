@@ -1,5 +1,6 @@
 """What a response head may be: the same over both versions of HTTP, and an answer at once where it
 may not be. Each request is alone on its connection: nothing else wakes the server."""
+import json
 import subprocess
 
 import pytest
@@ -40,3 +41,12 @@ def test_reasons_pass_as_they_are(serve):
         target = target if reason.isascii() else f"/?status=200&reason=Gr%C3%BC%C3%9Fe"
         _, line, _ = ask(server, "--http1.1", target)
         assert line == f"HTTP/1.1 {status} {reason}"
+
+
+@pytest.mark.parametrize("method", ["QUERY", "PURGE", "FOO", "get", "X"])
+def test_every_method_reaches_the_app_over_both(serve, method):
+    server = serve("seen_app:wsgi", "--http2", tls=True)
+    for version in VERSIONS:
+        ask(server, version, f"/{version}", "-X", method)
+    seen = [found[:2] for found in json.loads(server.get("/seen").content)]
+    assert seen == [[method, f"/{version}"] for version in VERSIONS]

@@ -15,7 +15,7 @@ SMUGGLED = b"GET /smuggled HTTP/1.1\r\nHost: a\r\n\r\n"
 
 
 def cases():
-    program = os.path.join(BUILD, "tests", "unit", "unit-net-http1")
+    program = os.path.join(BUILD, "tests", "unit", "unit-http-http1")
     text = subprocess.run([program, "--cases"], check=True, capture_output=True, text=True).stdout
     for line in text.splitlines():
         kind, clause, statuses, digits = line.split("\t")
