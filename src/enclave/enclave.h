@@ -9,6 +9,7 @@
 #include "enclave/front.h"
 #include "http/access_log.h"
 #include "http/server.h"
+#include "model/launch_spec.h"
 #include "model/manifest.h"
 #include "model/sandbox_layout.h"
 #include "provision/provision.h"
@@ -33,7 +34,7 @@ enum {
     ENCLAVE_STATUS_FD = 3,
     ENCLAVE_ACCESS_LOG_BYTES = 16 << 20,   /* with the file before it */
     ENCLAVE_REPORT_S = 5,                  /* between two reports of the counters */
-    ENCLAVE_STOP_MS = 10000,               /* patience with requests under way */
+    ENCLAVE_STOP_MS = LAUNCH_GRACE_MS * 9 / 10, /* then the node's patience is about to end */
     ENCLAVE_WAITING_CERTIFICATE_S = 86400, /* life of the certificate before provisioning, where
                                               the owner brings the real one */
 };

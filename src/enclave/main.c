@@ -47,14 +47,8 @@ static int boot(struct enclave *enclave, struct err *err)
 
 static void stop(struct enclave *enclave)
 {
-    struct err err = ERR_INIT;
     front_set_waiting_text(enclave->front, "the app is stopping");
-    if (serve_drain(enclave->serve, ENCLAVE_STOP_MS, &err) < 0)
-        log_err(LOG_WARNING, &err);
-    unsigned aborted = http_server_stop(enclave->server, 2000);
-    if (aborted > 0)
-        log_warning("%u requests were cut off by the stop", aborted);
-    if (!serve_stopped(enclave->serve))
+    if (!serve_stop(enclave->serve, enclave->server, ENCLAVE_STOP_MS))
         _exit(0);
     http_server_free(enclave->server);
     access_log_free(enclave->access_log);

@@ -31,7 +31,6 @@
 enum {
     READY_FD = 3,
     PIECE_SIZE = 16 * 1024,
-    DEFAULT_GRACE_MS = 10000,
     SIGSYS_STATUS = 128 + SIGSYS,
     KILLED_STATUS = 128 + SIGKILL,
     FD_SIGNAL = 0,
@@ -268,7 +267,7 @@ static void handle_signal(struct supervisor *self)
     struct signalfd_siginfo info;
     while (read(self->signal_fd, &info, sizeof(info)) == (ssize_t)sizeof(info)) {
         if (info.ssi_signo == SIGTERM || info.ssi_signo == SIGINT)
-            ask_to_stop(self, DEFAULT_GRACE_MS);
+            ask_to_stop(self, LAUNCH_GRACE_MS);
     }
     reap(self);
 }

@@ -21,7 +21,7 @@
 #include <stdlib.h>
 #include <unistd.h>
 
-enum { STOP_MS = 2000 };
+enum { STOP_MS = 5000 };
 
 struct arguments {
     int port;
@@ -76,10 +76,7 @@ static int run(const struct arguments *arguments, const sigset_t *signals, struc
         return -1;
     int received;
     (void)sigwait(signals, &received);
-    if (serve_drain(serve, STOP_MS, err) < 0)
-        log_err(LOG_WARNING, err);
-    (void)http_server_stop(server, STOP_MS);
-    if (!serve_stopped(serve))
+    if (!serve_stop(serve, server, STOP_MS))
         _exit(0);
     http_server_free(server);
     serve_free(serve);

@@ -18,6 +18,7 @@ enum {
     LAUNCH_ID_SIZE = 37,
     LAUNCH_NAME_SIZE = 32,
     LAUNCH_FINGERPRINT_SIZE = 32,
+    LAUNCH_GRACE_MS = 10000, /* from asking an enclave to end until it is killed */
 };
 
 #define LAUNCH_SPEC_FILE "launch.json"

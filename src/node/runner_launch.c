@@ -18,7 +18,7 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
-enum { GRACE_MS = 5000, PIDS_MAX = 512, TMP_SHARE = 4 };
+enum { PIDS_MAX = 512, TMP_SHARE = 4 };
 
 static struct runner_launch *from_runner(struct runner *runner)
 {
@@ -230,7 +230,7 @@ static int launch_runner_attach(struct runner *runner, const char *folder, int *
 
 static int launch_runner_stop(struct runner *runner, const char *folder, struct err *err)
 {
-    if (launch_stop(folder, GRACE_MS, err) < 0)
+    if (launch_stop(folder, LAUNCH_GRACE_MS, err) < 0)
         return -1;
     return launch_cleanup(folder, &runner_launch_storage, err);
 }

@@ -13,8 +13,6 @@
 #include <sys/eventfd.h>
 #include <unistd.h>
 
-enum { MIN_SHUTDOWN_MS = 5000 };
-
 /* Runs on the loop's thread, around everything else; not on the path of a request. */
 static const char loop_code[] =
     "def new_loop():\n"
@@ -24,6 +22,14 @@ static const char loop_code[] =
     "        import asyncio\n"
     "        return asyncio.new_event_loop()\n"
     "    return uvloop.new_event_loop()\n"
+    "def end(loop, tasks, then):\n"
+    "    import asyncio\n"
+    "    async def cancel():\n"
+    "        for task in tasks:\n"
+    "            task.cancel()\n"
+    "        await asyncio.wait(tasks, timeout=1)\n"
+    "        then()\n"
+    "    end.task = loop.create_task(cancel())\n"
     "def run(loop):\n"
     "    import asyncio\n"
     "    asyncio.set_event_loop(loop)\n"
@@ -324,6 +330,37 @@ static struct asgi_request *take_event(struct asgi *asgi, unsigned *ret_events)
     }
 }
 
+static PyObject *on_cancelled(PyObject *capsule, PyObject *nothing)
+{
+    asgi_lifespan_stop(PyCapsule_GetPointer(capsule, NULL));
+    Py_RETURN_NONE;
+}
+
+static PyMethodDef on_cancelled_method = {"on_cancelled", on_cancelled, METH_NOARGS, NULL};
+
+/* Requests that have not ended are cancelled, and then the app's shutdown begins: they still find
+ * what it takes away. False with an exception. */
+static bool cancel_live(struct asgi *asgi)
+{
+    AUTO_OBJECT PyObject *tasks = PyList_New(0);
+    AUTO_OBJECT PyObject *capsule = PyCapsule_New(asgi, NULL, NULL);
+    AUTO_OBJECT PyObject *then =
+        capsule == NULL ? NULL : PyCFunction_New(&on_cancelled_method, capsule);
+    if (tasks == NULL || then == NULL)
+        return false;
+    for (struct asgi_request *at = asgi->live; at != NULL; at = at->live_next) {
+        if (at->channel->task != NULL && PyList_Append(tasks, at->channel->task) < 0)
+            return false;
+    }
+    if (PyList_GET_SIZE(tasks) == 0) {
+        asgi_lifespan_stop(asgi);
+        return true;
+    }
+    AUTO_OBJECT PyObject *begun =
+        PyObject_CallFunctionObjArgs(asgi->end, asgi->loop, tasks, then, NULL);
+    return begun != NULL;
+}
+
 /* What the loop calls when the eventfd is readable. */
 static PyObject *on_wake(PyObject *capsule, PyObject *nothing)
 {
@@ -343,8 +380,10 @@ static PyObject *on_wake(PyObject *capsule, PyObject *nothing)
         handle(asgi, request, events);
         request = take_event(asgi, &events);
     }
-    if (stop)
+    if (stop && !cancel_live(asgi)) {
+        PyErr_Clear();
         asgi_lifespan_stop(asgi);
+    }
     Py_RETURN_NONE;
 }
 
@@ -390,6 +429,7 @@ static bool run_loop(struct asgi *asgi)
     asgi->loop = PyObject_CallNoArgs(PyDict_GetItemString(names, "new_loop"));
     if (asgi->loop == NULL)
         return false;
+    asgi->end = Py_XNewRef(PyDict_GetItemString(names, "end"));
     asgi->create_future = PyObject_GetAttr(asgi->loop, asgi_text.create_future);
     if (asgi->create_future == NULL || !watch_events(asgi) || !asgi_lifespan_begin(asgi))
         return false;
@@ -454,6 +494,7 @@ static void *loop_main(void *argument)
         Py_CLEAR(asgi->lifespan->task);
     Py_XDECREF((PyObject *)STEAL(asgi->lifespan));
     Py_CLEAR(asgi->create_future);
+    Py_CLEAR(asgi->end);
     Py_CLEAR(asgi->loop);
     Py_CLEAR(asgi->state);
     PyGILState_Release(state);
@@ -540,6 +581,9 @@ static bool wait_locked(struct asgi *asgi, bool (*reached)(const struct asgi *),
         waited = pthread_cond_timedwait(&asgi->changed, &asgi->lock, &until);
     return reached(asgi);
 }
+
+/* Cancelling, shutdown and cancelling what is left may take a second each (loop_code). */
+enum { MIN_SHUTDOWN_MS = 3000 };
 
 /* Requests get timeout_ms and are cancelled then; the app's shutdown gets as long again. */
 static int asgi_drain(struct serve *serve, int64_t timeout_ms, struct err *err)

@@ -120,6 +120,7 @@ struct asgi {
     size_t message_limit; /* bytes of a WebSocket message */
     PyObject *loop;
     PyObject *create_future;
+    PyObject *end;             /* the function of the loop's code */
     PyObject *state;           /* of the lifespan; NULL: the app has none */
     struct asgi_request *live; /* requests that the app works on; loop thread */
     struct asgi_channel *lifespan;

@@ -128,6 +128,9 @@ int interpreter_start(const struct serve_config *config, struct err *err)
     AUTO_FREE char *folder = getcwd(NULL, 0);
     if (folder == NULL)
         return FAIL_ERRNO(err, ERR_IO, "cannot name the app's folder '%s'", config->module_path);
+    /* PWD names the working folder, or is not there (POSIX, XBD 8.3). */
+    if (setenv("PWD", folder, 1) < 0)
+        return FAIL_ERRNO(err, ERR_MEMORY, "cannot set PWD");
     (void)signal(SIGPIPE, SIG_IGN);
     if (initialize(config, module, err) < 0)
         return -1;

@@ -76,6 +76,13 @@ int serve_drain(struct serve *serve, int64_t timeout_ms, struct err *err) MUST_U
  * would take things away from under them. */
 bool serve_stopped(const struct serve *serve);
 
+struct http_server;
+/* The end in order, within about total_ms: requests under way get two fifths of it, ASGI's shutdown
+ * as much again, then the server's connections are cut off. Where a thread still hangs in Python
+ * the functions that the app registered with atexit run, and nothing else of Python may be touched
+ * any more. Returns serve_stopped. */
+bool serve_stop(struct serve *serve, struct http_server *server, int64_t total_ms);
+
 /* Ends the interpreter (atexit functions run) where serve_stopped; otherwise everything stays as it
  * is. Accepts NULL. */
 void serve_free(struct serve *serve);

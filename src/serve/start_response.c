@@ -349,7 +349,10 @@ static int send_whole(struct start_response *self, struct slice body, PyObject *
     int64_t length = self->fields.content_length;
     bool length_fits = length < 0 || (uint64_t)length == body.len;
     bool unknown = self->is_head && length < 0 && body.len == 0;
-    if (self->head_sent || own_reason(self) != NULL || !length_fits || unknown)
+    bool own = own_reason(self) != NULL;
+    if (own && !self->head_sent && length_fits && !unknown)
+        self->fields.content_length = (int64_t)body.len; /* in parts, but of known length */
+    if (self->head_sent || own || !length_fits || unknown)
         return response_part(self, body) < 0 ? -1 : response_end(self);
     if (note_head(self, respond(self, body, object)) < 0)
         return -1;

@@ -5,6 +5,8 @@ import subprocess
 
 import pytest
 
+from conftest import APPS
+
 VERSIONS = ("--http1.1", "--http2")
 
 
@@ -50,3 +52,8 @@ def test_every_method_reaches_the_app_over_both(serve, method):
         ask(server, version, f"/{version}", "-X", method)
     seen = [found[:2] for found in json.loads(server.get("/seen").content)]
     assert seen == [[method, f"/{version}"] for version in VERSIONS]
+
+
+def test_pwd_is_the_apps_folder(serve):
+    server = serve("heads:where")
+    assert server.get("/").content == f"{APPS} {APPS}".encode()

@@ -1,5 +1,6 @@
 """Answers with the head that the query asks for, as WSGI and as ASGI: what a head may be, and what
 becomes of one that may not be."""
+import os
 from urllib.parse import parse_qs
 
 
@@ -29,3 +30,8 @@ async def asgi(scope, receive, send):
         await send({"type": "http.response.body", "body": b"swer"})
     else:
         await send({"type": "http.response.body", "body": b"answer"})
+
+
+def where(environ, start_response):
+    start_response("200 OK", [])
+    return [f"{os.environ['PWD']} {os.getcwd()}".encode()]

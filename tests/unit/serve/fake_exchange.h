@@ -324,6 +324,6 @@ const char *http_reason(int status)
     case 500:
         return "Internal Server Error";
     default:
-        return NULL;
+        return "Unknown";
     }
 }

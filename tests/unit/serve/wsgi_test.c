@@ -218,7 +218,7 @@ static void test_responses(void **state)
         {"/empty", 200, "", 0, true},
         {"/no_content", 204, "", 0, true},
         {"/not_modified", 304, "", 77, false},
-        {"/own_reason", 200, "body", -1, false},
+        {"/own_reason", 200, "body", 4, false},
         {"/flask_reason", 404, "body", 4, false},
         {"/write", 200, "written twice and returned", -1, false},
         {"/exc_info_replaces", 500, "replaced", -1, false},
