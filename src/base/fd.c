@@ -5,8 +5,12 @@
  */
 #include "base/fd.h"
 
+#include "base/clock.h"
+
 #include <errno.h>
 #include <fcntl.h>
+#include <limits.h>
+#include <poll.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/socket.h>
@@ -153,6 +157,23 @@ int fd_read_all(int fd, struct buf *out, struct err *err)
         return -1;
     }
     return 0;
+}
+
+int fd_wait_readable(int fd, int64_t deadline_ms, struct err *err)
+{
+    for (;;) {
+        struct pollfd ready = {.fd = fd, .events = POLLIN};
+        int64_t left_ms = deadline_ms - clock_monotonic_ms();
+        if (left_ms < 0)
+            left_ms = 0;
+        int count = poll(&ready, 1, left_ms > INT_MAX ? INT_MAX : (int)left_ms);
+        if (count > 0)
+            return 0;
+        if (count < 0 && errno != EINTR)
+            return FAIL_ERRNO(err, ERR_IO, "cannot wait");
+        if (count == 0 && left_ms < INT_MAX)
+            return FAIL(err, ERR_TIMEOUT, "nothing came in time");
+    }
 }
 
 int fd_set_nonblocking(int fd, bool on, struct err *err)

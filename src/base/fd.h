@@ -27,6 +27,9 @@ int fd_write_all(int fd, struct slice bytes, struct err *err) MUST_USE;
 int fd_read_full(int fd, void *to, size_t size, size_t *ret_len, struct err *err) MUST_USE;
 /* Appends everything up to end of file; past out->max: ERR_TOO_LARGE. */
 int fd_read_all(int fd, struct buf *out, struct err *err) MUST_USE;
+/* Until it can be read from, at its end included, or `deadline_ms` of the monotonic clock has come:
+ * TIMEOUT. A signal does not end the wait. */
+int fd_wait_readable(int fd, int64_t deadline_ms, struct err *err) MUST_USE;
 int fd_set_nonblocking(int fd, bool on, struct err *err) MUST_USE;
 
 /* Unix stream sockets. The path must fit sun_path (107 bytes); longer is ERR_INVALID. */

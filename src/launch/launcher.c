@@ -16,7 +16,6 @@
 
 #include <errno.h>
 #include <fcntl.h>
-#include <poll.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/socket.h>
@@ -80,13 +79,9 @@ static int wait_for_answer(int fd, struct err *err)
     AUTO_BUF struct buf answer = BUF_INIT(ANSWER_MAX);
     int64_t deadline = clock_monotonic_ms() + START_TIMEOUT_MS;
     for (;;) {
-        struct pollfd ready = {.fd = fd, .events = POLLIN};
-        int64_t left = deadline - clock_monotonic_ms();
-        if (left <= 0)
-            return FAIL(err, ERR_TIMEOUT, "the supervisor has started nothing within %d s",
-                        START_TIMEOUT_MS / 1000);
-        if (poll(&ready, 1, (int)left) <= 0)
-            continue;
+        if (fd_wait_readable(fd, deadline, err) < 0)
+            return FAIL_CONTEXT(err, "the supervisor has started nothing within %d s",
+                                START_TIMEOUT_MS / 1000);
         uint8_t *to = buf_reserve(&answer, 512, err);
         if (to == NULL)
             return -1;

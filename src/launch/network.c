@@ -26,7 +26,6 @@
 #include <errno.h>
 #include <ifaddrs.h>
 #include <netinet/in.h>
-#include <poll.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/wait.h>
@@ -147,12 +146,11 @@ static int close_networks(pid_t init, uid_t uid, gid_t gid, struct err *err)
 /* slirp4netns writes one byte when the interface is there, or closes when it fails. */
 static int wait_until_ready(int fd, struct err *err)
 {
-    struct pollfd ready = {.fd = fd, .events = POLLIN};
     char byte = 0;
-    if (poll(&ready, 1, START_TIMEOUT_MS) == 0)
-        return FAIL(err, ERR_TIMEOUT, "slirp4netns was not ready within %d s",
-                    START_TIMEOUT_MS / 1000);
-    if (read(fd, &byte, 1) == 1)
+    size_t len = 0;
+    if (fd_wait_readable(fd, clock_monotonic_ms() + START_TIMEOUT_MS, err) < 0)
+        return FAIL_CONTEXT(err, "slirp4netns was not ready within %d s", START_TIMEOUT_MS / 1000);
+    if (fd_read_full(fd, &byte, 1, &len, err) == 0 && len == 1)
         return 0;
     (void)FAIL(err, ERR_IO,
                "slirp4netns could not make the network of the sandbox "

@@ -19,7 +19,6 @@
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
-#include <poll.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -242,15 +241,15 @@ static int read_info(int fd, struct buf *info, struct err *err)
 {
     int64_t deadline = clock_monotonic_ms() + INFO_TIMEOUT_MS;
     for (;;) {
-        struct pollfd ready = {.fd = fd, .events = POLLIN};
-        int64_t left = deadline - clock_monotonic_ms();
-        if (left <= 0 || poll(&ready, 1, (int)left) == 0)
-            return FAIL(err, ERR_TIMEOUT, "bubblewrap made no sandbox within %d s",
-                        INFO_TIMEOUT_MS / 1000);
+        if (fd_wait_readable(fd, deadline, err) < 0)
+            return FAIL_CONTEXT(err, "bubblewrap made no sandbox within %d s",
+                                INFO_TIMEOUT_MS / 1000);
         uint8_t *to = buf_reserve(info, 256, err);
         if (to == NULL)
             return -1;
         ssize_t len = read(fd, to, 256);
+        if (len < 0 && errno == EINTR)
+            continue;
         if (len <= 0)
             return FAIL(err, ERR_IO, "bubblewrap could not make the sandbox");
         info->len += (size_t)len;

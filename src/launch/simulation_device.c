@@ -211,8 +211,11 @@ void simulation_device_serve(const struct simulation_device *device, int listen_
 {
     struct pollfd fds[] = {{.fd = listen_fd, .events = POLLIN}, {.fd = stop_fd, .events = POLLIN}};
     for (;;) {
-        if (poll(fds, ARRAY_LEN(fds), -1) < 0 && errno != EINTR)
-            return;
+        if (poll(fds, ARRAY_LEN(fds), -1) < 0) {
+            if (errno != EINTR)
+                return;
+            continue; /* what the entries say is of the time before */
+        }
         if (fds[1].revents != 0)
             return;
         if ((fds[0].revents & POLLIN) == 0)

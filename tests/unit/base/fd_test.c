@@ -4,12 +4,15 @@
  */
 #include "base/fd.h"
 
+#include "base/clock.h"
 #include "testing.h"
 
 #include <errno.h>
 #include <fcntl.h>
+#include <signal.h>
 #include <stdio.h>
 #include <sys/socket.h>
+#include <sys/time.h>
 #include <unistd.h>
 
 static bool is_close_on_exec(int fd)
@@ -127,6 +130,34 @@ static void test_read_all_fails(void **state)
     assert_int_equal(out.len, 0);
 }
 
+static void on_alarm(int number)
+{
+    (void)number;
+}
+
+/* Signals keep coming, bytes do not: the wait ends at its time, and does not take the signal for
+ * bytes. */
+static void test_wait_is_interrupted(void **state)
+{
+    (void)state;
+    int ends[2];
+    const struct sigaction action = {.sa_handler = on_alarm}; /* without SA_RESTART */
+    struct sigaction before;
+    const struct itimerval often = {{0, 1000}, {0, 1000}};
+    const struct itimerval never = {0};
+    OK(fd_pipe(ends, &err));
+    assert_int_equal(sigaction(SIGALRM, &action, &before), 0);
+    assert_int_equal(setitimer(ITIMER_REAL, &often, NULL), 0);
+    FAILS(ERR_TIMEOUT, "in time", fd_wait_readable(ends[0], clock_monotonic_ms() + 50, &err));
+    assert_int_equal(setitimer(ITIMER_REAL, &never, NULL), 0);
+    assert_int_equal(sigaction(SIGALRM, &before, NULL), 0);
+    OK(fd_write_all(ends[1], slice_str("x"), &err));
+    OK(fd_wait_readable(ends[0], clock_monotonic_ms(), &err));
+    fd_close(ends[1]);
+    OK(fd_wait_readable(ends[0], clock_monotonic_ms() + 1000, &err));
+    fd_close(ends[0]);
+}
+
 static void test_unix_socket(void **state)
 {
     AUTO_TEMP struct temp_folder temp = temp_folder_new();
@@ -181,6 +212,7 @@ int main(void)
         cmocka_unit_test(test_read_and_write_errors),
         cmocka_unit_test(test_read_all_at_the_maximum),
         cmocka_unit_test(test_read_all_fails),
+        cmocka_unit_test(test_wait_is_interrupted),
         cmocka_unit_test(test_unix_socket),
         cmocka_unit_test(test_unix_path_length),
     };
