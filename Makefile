@@ -16,7 +16,7 @@ help: ## this list
 demo: build ## install what is needed, build, deploy examples/whoami to a local node and check it
 	@tools/demo $(BUILD)
 
-test: build ## install what is needed, build, run every test (also under ASan and UBSan)
+test: build ## install what is needed, build, run every test (also under ASan, UBSan and TSan)
 	@tools/run-tests --build $(BUILD)
 
 test-fast: build ## the unit tests and fuzz corpora only
@@ -53,6 +53,6 @@ install: build ## put the programs, man pages, completions and the systemd unit 
 	@meson configure $(BUILD) -Dprefix=$(PREFIX) && DESTDIR=$(DESTDIR) meson install -C $(BUILD) --no-rebuild --quiet
 
 clean: ## remove everything that was built
-	@rm -rf build build-asan
+	@rm -rf build build-asan build-tsan
 
 .PHONY: help demo test test-fast conformance lint build deps bench bench-serve soak install clean

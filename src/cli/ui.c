@@ -7,6 +7,7 @@
 #include "cli/ui.h"
 
 #include "base/clock.h"
+#include "base/lock.h"
 #include "base/mem.h"
 #include "base/text.h"
 
@@ -28,7 +29,7 @@ static struct {
     bool out_colour;
     volatile sig_atomic_t interrupted;
     volatile sig_atomic_t interruptions; /* never taken back */
-    pthread_mutex_t lock;
+    struct lock lock;
     pthread_cond_t wake;
     bool ticking;
     pthread_t ticker;
@@ -37,7 +38,7 @@ static struct {
     char note[NOTE_SIZE];
     uint8_t cut[4]; /* of a log on a terminal: the beginning of a character */
     size_t cut_len;
-} ui = {.lock = PTHREAD_MUTEX_INITIALIZER, .wake = PTHREAD_COND_INITIALIZER};
+} ui = {.lock = LOCK_INIT(LOCK_UI), .wake = PTHREAD_COND_INITIALIZER};
 
 static const char *const styles[] = {
     [UI_PLAIN] = "",         [UI_BOLD] = "\033[1m",    [UI_GREEN] = "\033[32m",
@@ -127,7 +128,7 @@ static void draw_running(void)
 
 static void *tick(void *unused)
 {
-    (void)pthread_mutex_lock(&ui.lock);
+    lock_acquire(&ui.lock);
     while (ui.ticking) {
         if (ui.step != NULL)
             draw_running();
@@ -138,9 +139,9 @@ static void *tick(void *unused)
             until.tv_sec++;
             until.tv_nsec -= 1000000000L;
         }
-        (void)pthread_cond_timedwait(&ui.wake, &ui.lock, &until);
+        (void)lock_wait_until(&ui.lock, &ui.wake, &until);
     }
-    (void)pthread_mutex_unlock(&ui.lock);
+    lock_release(&ui.lock);
     return NULL;
 }
 
@@ -156,11 +157,11 @@ void ui_step_begin(const char *name)
 
 static void stop_ticker(void)
 {
-    (void)pthread_mutex_lock(&ui.lock);
+    lock_acquire(&ui.lock);
     bool was_ticking = ui.ticking;
     ui.ticking = false;
     (void)pthread_cond_signal(&ui.wake);
-    (void)pthread_mutex_unlock(&ui.lock);
+    lock_release(&ui.lock);
     if (was_ticking) {
         (void)pthread_join(ui.ticker, NULL);
         (void)fputs("\r\033[K", stderr);
@@ -191,10 +192,10 @@ void ui_step_note(const char *fmt, ...)
 {
     va_list args;
     va_start(args, fmt);
-    (void)pthread_mutex_lock(&ui.lock);
+    lock_acquire(&ui.lock);
     (void)vsnprintf(ui.note, sizeof(ui.note), fmt, args);
     text_make_printable(ui.note, "");
-    (void)pthread_mutex_unlock(&ui.lock);
+    lock_release(&ui.lock);
     va_end(args);
 }
 

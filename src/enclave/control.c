@@ -4,6 +4,7 @@
  * wait for provisioning. Requests come from anybody: only the owner's signature for this session
  * makes a difference.
  */
+#include "base/lock.h"
 #include "enclave/enclave.h"
 
 #include "base/clock.h"
@@ -58,9 +59,9 @@ static int answer_status(void *context, const struct front_request *request, str
 {
     (void)request;
     struct enclave *enclave = context;
-    (void)pthread_mutex_lock(&enclave->provision_lock);
+    lock_acquire(&enclave->provision_lock);
     const char *state = enclave->state_name;
-    (void)pthread_mutex_unlock(&enclave->provision_lock);
+    lock_release(&enclave->provision_lock);
     return buf_printf(out, err, "{\"state\":\"%s\"}\n", state);
 }
 
@@ -89,7 +90,7 @@ static int answer_provision(void *context, const struct front_request *request, 
                             struct err *err)
 {
     struct enclave *enclave = context;
-    (void)pthread_mutex_lock(&enclave->provision_lock);
+    lock_acquire(&enclave->provision_lock);
     int status = 0;
     if (enclave->is_provisioned)
         status = FAIL(err, ERR_CONFLICT, "this enclave has been provisioned already");
@@ -100,7 +101,7 @@ static int answer_provision(void *context, const struct front_request *request, 
         enclave->state_name = "opening";
         (void)kill(getpid(), ENCLAVE_WAKE_SIGNAL);
     }
-    (void)pthread_mutex_unlock(&enclave->provision_lock);
+    lock_release(&enclave->provision_lock);
     if (status < 0) {
         log_warning("provisioning refused: %s", err->message);
         return -1;
@@ -270,9 +271,9 @@ static int wait_for_secrets(struct enclave *enclave, struct err *err)
     sigset_t signals;
     enclave_signals(&signals);
     for (;;) {
-        (void)pthread_mutex_lock(&enclave->provision_lock);
+        lock_acquire(&enclave->provision_lock);
         bool done = enclave->is_provisioned;
-        (void)pthread_mutex_unlock(&enclave->provision_lock);
+        lock_release(&enclave->provision_lock);
         if (done)
             return 0;
         int received = 0;
@@ -284,7 +285,7 @@ static int wait_for_secrets(struct enclave *enclave, struct err *err)
 
 int boot_secrets(struct enclave *enclave, struct err *err)
 {
-    (void)pthread_mutex_lock(&enclave->provision_lock);
+    lock_acquire(&enclave->provision_lock);
     int status = enclave->is_provisioned ? 0 : unseal(enclave, err);
     if (status == 0 && !enclave->is_provisioned) {
         enclave->state_name = "initializing";
@@ -292,7 +293,7 @@ int boot_secrets(struct enclave *enclave, struct err *err)
                                "the app waits for its owner to send code key and secrets");
         report_state("initializing", NULL);
     }
-    (void)pthread_mutex_unlock(&enclave->provision_lock);
+    lock_release(&enclave->provision_lock);
     if (status < 0 || wait_for_secrets(enclave, err) < 0)
         return -1;
     front_set_waiting_text(enclave->front, "the app is starting");

@@ -5,6 +5,7 @@
  */
 #pragma once
 
+#include "base/lock.h"
 #include "crypto/ocsp.h"
 #include "enclave/front.h"
 #include "http/access_log.h"
@@ -16,7 +17,6 @@
 #include "serve/serve.h"
 #include "tee/tee.h"
 
-#include <pthread.h>
 #include <signal.h>
 
 #define ENCLAVE_PACKAGE "/run/mse/package"
@@ -54,14 +54,14 @@ struct enclave {
     struct buf chain;      /* PEM of the owner's certificate and those above it, once it serves */
     struct ocsp_validity stapled; /* zero: nothing is */
     struct tls_server *tls;
-    pthread_mutex_t identity_lock;
+    struct lock identity_lock;
 
     struct front *front;
     struct http_server *server;
     struct access_log *access_log; /* NULL: none is kept */
 
     /* provisioning: under its lock; ENCLAVE_WAKE_SIGNAL when `is_provisioned` turns true */
-    pthread_mutex_t provision_lock;
+    struct lock provision_lock;
     bool is_provisioned;
     struct provisioned provisioned;
     const char *state_name; /* for the status path: a literal */

@@ -4,6 +4,7 @@
  * reserved requests on a control thread. Trusted; every byte of a request is the adversary's.
  */
 #include "enclave/front.h"
+#include "base/lock.h"
 #include "enclave/json_text.h"
 
 #include "base/mem.h"
@@ -36,7 +37,7 @@ struct front {
     _Atomic(const char *) waiting_text;
     atomic_int bodies; /* of reserved requests, at most FRONT_BODIES_MAX */
     pthread_t thread;
-    pthread_mutex_t lock;
+    struct lock lock;
     pthread_cond_t wake;
     struct job *first;
     struct job **last;
@@ -154,9 +155,9 @@ static void run_job(struct front *front, struct job *job)
 
 static struct job *take_job(struct front *front)
 {
-    (void)pthread_mutex_lock(&front->lock);
+    lock_acquire(&front->lock);
     while (front->first == NULL && !front->stopping)
-        (void)pthread_cond_wait(&front->wake, &front->lock);
+        lock_wait(&front->lock, &front->wake);
     struct job *job = front->first;
     if (job != NULL) {
         front->first = job->next;
@@ -164,7 +165,7 @@ static struct job *take_job(struct front *front)
             front->last = &front->first;
         front->queued--;
     }
-    (void)pthread_mutex_unlock(&front->lock);
+    lock_release(&front->lock);
     return job;
 }
 
@@ -178,7 +179,7 @@ static void *control_thread(void *argument)
 
 static void enqueue(struct front *front, struct job *job)
 {
-    (void)pthread_mutex_lock(&front->lock);
+    lock_acquire(&front->lock);
     bool full = front->queued >= FRONT_QUEUE_MAX || front->stopping;
     if (!full) {
         *front->last = job;
@@ -186,7 +187,7 @@ static void enqueue(struct front *front, struct job *job)
         front->queued++;
         (void)pthread_cond_signal(&front->wake);
     }
-    (void)pthread_mutex_unlock(&front->lock);
+    lock_release(&front->lock);
     if (full) {
         refuse(job->exchange, ERR_BUSY, "too many requests to the enclave itself are waiting");
         job_free(job);
@@ -362,7 +363,7 @@ int front_new(const struct front_route *routes, size_t route_count, void *contex
     front->context = context;
     front->last = &front->first;
     atomic_store(&front->waiting_text, "the app is starting");
-    (void)pthread_mutex_init(&front->lock, NULL);
+    lock_init(&front->lock, LOCK_FRONT);
     (void)pthread_cond_init(&front->wake, NULL);
     int status = pthread_create(&front->thread, NULL, control_thread, front);
     if (status != 0) {
@@ -388,12 +389,12 @@ void front_free(struct front *front)
 {
     if (front == NULL)
         return;
-    (void)pthread_mutex_lock(&front->lock);
+    lock_acquire(&front->lock);
     front->stopping = true;
     (void)pthread_cond_signal(&front->wake);
-    (void)pthread_mutex_unlock(&front->lock);
+    lock_release(&front->lock);
     (void)pthread_join(front->thread, NULL); /* it empties the queue first */
     (void)pthread_cond_destroy(&front->wake);
-    (void)pthread_mutex_destroy(&front->lock);
+    lock_done(&front->lock);
     free(front);
 }

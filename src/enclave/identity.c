@@ -5,6 +5,7 @@
  * demand. The RA-TLS key and certificate are kept in the sealed state, so a restart changes
  * neither; what comes out of it serves only when it is what this enclave would make now.
  */
+#include "base/lock.h"
 #include "enclave/enclave.h"
 
 #include "base/clock.h"
@@ -135,14 +136,14 @@ static int use(struct enclave *enclave, EVP_PKEY *key, X509 *certificate, struct
                                       : tls_server_replace(enclave->tls, &config, err);
     if (status < 0)
         return -1;
-    (void)pthread_mutex_lock(&enclave->identity_lock);
+    lock_acquire(&enclave->identity_lock);
     EVP_PKEY_free(enclave->key);
     X509_free(enclave->certificate);
     enclave->key = key;
     enclave->certificate = certificate;
     buf_clear(&enclave->public_key);
     status = buf_bytes(&enclave->public_key, buf_slice(&public_key), err);
-    (void)pthread_mutex_unlock(&enclave->identity_lock);
+    lock_release(&enclave->identity_lock);
     return status;
 }
 
@@ -214,9 +215,9 @@ static int staple_locked(struct enclave *enclave, struct slice response, struct 
 static int staple(struct enclave *enclave, struct slice response, struct ocsp_validity *ret,
                   struct err *err)
 {
-    (void)pthread_mutex_lock(&enclave->identity_lock);
+    lock_acquire(&enclave->identity_lock);
     int status = staple_locked(enclave, response, ret, err);
-    (void)pthread_mutex_unlock(&enclave->identity_lock);
+    lock_release(&enclave->identity_lock);
     return status;
 }
 
@@ -273,9 +274,9 @@ int identity_use_owner_certificate(struct enclave *enclave, struct err *err)
         return FAIL_CONTEXT(err, "the owner's certificate");
     key = NULL;
     certificate = NULL;
-    (void)pthread_mutex_lock(&enclave->identity_lock);
+    lock_acquire(&enclave->identity_lock);
     int status = buf_bytes(&enclave->chain, buf_slice(&pem), err);
-    (void)pthread_mutex_unlock(&enclave->identity_lock);
+    lock_release(&enclave->identity_lock);
     if (status == 0)
         staple_kept(enclave);
     return status;
@@ -286,9 +287,9 @@ int identity_use_owner_certificate(struct enclave *enclave, struct err *err)
 static int fill_document(struct enclave *enclave, const uint8_t nonce[static 32],
                          struct attestation_document *document, struct err *err)
 {
-    (void)pthread_mutex_lock(&enclave->identity_lock);
+    lock_acquire(&enclave->identity_lock);
     int status = buf_bytes(&document->public_key, buf_slice(&enclave->public_key), err);
-    (void)pthread_mutex_unlock(&enclave->identity_lock);
+    lock_release(&enclave->identity_lock);
     if (status < 0)
         return -1;
     const struct slice parts[] = {slice_of(nonce, ATTESTATION_NONCE_SIZE),

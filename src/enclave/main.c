@@ -4,6 +4,7 @@
  * table; a step that fails ends the enclave, which tells the supervisor why. Takes no arguments and
  * looks at no variable of its environment.
  */
+#include "base/lock.h"
 #include "enclave/enclave.h"
 
 #include "base/clock.h"
@@ -81,8 +82,8 @@ int main(void)
         .manifest_bytes = {.max = MANIFEST_MAX},
         .public_key = {.max = 4096},
         .chain = {.max = PEM_MAX},
-        .identity_lock = PTHREAD_MUTEX_INITIALIZER,
-        .provision_lock = PTHREAD_MUTEX_INITIALIZER,
+        .identity_lock = LOCK_INIT(LOCK_IDENTITY),
+        .provision_lock = LOCK_INIT(LOCK_PROVISION),
         .state_name = "starting",
     };
     if (crypto_init(&err) < 0 || boot(&enclave, &err) < 0) {

@@ -4,6 +4,7 @@
  * secrets file is written, the app is imported and served. The code is opened once; after a restart
  * it is where it was, in sealed storage.
  */
+#include "base/lock.h"
 #include "enclave/enclave.h"
 
 #include "base/fd.h"
@@ -128,8 +129,8 @@ int open_app(struct enclave *enclave, struct err *err)
                                                    .context = serve_handler_context(enclave->serve),
                                                    .round_end = serve_round_end,
                                                    .rest_us = serve_rest_us});
-    (void)pthread_mutex_lock(&enclave->provision_lock);
+    lock_acquire(&enclave->provision_lock);
     enclave->state_name = "running";
-    (void)pthread_mutex_unlock(&enclave->provision_lock);
+    lock_release(&enclave->provision_lock);
     return 0;
 }

@@ -7,6 +7,7 @@
 
 #include "base/clock.h"
 #include "base/fd.h"
+#include "base/lock.h"
 #include "base/mem.h"
 #include "base/rotating_file.h"
 #include "http/access_format.h"
@@ -32,7 +33,7 @@ struct access_log {
     bool use_file;
     int fd;
     pthread_t thread;
-    pthread_mutex_t lock;
+    struct lock lock;
     pthread_cond_t wake;
     struct buffer filling;
     struct buffer writing; /* the writer's alone */
@@ -48,16 +49,16 @@ static void gather_locked(struct access_log *log)
     const struct timespec until = clock_deadline_us(GATHER_MS * 1000);
     int waited = 0;
     while (waited == 0 && !log->stopping && log->filling.len < BUFFER_SIZE / 2)
-        waited = pthread_cond_timedwait(&log->wake, &log->lock, &until);
+        waited = lock_wait_until(&log->lock, &log->wake, &until);
 }
 
 /* False: there is nothing left and nothing will come. */
 static bool take(struct access_log *log)
 {
-    (void)pthread_mutex_lock(&log->lock);
+    lock_acquire(&log->lock);
     while (log->filling.len == 0 && !log->stopping) {
         log->waiting = true;
-        (void)pthread_cond_wait(&log->wake, &log->lock);
+        lock_wait(&log->lock, &log->wake);
     }
     log->waiting = false;
     if (!log->stopping)
@@ -65,7 +66,7 @@ static bool take(struct access_log *log)
     struct buffer empty = log->writing;
     log->writing = log->filling;
     log->filling = empty;
-    (void)pthread_mutex_unlock(&log->lock);
+    lock_release(&log->lock);
     return log->writing.len > 0;
 }
 
@@ -92,7 +93,7 @@ static void free_log(struct access_log *log)
     if (log->use_file)
         rotating_file_close(&log->file);
     (void)pthread_cond_destroy(&log->wake);
-    (void)pthread_mutex_destroy(&log->lock);
+    lock_done(&log->lock);
     free(log->filling.bytes);
     free(log->writing.bytes);
     free(log);
@@ -134,7 +135,7 @@ int access_log_new(const struct access_log_config *config, struct access_log **r
     if (log == NULL)
         return -1;
     clock_cond_init(&log->wake);
-    (void)pthread_mutex_init(&log->lock, NULL);
+    lock_init(&log->lock, LOCK_ACCESS_LOG);
     if (prepare(log, config, err) < 0) {
         free_log(log);
         return FAIL_CONTEXT(err, "access log");
@@ -147,10 +148,10 @@ void access_log_free(struct access_log *log)
 {
     if (log == NULL)
         return;
-    (void)pthread_mutex_lock(&log->lock);
+    lock_acquire(&log->lock);
     log->stopping = true;
     (void)pthread_cond_signal(&log->wake);
-    (void)pthread_mutex_unlock(&log->lock);
+    lock_release(&log->lock);
     (void)pthread_join(log->thread, NULL);
     free_log(log);
 }
@@ -161,7 +162,7 @@ void access_log_append(struct access_log *log, const struct access_record *recor
 {
     char line[ACCESS_LINE_MAX];
     size_t len = access_format_line(&log->format, record, line);
-    (void)pthread_mutex_lock(&log->lock);
+    lock_acquire(&log->lock);
     struct buffer *to = &log->filling;
     bool fits = len <= BUFFER_SIZE - to->len;
     bool was_half_full = to->len >= BUFFER_SIZE / 2;
@@ -172,7 +173,7 @@ void access_log_append(struct access_log *log, const struct access_record *recor
     }
     bool wake = fits && (log->waiting || (!was_half_full && to->len >= BUFFER_SIZE / 2));
     log->waiting = log->waiting && !fits;
-    (void)pthread_mutex_unlock(&log->lock);
+    lock_release(&log->lock);
     if (wake)
         (void)pthread_cond_signal(&log->wake);
     if (!fits)

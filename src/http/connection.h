@@ -10,6 +10,7 @@
  */
 #pragma once
 
+#include "base/lock.h"
 #include "http/access_log.h"
 #include "http/chunked.h"
 #include "http/output.h"
@@ -112,7 +113,7 @@ struct http_exchange {
     bool released;
 
     /* --- stays when the exchange is recycled; `lock` is the first --- */
-    pthread_mutex_t lock;
+    struct lock lock;
     pthread_cond_t changed;
     uint8_t head_inline[HEAD_INLINE];
     struct http_header headers_inline[HEADERS_INLINE];
@@ -278,7 +279,7 @@ struct http_server {
     struct io_thread *io;
     size_t io_count;
     atomic_uint connections;
-    pthread_mutex_t lock;
+    struct lock lock;
     pthread_cond_t emptied; /* the last connection is closed */
     atomic_bool stopping;
     atomic_bool aborting;

@@ -5,6 +5,7 @@
  * makes of them is in its protocol table. Exchanges are recycled, so the hot path allocates
  * nothing.
  */
+#include "base/lock.h"
 #include "http/connection.h"
 
 #include <errno.h>
@@ -21,7 +22,7 @@ static struct http_exchange *allocate(struct err *err)
     struct http_exchange *exchange = mem_alloc(sizeof(*exchange), err);
     if (exchange == NULL)
         return NULL;
-    (void)pthread_mutex_init(&exchange->lock, NULL);
+    lock_init(&exchange->lock, LOCK_EXCHANGE);
     (void)pthread_cond_init(&exchange->changed, NULL);
     return exchange;
 }
@@ -152,7 +153,7 @@ void exchange_free(struct http_exchange *exchange)
     output_reset(&exchange->sending, 0);
     output_reset(&exchange->fields, 0);
     (void)pthread_cond_destroy(&exchange->changed);
-    (void)pthread_mutex_destroy(&exchange->lock);
+    lock_done(&exchange->lock);
     free(exchange);
 }
 
@@ -217,10 +218,10 @@ void exchange_recycle(struct http_exchange *exchange)
 
 void exchange_let_go(struct http_exchange *exchange)
 {
-    (void)pthread_mutex_lock(&exchange->lock);
+    lock_acquire(&exchange->lock);
     exchange->released |= !exchange->handed; /* nobody knows of it */
     bool released = exchange->released;
-    (void)pthread_mutex_unlock(&exchange->lock);
+    lock_release(&exchange->lock);
     if (released)
         exchange_recycle(exchange);
 }
@@ -232,47 +233,49 @@ void exchange_hand_over(struct http_exchange *exchange)
     exchange->handed = true;
     exchange->want_body = true;
     io->called_handler = true;
+    lock_expect_none("the handler of requests");
     io->server->handler->request(io->server->context, exchange);
 }
 
 bool exchange_is_released(struct http_exchange *exchange)
 {
-    (void)pthread_mutex_lock(&exchange->lock);
+    lock_acquire(&exchange->lock);
     bool released = exchange->released;
-    (void)pthread_mutex_unlock(&exchange->lock);
+    lock_release(&exchange->lock);
     return released;
 }
 
 bool exchange_is_upgraded(struct http_exchange *exchange)
 {
-    (void)pthread_mutex_lock(&exchange->lock);
+    lock_acquire(&exchange->lock);
     bool upgraded = exchange->upgraded;
-    (void)pthread_mutex_unlock(&exchange->lock);
+    lock_release(&exchange->lock);
     return upgraded;
 }
 
 bool exchange_is_tunnel(struct http_exchange *exchange)
 {
-    (void)pthread_mutex_lock(&exchange->lock);
+    lock_acquire(&exchange->lock);
     bool tunnel = exchange->upgraded && exchange->stage != RESPONSE_ENDED;
-    (void)pthread_mutex_unlock(&exchange->lock);
+    lock_release(&exchange->lock);
     return tunnel;
 }
 
 void exchange_gone(struct http_exchange *exchange)
 {
     const struct http_server *server = exchange->io->server;
-    (void)pthread_mutex_lock(&exchange->lock);
+    lock_acquire(&exchange->lock);
     bool told = exchange->gone || exchange->released;
     exchange->gone = true;
     (void)pthread_cond_broadcast(&exchange->changed);
-    (void)pthread_mutex_unlock(&exchange->lock);
+    lock_release(&exchange->lock);
     if (exchange->handed)
         observe_gone(exchange);
     exchange->want_body = false;
     exchange_end_loan(exchange);
     if (!told && exchange->handed && server->handler->aborted != NULL) {
         exchange->io->called_handler = true;
+        lock_expect_none("the handler of lost clients");
         server->handler->aborted(server->context, exchange);
     }
 }
@@ -285,7 +288,7 @@ void exchange_done(struct http_exchange *exchange)
 
 struct exchange_view exchange_take(struct http_exchange *exchange)
 {
-    (void)pthread_mutex_lock(&exchange->lock);
+    lock_acquire(&exchange->lock);
     if (output_left(&exchange->sending) == 0 && exchange->lent == NULL) {
         struct output empty = exchange->sending;
         exchange->sending = exchange->out;
@@ -309,7 +312,7 @@ struct exchange_view exchange_take(struct http_exchange *exchange)
         output_reset(&exchange->in, KEEP_BUFFER);
         exchange->body_paused = view.body_paused = false;
     }
-    (void)pthread_mutex_unlock(&exchange->lock);
+    lock_release(&exchange->lock);
     return view;
 }
 
@@ -321,7 +324,7 @@ void exchange_sent(struct http_exchange *exchange, size_t sent)
         return;
     }
     output_consume(&exchange->sending, sent);
-    (void)pthread_mutex_lock(&exchange->lock);
+    lock_acquire(&exchange->lock);
     exchange->sending_left -= sent;
     if (exchange->upgraded && exchange->sending_left == 0)
         output_reset(&exchange->sending, HTTP_WRITE_HIGH); /* it may stay for days */
@@ -332,9 +335,10 @@ void exchange_sent(struct http_exchange *exchange, size_t sent)
         (void)pthread_cond_broadcast(&exchange->changed);
     }
     tell = tell && !exchange->released;
-    (void)pthread_mutex_unlock(&exchange->lock);
+    lock_release(&exchange->lock);
     if (tell && exchange->handed && server->handler->writable != NULL) {
         exchange->io->called_handler = true;
+        lock_expect_none("the handler of room to write");
         server->handler->writable(server->context, exchange);
     }
 }
@@ -372,18 +376,19 @@ static bool answer(struct http_exchange *exchange, int status, const char *text)
 bool exchange_refuse(struct http_exchange *exchange, int status, const char *text)
 {
     const struct http_server *server = exchange->io->server;
-    (void)pthread_mutex_lock(&exchange->lock);
+    lock_acquire(&exchange->lock);
     bool answered = answer(exchange, status, text);
     bool tell = answered && exchange->handed && !exchange->released;
     exchange->released |= !exchange->handed;
     (void)pthread_cond_broadcast(&exchange->changed);
-    (void)pthread_mutex_unlock(&exchange->lock);
+    lock_release(&exchange->lock);
     if (!answered)
         return false;
     count(&exchange->io->stats.rejected, 1);
     exchange->want_body = false;
     if (tell && server->handler->aborted != NULL) {
         exchange->io->called_handler = true;
+        lock_expect_none("the handler of lost clients");
         server->handler->aborted(server->context, exchange);
     }
     loop_post(exchange->io->loop, &exchange->task);
@@ -409,7 +414,7 @@ void exchange_wait(struct http_exchange *exchange)
     exchange->waiters++;
     (void)atomic_fetch_add(&exchange->io->waiting, 1); /* it begins no rest any more... */
     loop_rouse(exchange->io->loop);                    /* ...and ends one that it has begun */
-    (void)pthread_cond_wait(&exchange->changed, &exchange->lock);
+    lock_wait(&exchange->lock, &exchange->changed);
     (void)atomic_fetch_sub(&exchange->io->waiting, 1);
     exchange->waiters--;
 }
@@ -431,9 +436,9 @@ void *http_data(const struct http_exchange *exchange)
 
 bool http_is_gone(struct http_exchange *exchange)
 {
-    (void)pthread_mutex_lock(&exchange->lock);
+    lock_acquire(&exchange->lock);
     bool gone = exchange->gone;
-    (void)pthread_mutex_unlock(&exchange->lock);
+    lock_release(&exchange->lock);
     return gone;
 }
 
@@ -516,13 +521,13 @@ int http_respond(struct http_exchange *exchange, int status, const struct http_h
                                  .content_length = (int64_t)body.len};
     if (response_check(&head, err) < 0)
         return -1;
-    (void)pthread_mutex_lock(&exchange->lock);
+    lock_acquire(&exchange->lock);
     int result = start(exchange, &head, err);
     if (result == 0)
         result = write_body(exchange, body, NULL, err);
     if (result == 0)
         result = end(exchange, NULL, 0, err);
-    (void)pthread_mutex_unlock(&exchange->lock);
+    lock_release(&exchange->lock);
     exchange_post(exchange);
     return result;
 }
@@ -536,7 +541,7 @@ int http_respond_lent(struct http_exchange *exchange, int status, const struct h
                                  .content_length = (int64_t)body->bytes.len};
     bool lent = false;
     int result = response_check(&head, err);
-    (void)pthread_mutex_lock(&exchange->lock);
+    lock_acquire(&exchange->lock);
     if (result == 0)
         result = start(exchange, &head, err);
     if (result == 0) {
@@ -548,7 +553,7 @@ int http_respond_lent(struct http_exchange *exchange, int status, const struct h
         if (result == 0)
             lent = exchange_lend(exchange, body, copied.len);
     }
-    (void)pthread_mutex_unlock(&exchange->lock);
+    lock_release(&exchange->lock);
     exchange_post(exchange);
     if (!lent)
         body->end(body);
@@ -566,10 +571,10 @@ int http_respond_start(struct http_exchange *exchange, int status, const char *r
                                  .content_length = content_length < 0 ? -1 : content_length};
     if (response_check(&head, err) < 0)
         return -1;
-    (void)pthread_mutex_lock(&exchange->lock);
+    lock_acquire(&exchange->lock);
     int result = start(exchange, &head, err);
     bool send_now = result == 0 && exchange->upgraded;
-    (void)pthread_mutex_unlock(&exchange->lock);
+    lock_release(&exchange->lock);
     if (send_now)
         exchange_post(exchange); /* otherwise the head goes with the first bytes of the body */
     return result;
@@ -578,16 +583,16 @@ int http_respond_start(struct http_exchange *exchange, int status, const char *r
 int http_respond_write(struct http_exchange *exchange, struct slice bytes, size_t *ret_queued,
                        struct err *err)
 {
-    (void)pthread_mutex_lock(&exchange->lock);
+    lock_acquire(&exchange->lock);
     int result = write_body(exchange, bytes, ret_queued, err);
-    (void)pthread_mutex_unlock(&exchange->lock);
+    lock_release(&exchange->lock);
     exchange_post(exchange);
     return result;
 }
 
 int http_respond_write_wait(struct http_exchange *exchange, struct slice bytes, struct err *err)
 {
-    (void)pthread_mutex_lock(&exchange->lock);
+    lock_acquire(&exchange->lock);
     int result;
     do {
         /* Large bodies in pieces, so that a slow client costs a bounded queue. */
@@ -601,7 +606,7 @@ int http_respond_write_wait(struct http_exchange *exchange, struct slice bytes, 
     } while (result == 0 && bytes.len > 0);
     if (result == 0 && exchange->gone)
         result = FAIL(err, ERR_INTERRUPTED, "the client is gone");
-    (void)pthread_mutex_unlock(&exchange->lock);
+    lock_release(&exchange->lock);
     return result;
 }
 
@@ -640,25 +645,25 @@ int http_respond_end_trailers(struct http_exchange *exchange, const struct http_
 {
     if (trailers_check(trailers, count, err) < 0)
         return -1;
-    (void)pthread_mutex_lock(&exchange->lock);
+    lock_acquire(&exchange->lock);
     int result = end(exchange, trailers, count, err);
-    (void)pthread_mutex_unlock(&exchange->lock);
+    lock_release(&exchange->lock);
     exchange_post(exchange);
     return result;
 }
 
 void http_abort(struct http_exchange *exchange)
 {
-    (void)pthread_mutex_lock(&exchange->lock);
+    lock_acquire(&exchange->lock);
     exchange->aborted = true;
-    (void)pthread_mutex_unlock(&exchange->lock);
+    lock_release(&exchange->lock);
     exchange_post(exchange);
 }
 
 void http_release(struct http_exchange *exchange)
 {
     struct io_thread *io = exchange->io;
-    (void)pthread_mutex_lock(&exchange->lock);
+    lock_acquire(&exchange->lock);
     bool answered = exchange->stage == RESPONSE_ENDED;
     if (exchange->stage == RESPONSE_NONE && !exchange->gone && !exchange->aborted) {
         struct response_head head = {.status = 500, .content_length = 0};
@@ -675,7 +680,7 @@ void http_release(struct http_exchange *exchange)
         loop_post_lazily(io->loop, &exchange->task);
     else
         loop_post(io->loop, &exchange->task);
-    (void)pthread_mutex_unlock(&exchange->lock);
+    lock_release(&exchange->lock);
 }
 
 int http_channel_binding(const struct http_exchange *exchange,

@@ -3,6 +3,7 @@
  * The body of a request, between the I/O thread that receives it and whichever thread the handler
  * reads it from. Runs in node and enclave.
  */
+#include "base/lock.h"
 #include "http/connection.h"
 
 /* --- on the I/O thread --- */
@@ -15,17 +16,17 @@ static bool wants_body(const struct http_exchange *exchange)
 
 bool exchange_wants_body(struct http_exchange *exchange)
 {
-    (void)pthread_mutex_lock(&exchange->lock);
+    lock_acquire(&exchange->lock);
     bool wanted = wants_body(exchange);
-    (void)pthread_mutex_unlock(&exchange->lock);
+    lock_release(&exchange->lock);
     return wanted;
 }
 
 bool exchange_has_body_bytes(struct http_exchange *exchange)
 {
-    (void)pthread_mutex_lock(&exchange->lock);
+    lock_acquire(&exchange->lock);
     bool any = output_left(&exchange->in) > 0;
-    (void)pthread_mutex_unlock(&exchange->lock);
+    lock_release(&exchange->lock);
     return any;
 }
 
@@ -40,7 +41,7 @@ static void call_body(struct http_exchange *exchange)
 
 int exchange_body(struct http_exchange *exchange, struct slice bytes, struct err *err)
 {
-    (void)pthread_mutex_lock(&exchange->lock);
+    lock_acquire(&exchange->lock);
     int result = 0;
     bool wanted = wants_body(exchange);
     if (wanted)
@@ -49,7 +50,7 @@ int exchange_body(struct http_exchange *exchange, struct slice bytes, struct err
     if (wanted && output_left(&exchange->in) >= BODY_HIGH)
         exchange->body_paused = true;
     bool wake = exchange->waiters > 0 && output_left(&exchange->in) >= exchange->least;
-    (void)pthread_mutex_unlock(&exchange->lock);
+    lock_release(&exchange->lock);
     if (wake) /* without the lock, which is what they need next */
         (void)pthread_cond_broadcast(&exchange->changed);
     if (result == 0 && wanted)
@@ -60,11 +61,11 @@ int exchange_body(struct http_exchange *exchange, struct slice bytes, struct err
 static void set_body_state(struct http_exchange *exchange, enum body_state state,
                            enum err_kind kind)
 {
-    (void)pthread_mutex_lock(&exchange->lock);
+    lock_acquire(&exchange->lock);
     exchange->body_state = state;
     exchange->body_error = kind;
     (void)pthread_cond_broadcast(&exchange->changed);
-    (void)pthread_mutex_unlock(&exchange->lock);
+    lock_release(&exchange->lock);
     call_body(exchange);
 }
 
@@ -135,11 +136,11 @@ static bool ask_for_body(struct http_exchange *exchange)
 int http_body_read(struct http_exchange *exchange, void *to, size_t size, size_t *ret_len,
                    bool *ret_end, struct err *err)
 {
-    (void)pthread_mutex_lock(&exchange->lock);
+    lock_acquire(&exchange->lock);
     bool told = ask_for_body(exchange);
     int result = take_body(exchange, to, size, ret_len, ret_end, err);
     told |= after_read(exchange);
-    (void)pthread_mutex_unlock(&exchange->lock);
+    lock_release(&exchange->lock);
     if (told)
         exchange_post(exchange);
     return result;
@@ -147,10 +148,10 @@ int http_body_read(struct http_exchange *exchange, void *to, size_t size, size_t
 
 size_t http_body_waiting(struct http_exchange *exchange, bool *ret_complete)
 {
-    (void)pthread_mutex_lock(&exchange->lock);
+    lock_acquire(&exchange->lock);
     size_t waiting = output_left(&exchange->in);
     *ret_complete = exchange->body_state == BODY_COMPLETE;
-    (void)pthread_mutex_unlock(&exchange->lock);
+    lock_release(&exchange->lock);
     return waiting;
 }
 
@@ -170,7 +171,7 @@ int http_body_read_wait(struct http_exchange *exchange, void *to, size_t size, s
         least = size;
     if (least > HTTP_READ_LEAST_MAX)
         least = HTTP_READ_LEAST_MAX;
-    (void)pthread_mutex_lock(&exchange->lock);
+    lock_acquire(&exchange->lock);
     while (!has_enough(exchange, least)) {
         if (ask_for_body(exchange))
             exchange_post(exchange);
@@ -182,6 +183,6 @@ int http_body_read_wait(struct http_exchange *exchange, void *to, size_t size, s
     int result = take_body(exchange, to, size, ret_len, &end, err);
     if (after_read(exchange))
         exchange_post(exchange);
-    (void)pthread_mutex_unlock(&exchange->lock);
+    lock_release(&exchange->lock);
     return result;
 }

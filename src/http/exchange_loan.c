@@ -4,6 +4,7 @@
  * queue, as the last of the response, until the I/O thread has sent it or the client is gone. Runs
  * in node and enclave.
  */
+#include "base/lock.h"
 #include "http/connection.h"
 
 /* The first bytes of a loan are copied behind the head, so that the first TLS record is a full one.
@@ -63,9 +64,9 @@ void exchange_lent_sent(struct http_exchange *exchange, size_t sent)
 
 void exchange_end_loan(struct http_exchange *exchange)
 {
-    (void)pthread_mutex_lock(&exchange->lock);
+    lock_acquire(&exchange->lock);
     struct http_loan *loan = STEAL(exchange->loan);
-    (void)pthread_mutex_unlock(&exchange->lock);
+    lock_release(&exchange->lock);
     if (loan == NULL)
         loan = STEAL(exchange->lent);
     if (loan != NULL)

@@ -4,6 +4,7 @@
  * body, and which request is answered when. Responses go out in the order of their requests.
  * Section numbers are RFC 9112's where nothing else is said.
  */
+#include "base/lock.h"
 #include "http/connection.h"
 #include "http/http1_head.h"
 
@@ -63,9 +64,9 @@ static void end_body(struct connection *connection)
  */
 static bool body_is_full(struct http_exchange *exchange)
 {
-    (void)pthread_mutex_lock(&exchange->lock);
+    lock_acquire(&exchange->lock);
     bool full = exchange->body_paused;
-    (void)pthread_mutex_unlock(&exchange->lock);
+    lock_release(&exchange->lock);
     return full;
 }
 
@@ -677,9 +678,9 @@ static void stop(struct connection *connection)
         connection->http1.state = HTTP1_STOP;
     /* Only the last may say so: those behind a "Connection: close" would get no answer. */
     struct http_exchange *last = connection->last;
-    (void)pthread_mutex_lock(&last->lock);
+    lock_acquire(&last->lock);
     last->close_after = true;
-    (void)pthread_mutex_unlock(&last->lock);
+    lock_release(&last->lock);
 }
 
 static void close_http1(struct connection *connection)

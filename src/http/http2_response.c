@@ -4,6 +4,7 @@
  * given to nghttp2 by the I/O thread, which sends as much as the windows allow. Section numbers are
  * RFC 9113's.
  */
+#include "base/lock.h"
 #include "http/http2_internal.h"
 
 #include <stdlib.h>
@@ -156,12 +157,12 @@ static ssize_t read_response(nghttp2_session *session, int32_t stream_id, uint8_
 static int submit(struct http2 *http2, struct http_exchange *exchange)
 {
     nghttp2_nv fields[HTTP2_MAX_RESPONSE_FIELDS];
-    (void)pthread_mutex_lock(&exchange->lock);
+    lock_acquire(&exchange->lock);
     struct output packed = exchange->fields;
     exchange->fields = (struct output){0};
     bool empty = exchange->stage == RESPONSE_ENDED && output_left(&exchange->out) == 0 &&
                  exchange->loan == NULL && http2_may_end(exchange);
-    (void)pthread_mutex_unlock(&exchange->lock);
+    lock_release(&exchange->lock);
     nghttp2_data_provider provider = {.source.ptr = exchange, .read_callback = read_response};
     size_t count = unpack_fields(&packed, fields);
     exchange->submitted = true;
@@ -181,7 +182,7 @@ struct changes {
 
 static struct changes take_changes(struct http_exchange *exchange)
 {
-    (void)pthread_mutex_lock(&exchange->lock);
+    lock_acquire(&exchange->lock);
     struct changes changes = {
         .started = exchange->stage == RESPONSE_ENDED ||
                    (exchange->stage == RESPONSE_STARTED &&
@@ -198,7 +199,7 @@ static struct changes take_changes(struct http_exchange *exchange)
     exchange->owed -= changes.consumed;
     exchange->unconsumed = 0;
     exchange->continue_due = false;
-    (void)pthread_mutex_unlock(&exchange->lock);
+    lock_release(&exchange->lock);
     return changes;
 }
 

@@ -3,6 +3,7 @@
  * What is kept of an exchange when it is over: counters, times, a line of the access log; and what
  * its client is told of it (Server-Timing). On I/O threads where nothing else is said.
  */
+#include "base/lock.h"
 #include "http/connection.h"
 
 #include "base/clock.h"
@@ -40,7 +41,7 @@ static void write_log(struct http_exchange *exchange, bool aborted)
     if (log == NULL)
         return;
     int64_t duration_us = loop_now_us(exchange->io->loop) - exchange->started_us;
-    (void)pthread_mutex_lock(&exchange->lock);
+    lock_acquire(&exchange->lock);
     const struct access_record record = {
         .request = &exchange->request,
         .client = exchange->connection->address,
@@ -50,7 +51,7 @@ static void write_log(struct http_exchange *exchange, bool aborted)
         .queue_us = queue_us(exchange),
         .aborted = aborted,
     };
-    (void)pthread_mutex_unlock(&exchange->lock);
+    lock_release(&exchange->lock);
     access_log_append(log, &record);
 }
 

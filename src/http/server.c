@@ -4,6 +4,7 @@
  * thread has a loop of its own and owns the connections that it accepts. Runs in the node (API) and
  * in the enclave (the app).
  */
+#include "base/lock.h"
 #include "http/connection.h"
 
 #include "base/clock.h"
@@ -284,9 +285,9 @@ void server_note_connection_gone(struct http_server *server)
 {
     if (atomic_fetch_sub(&server->connections, 1) != 1 || !atomic_load(&server->stopping))
         return;
-    (void)pthread_mutex_lock(&server->lock);
+    lock_acquire(&server->lock);
     (void)pthread_cond_broadcast(&server->emptied);
-    (void)pthread_mutex_unlock(&server->lock);
+    lock_release(&server->lock);
 }
 
 void server_note_exchange_gone(struct io_thread *io)
@@ -404,7 +405,7 @@ static void free_server(struct http_server *server, const struct http_server_con
     close_listeners(server, given);
     free(server->io);
     free(server->listeners);
-    (void)pthread_mutex_destroy(&server->lock);
+    lock_done(&server->lock);
     (void)pthread_cond_destroy(&server->emptied);
     free(server);
 }
@@ -439,7 +440,7 @@ int http_server_start(const struct http_server_config *config, struct http_serve
     server->rest_us = config->rest_us;
     server->access_log = config->access_log;
     server->server_timing = config->server_timing;
-    (void)pthread_mutex_init(&server->lock, NULL);
+    lock_init(&server->lock, LOCK_HTTP_SERVER);
     clock_cond_init(&server->emptied);
     if (open_listeners(server, config, err) < 0 || start_all(server, err) < 0) {
         atomic_store(&server->aborting, true);
@@ -460,13 +461,15 @@ static void control_all(struct http_server *server)
 /* until NULL: for as long as it takes */
 static void wait_until_empty(struct http_server *server, const struct timespec *until)
 {
-    (void)pthread_mutex_lock(&server->lock);
+    lock_acquire(&server->lock);
     int result = 0;
     while (atomic_load(&server->connections) > 0 && result == 0) {
-        result = until == NULL ? pthread_cond_wait(&server->emptied, &server->lock)
-                               : pthread_cond_timedwait(&server->emptied, &server->lock, until);
+        if (until == NULL)
+            lock_wait(&server->lock, &server->emptied);
+        else
+            result = lock_wait_until(&server->lock, &server->emptied, until);
     }
-    (void)pthread_mutex_unlock(&server->lock);
+    lock_release(&server->lock);
 }
 
 unsigned http_server_stop(struct http_server *server, int64_t deadline_ms)

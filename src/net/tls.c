@@ -7,6 +7,7 @@
 #include "net/tls.h"
 
 #include "base/clock.h"
+#include "base/lock.h"
 #include "crypto/x509.h"
 
 #include <openssl/core_names.h>
@@ -39,7 +40,7 @@ struct ticket_key {
 
 /* What belongs to one SSL_CTX and is freed with it. */
 struct server_state {
-    pthread_mutex_t lock;
+    struct lock lock;
     struct ticket_key keys[2]; /* [0] issues, both are accepted */
     uint8_t *ocsp;             /* under the lock, as the keys */
     size_t ocsp_len;
@@ -48,7 +49,7 @@ struct server_state {
 };
 
 struct tls_server {
-    pthread_mutex_t lock;
+    struct lock lock;
     SSL_CTX *context;
 };
 
@@ -73,7 +74,7 @@ static void free_state(void *parent, void *pointer, CRYPTO_EX_DATA *data, int in
     struct server_state *state = pointer;
     if (state == NULL)
         return;
-    (void)pthread_mutex_destroy(&state->lock);
+    lock_done(&state->lock);
     mem_wipe(state->keys, sizeof(state->keys));
     free(state->ocsp);
     free(state);
@@ -174,9 +175,9 @@ static int on_ticket(SSL *ssl, unsigned char *name, unsigned char *iv, EVP_CIPHE
                      EVP_MAC_CTX *mac, int encrypt)
 {
     struct server_state *state = SSL_CTX_get_ex_data(SSL_get_SSL_CTX(ssl), state_index);
-    (void)pthread_mutex_lock(&state->lock);
+    lock_acquire(&state->lock);
     int result = crypt_ticket(state, name, iv, cipher, mac, encrypt);
-    (void)pthread_mutex_unlock(&state->lock);
+    lock_release(&state->lock);
     /* Clients use a TLS 1.3 ticket once (RFC 8446 appendix C.4): each resumption brings the next.
      */
     if (!encrypt && result == 1 && SSL_version(ssl) == TLS1_3_VERSION)
@@ -207,11 +208,11 @@ static int on_status_request(SSL *ssl, void *arg)
     (void)arg;
     struct server_state *state = SSL_CTX_get_ex_data(SSL_get_SSL_CTX(ssl), state_index);
     unsigned char *copy = NULL; /* OpenSSL frees it */
-    (void)pthread_mutex_lock(&state->lock);
+    lock_acquire(&state->lock);
     long len = (long)state->ocsp_len;
     if (len > 0 && clock_unix() < state->ocsp_until)
         copy = OPENSSL_memdup(state->ocsp, state->ocsp_len);
-    (void)pthread_mutex_unlock(&state->lock);
+    lock_release(&state->lock);
     if (copy == NULL)
         return SSL_TLSEXT_ERR_NOACK;
     (void)SSL_set_tlsext_status_ocsp_resp(ssl, copy, len);
@@ -223,7 +224,7 @@ static int attach_state(SSL_CTX *context, const struct tls_server_config *config
     struct server_state *state = mem_alloc(sizeof(*state), err);
     if (state == NULL)
         return -1;
-    (void)pthread_mutex_init(&state->lock, NULL);
+    lock_init(&state->lock, LOCK_TLS_STATE);
     state->http2 = config->http2;
     if (SSL_CTX_set_ex_data(context, state_index, state) != 1) {
         free_state(NULL, state, NULL, 0, 0, NULL);
@@ -324,7 +325,7 @@ int tls_server_new(const struct tls_server_config *config, struct tls_server **r
         SSL_CTX_free(context);
         return -1;
     }
-    (void)pthread_mutex_init(&server->lock, NULL);
+    lock_init(&server->lock, LOCK_TLS_SERVER);
     server->context = context;
     *ret = server;
     return 0;
@@ -335,7 +336,7 @@ void tls_server_free(struct tls_server *server)
     if (server == NULL)
         return;
     SSL_CTX_free(server->context);
-    (void)pthread_mutex_destroy(&server->lock);
+    lock_done(&server->lock);
     free(server);
 }
 
@@ -345,10 +346,10 @@ int tls_server_replace(struct tls_server *server, const struct tls_server_config
     SSL_CTX *context;
     if (server_context_new(config, &context, err) < 0)
         return -1;
-    (void)pthread_mutex_lock(&server->lock);
+    lock_acquire(&server->lock);
     SSL_CTX *old = server->context;
     server->context = context;
-    (void)pthread_mutex_unlock(&server->lock);
+    lock_release(&server->lock);
     SSL_CTX_free(old);
     return 0;
 }
@@ -362,24 +363,24 @@ int tls_server_staple(struct tls_server *server, struct slice response, int64_t 
         if (copy == NULL)
             return -1;
     }
-    (void)pthread_mutex_lock(&server->lock);
+    lock_acquire(&server->lock);
     struct server_state *state = SSL_CTX_get_ex_data(server->context, state_index);
-    (void)pthread_mutex_lock(&state->lock);
+    lock_acquire(&state->lock);
     uint8_t *old = state->ocsp;
     state->ocsp = copy;
     state->ocsp_len = response.len;
     state->ocsp_until = until;
-    (void)pthread_mutex_unlock(&state->lock);
-    (void)pthread_mutex_unlock(&server->lock);
+    lock_release(&state->lock);
+    lock_release(&server->lock);
     free(old);
     return 0;
 }
 
 int tls_server_session(struct tls_server *server, SSL **ret, struct err *err)
 {
-    (void)pthread_mutex_lock(&server->lock);
+    lock_acquire(&server->lock);
     SSL *ssl = SSL_new(server->context);
-    (void)pthread_mutex_unlock(&server->lock);
+    lock_release(&server->lock);
     if (ssl == NULL)
         return FAIL_OPENSSL(err, "cannot make a TLS session");
     SSL_set_accept_state(ssl);

@@ -8,6 +8,7 @@
 #include "base/clock.h"
 #include "base/fd.h"
 #include "base/file.h"
+#include "base/lock.h"
 #include "base/log.h"
 #include "model/manifest.h"
 #include "node/keeper_internal.h"
@@ -116,13 +117,13 @@ static int insert(struct keeper *keeper, const struct store_app *app,
         return -1;
     kept->adopted = insertion->adopted;
     kept->routed = insertion->routed;
-    (void)pthread_mutex_lock(&keeper->mutex);
+    lock_acquire(&keeper->mutex);
     kept->next = keeper->apps;
     keeper->apps = kept;
     int result = start_thread(kept, err);
     if (result < 0)
         keeper_take_out(keeper, kept);
-    (void)pthread_mutex_unlock(&keeper->mutex);
+    lock_release(&keeper->mutex);
     return result;
 }
 
@@ -312,22 +313,22 @@ static int create_locked(struct keeper *keeper, struct store_app *app, const cha
 
 static void stop_replaced(struct keeper *keeper, const char *id)
 {
-    (void)pthread_mutex_lock(&keeper->mutex);
+    lock_acquire(&keeper->mutex);
     struct kept *kept = find(keeper, id);
     if (kept != NULL) {
         kept->app.desired = STORE_DESIRED_STOP; /* as the store has it since the new one exists */
         wake(kept);
     }
-    (void)pthread_mutex_unlock(&keeper->mutex);
+    lock_release(&keeper->mutex);
 }
 
 int keeper_create(struct keeper *keeper, const struct store_app *app, const char *package,
                   const char *replaces, struct store_app *ret, struct err *err)
 {
     struct store_app made = *app;
-    (void)pthread_mutex_lock(&keeper->creating);
+    lock_acquire(&keeper->creating);
     int result = create_locked(keeper, &made, package, replaces, err);
-    (void)pthread_mutex_unlock(&keeper->creating);
+    lock_release(&keeper->creating);
     if (result < 0)
         return -1;
     keeper_event(keeper, made.id, "created");
@@ -342,20 +343,20 @@ int keeper_create(struct keeper *keeper, const struct store_app *app, const char
 
 int keeper_get(struct keeper *keeper, const char *id, struct store_app *ret, struct err *err)
 {
-    (void)pthread_mutex_lock(&keeper->mutex);
+    lock_acquire(&keeper->mutex);
     const struct kept *kept = find(keeper, id);
     if (kept != NULL)
         *ret = kept->app;
-    (void)pthread_mutex_unlock(&keeper->mutex);
+    lock_release(&keeper->mutex);
     return kept != NULL ? 0 : store_app_get(keeper->options.store, id, ret, err);
 }
 
 void keeper_stats(struct keeper *keeper, const char *id, struct keeper_stats *ret)
 {
-    (void)pthread_mutex_lock(&keeper->mutex);
+    lock_acquire(&keeper->mutex);
     const struct kept *kept = find(keeper, id);
     *ret = kept != NULL ? kept->stats : (struct keeper_stats){0};
-    (void)pthread_mutex_unlock(&keeper->mutex);
+    lock_release(&keeper->mutex);
 }
 
 /* With the mutex. */
@@ -366,7 +367,7 @@ static int order_stop(struct keeper *keeper, struct kept *kept, struct err *err)
     int result = store_app_save(keeper->options.store, &kept->app, err);
     wake(kept);
     while (result == 0 && !kept->finished && kept->order != ORDER_CLOSE)
-        (void)pthread_cond_wait(&keeper->changed, &keeper->mutex);
+        lock_wait(&keeper->mutex, &keeper->changed);
     if (result == 0 && !kept->finished)
         result = FAIL(err, ERR_INTERRUPTED, "the node is stopping; it goes on at its next start");
     kept_release(kept);
@@ -375,17 +376,17 @@ static int order_stop(struct keeper *keeper, struct kept *kept, struct err *err)
 
 int keeper_stop(struct keeper *keeper, const char *id, struct err *err)
 {
-    (void)pthread_mutex_lock(&keeper->mutex);
+    lock_acquire(&keeper->mutex);
     struct kept *kept = find(keeper, id);
     int result = kept != NULL ? order_stop(keeper, kept, err) : 0;
-    (void)pthread_mutex_unlock(&keeper->mutex);
+    lock_release(&keeper->mutex);
     return result;
 }
 
 int keeper_restart(struct keeper *keeper, const char *id, struct err *err)
 {
     int result = -1;
-    (void)pthread_mutex_lock(&keeper->mutex);
+    lock_acquire(&keeper->mutex);
     struct kept *kept = find(keeper, id);
     if (kept == NULL || kept->app.desired == STORE_DESIRED_STOP) {
         result = FAIL(err, ERR_CONFLICT, "app %s is stopped: what it stored is gone", id);
@@ -397,7 +398,7 @@ int keeper_restart(struct keeper *keeper, const char *id, struct err *err)
         wake(kept);
         result = 0;
     }
-    (void)pthread_mutex_unlock(&keeper->mutex);
+    lock_release(&keeper->mutex);
     if (result < 0)
         err_hint(err, "deploy it again");
     return result;
@@ -544,8 +545,8 @@ int keeper_new(const struct keeper_options *options, struct keeper **ret, struct
     if (keeper == NULL)
         return -1;
     keeper->options = *options;
-    (void)pthread_mutex_init(&keeper->mutex, NULL);
-    (void)pthread_mutex_init(&keeper->creating, NULL);
+    lock_init(&keeper->mutex, LOCK_KEEPER);
+    lock_init(&keeper->creating, LOCK_KEEPER_CREATING);
     (void)pthread_cond_init(&keeper->changed, NULL);
     *ret = keeper;
     return 0;
@@ -556,7 +557,7 @@ void keeper_stop_all(struct keeper *keeper)
     struct err err = ERR_INIT;
     if (keeper == NULL)
         return;
-    (void)pthread_mutex_lock(&keeper->mutex);
+    lock_acquire(&keeper->mutex);
     for (struct kept *kept = keeper->apps; kept != NULL; kept = kept->next) {
         kept->app.desired = STORE_DESIRED_STOP; /* all at once, then one after another */
         wake(kept);
@@ -568,26 +569,26 @@ void keeper_stop_all(struct keeper *keeper)
             break;
         }
     }
-    (void)pthread_mutex_unlock(&keeper->mutex);
+    lock_release(&keeper->mutex);
 }
 
 void keeper_free(struct keeper *keeper)
 {
     if (keeper == NULL)
         return;
-    (void)pthread_mutex_lock(&keeper->mutex);
+    lock_acquire(&keeper->mutex);
     for (struct kept *kept = keeper->apps; kept != NULL; kept = kept->next) {
         kept->order = ORDER_CLOSE;
         wake(kept);
     }
     (void)pthread_cond_broadcast(&keeper->changed);
     while (keeper->threads > 0)
-        (void)pthread_cond_wait(&keeper->changed, &keeper->mutex);
+        lock_wait(&keeper->mutex, &keeper->changed);
     while (keeper->apps != NULL)
         keeper_take_out(keeper, keeper->apps);
-    (void)pthread_mutex_unlock(&keeper->mutex);
+    lock_release(&keeper->mutex);
     (void)pthread_cond_destroy(&keeper->changed);
-    (void)pthread_mutex_destroy(&keeper->creating);
-    (void)pthread_mutex_destroy(&keeper->mutex);
+    lock_done(&keeper->creating);
+    lock_done(&keeper->mutex);
     free(keeper);
 }

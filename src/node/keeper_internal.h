@@ -5,6 +5,7 @@
  */
 #pragma once
 
+#include "base/lock.h"
 #include "node/keeper.h"
 #include "node/runner.h"
 
@@ -33,9 +34,9 @@ struct kept {
 
 struct keeper {
     struct keeper_options options;
-    pthread_mutex_t mutex;
+    struct lock mutex;
     pthread_cond_t changed; /* an app has finished */
-    pthread_mutex_t creating;
+    struct lock creating;
     struct kept *apps;
     unsigned threads;
 };

@@ -7,6 +7,7 @@
 
 #include "base/clock.h"
 #include "base/file.h"
+#include "base/lock.h"
 #include "base/log.h"
 #include "base/text.h"
 #include "crypto/crypto.h"
@@ -24,7 +25,7 @@ enum { BUILDS_MAX = 64, KEY_VERSION = 1 };
 
 struct layers {
     struct layers_options options;
-    pthread_mutex_t mutex;
+    struct lock mutex;
     pthread_cond_t changed;
     char building[BUILDS_MAX][LAYER_KEY_SIZE]; /* "" : free */
 };
@@ -156,25 +157,25 @@ static char *slot_of(struct layers *layers, const char *key)
 /* Waits until nobody builds this key and marks it as ours. */
 static char *claim(struct layers *layers, const char *key)
 {
-    (void)pthread_mutex_lock(&layers->mutex);
+    lock_acquire(&layers->mutex);
     char *slot = NULL;
     while (slot == NULL) {
         if (slot_of(layers, key) == NULL)
             slot = slot_of(layers, "");
         if (slot == NULL)
-            (void)pthread_cond_wait(&layers->changed, &layers->mutex);
+            lock_wait(&layers->mutex, &layers->changed);
     }
     memcpy(slot, key, LAYER_KEY_SIZE);
-    (void)pthread_mutex_unlock(&layers->mutex);
+    lock_release(&layers->mutex);
     return slot;
 }
 
 static void release(struct layers *layers, char *slot)
 {
-    (void)pthread_mutex_lock(&layers->mutex);
+    lock_acquire(&layers->mutex);
     slot[0] = '\0';
     (void)pthread_cond_broadcast(&layers->changed);
-    (void)pthread_mutex_unlock(&layers->mutex);
+    lock_release(&layers->mutex);
 }
 
 int layers_get(struct layers *layers, const struct environment_offer *environment,
@@ -225,7 +226,7 @@ int layers_new(const struct layers_options *options, struct layers **ret, struct
     if (layers == NULL)
         return -1;
     layers->options = *options;
-    (void)pthread_mutex_init(&layers->mutex, NULL);
+    lock_init(&layers->mutex, LOCK_LAYERS);
     (void)pthread_cond_init(&layers->changed, NULL);
     *ret = layers;
     return 0;
@@ -236,6 +237,6 @@ void layers_free(struct layers *layers)
     if (layers == NULL)
         return;
     (void)pthread_cond_destroy(&layers->changed);
-    (void)pthread_mutex_destroy(&layers->mutex);
+    lock_done(&layers->mutex);
     free(layers);
 }

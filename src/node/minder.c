@@ -4,6 +4,7 @@
  * connection to the app's supervisor. What it decides is in the store before it is done. Runs in
  * msed.
  */
+#include "base/lock.h"
 #include "node/keeper_internal.h"
 
 #include "base/clock.h"
@@ -28,9 +29,9 @@ enum { WAIT_FOREVER = -1, WAIT_MAX_MS = 3600 * 1000 };
 
 static struct store_app current(struct kept *kept)
 {
-    (void)pthread_mutex_lock(&kept->keeper->mutex);
+    lock_acquire(&kept->keeper->mutex);
     struct store_app app = kept->app;
-    (void)pthread_mutex_unlock(&kept->keeper->mutex);
+    lock_release(&kept->keeper->mutex);
     return app;
 }
 
@@ -39,7 +40,7 @@ static void publish(struct kept *kept, struct store_app *app)
 {
     struct err err = ERR_INIT;
     struct keeper *keeper = kept->keeper;
-    (void)pthread_mutex_lock(&keeper->mutex);
+    lock_acquire(&keeper->mutex);
     if (app->state != STORE_STOPPED)
         app->desired = kept->app.desired;
     bool changed = kept->app.state != app->state;
@@ -47,7 +48,7 @@ static void publish(struct kept *kept, struct store_app *app)
     kept->app = *app;
     if (store_app_save(keeper->options.store, app, &err) < 0)
         log_err(LOG_ERROR, &err); /* in memory it holds; the next start finds out for itself */
-    (void)pthread_mutex_unlock(&keeper->mutex);
+    lock_release(&keeper->mutex);
     if (!changed && !new_reason)
         return;
     char text[STORE_EVENT_SIZE];
@@ -64,14 +65,14 @@ enum wake { WAKE_TIME, WAKE_NEWS, WAKE_STOP, WAKE_RESTART, WAKE_CLOSE };
 static enum wake pending_order(struct kept *kept)
 {
     enum wake wake = WAKE_TIME;
-    (void)pthread_mutex_lock(&kept->keeper->mutex);
+    lock_acquire(&kept->keeper->mutex);
     if (kept->order == ORDER_CLOSE)
         wake = WAKE_CLOSE;
     else if (kept->app.desired == STORE_DESIRED_STOP)
         wake = WAKE_STOP;
     else if (kept->order == ORDER_RESTART)
         wake = WAKE_RESTART;
-    (void)pthread_mutex_unlock(&kept->keeper->mutex);
+    lock_release(&kept->keeper->mutex);
     return wake;
 }
 
@@ -203,9 +204,9 @@ static int start_enclave(struct kept *kept, const struct store_app *app, struct 
 
 static void set_stats(struct kept *kept, const struct keeper_stats *stats)
 {
-    (void)pthread_mutex_lock(&kept->keeper->mutex);
+    lock_acquire(&kept->keeper->mutex);
     kept->stats = *stats;
-    (void)pthread_mutex_unlock(&kept->keeper->mutex);
+    lock_release(&kept->keeper->mutex);
 }
 
 static void detach(struct kept *kept)
@@ -246,11 +247,11 @@ static void stop_app(struct kept *kept, const char *reason)
     }
     lifecycle_stopped(&app, reason, clock_unix());
     publish(kept, &app);
-    (void)pthread_mutex_lock(&kept->keeper->mutex);
+    lock_acquire(&kept->keeper->mutex);
     kept->finished = true;
     keeper_take_out(kept->keeper, kept);
     (void)pthread_cond_broadcast(&kept->keeper->changed);
-    (void)pthread_mutex_unlock(&kept->keeper->mutex);
+    lock_release(&kept->keeper->mutex);
 }
 
 static void fail_app(struct kept *kept, const char *reason)
@@ -370,10 +371,10 @@ static void out_of_time(struct kept *kept)
 static void restart(struct kept *kept)
 {
     struct store_app app = current(kept);
-    (void)pthread_mutex_lock(&kept->keeper->mutex);
+    lock_acquire(&kept->keeper->mutex);
     if (kept->order == ORDER_RESTART)
         kept->order = ORDER_NONE;
-    (void)pthread_mutex_unlock(&kept->keeper->mutex);
+    lock_release(&kept->keeper->mutex);
     end_enclave(kept);
     app.quick_crashes = 0;
     app.reason[0] = '\0';
@@ -446,10 +447,10 @@ void *minder_run(void *argument)
     while (turn(kept))
         continue;
     detach(kept);
-    (void)pthread_mutex_lock(&keeper->mutex);
+    lock_acquire(&keeper->mutex);
     keeper->threads--;
     kept_release(kept);
     (void)pthread_cond_broadcast(&keeper->changed);
-    (void)pthread_mutex_unlock(&keeper->mutex);
+    lock_release(&keeper->mutex);
     return NULL;
 }

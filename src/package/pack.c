@@ -3,6 +3,7 @@
  * Packing on the owner's machine: one thread reads files and computes the commitment, the calling
  * thread encrypts and hands on. Four chunks go round between them, which is all the memory.
  */
+#include "base/lock.h"
 #include "package/package.h"
 
 #include "base/fd.h"
@@ -74,7 +75,7 @@ static int consume(struct consumer *consumer, struct slice plain, bool final, st
 
 /* Chunks in flight between the two threads. */
 struct ring {
-    pthread_mutex_t lock;
+    struct lock lock;
     pthread_cond_t changed;
     uint8_t *chunks; /* RING_SIZE of them */
     size_t sizes[RING_SIZE];
@@ -95,17 +96,17 @@ static uint8_t *ring_chunk(const struct ring *ring, size_t number)
 /* Waits for a free place; false where the consumer has given up. */
 static bool ring_wait_free(struct ring *ring)
 {
-    (void)pthread_mutex_lock(&ring->lock);
+    lock_acquire(&ring->lock);
     while (!ring->stopped && ring->produced - ring->consumed == RING_SIZE)
-        (void)pthread_cond_wait(&ring->changed, &ring->lock);
+        lock_wait(&ring->lock, &ring->changed);
     bool go_on = !ring->stopped;
-    (void)pthread_mutex_unlock(&ring->lock);
+    lock_release(&ring->lock);
     return go_on;
 }
 
 static void ring_publish(struct ring *ring, size_t size, int result, bool last)
 {
-    (void)pthread_mutex_lock(&ring->lock);
+    lock_acquire(&ring->lock);
     if (result == 0) {
         ring->sizes[ring->produced % RING_SIZE] = size;
         ring->produced++;
@@ -113,7 +114,7 @@ static void ring_publish(struct ring *ring, size_t size, int result, bool last)
     ring->producer_failed = result < 0;
     ring->produced_all = last;
     (void)pthread_cond_signal(&ring->changed);
-    (void)pthread_mutex_unlock(&ring->lock);
+    lock_release(&ring->lock);
 }
 
 static void *producer_main(void *argument)
@@ -133,14 +134,14 @@ static void *producer_main(void *argument)
 /* Waits for a chunk; *ret_size 0 where all were taken. */
 static int ring_wait_chunk(struct ring *ring, size_t *ret_size, bool *ret_final, struct err *err)
 {
-    (void)pthread_mutex_lock(&ring->lock);
+    lock_acquire(&ring->lock);
     while (ring->produced == ring->consumed && !ring->produced_all && !ring->producer_failed)
-        (void)pthread_cond_wait(&ring->changed, &ring->lock);
+        lock_wait(&ring->lock, &ring->changed);
     bool failed = ring->producer_failed;
     bool any = ring->produced != ring->consumed;
     *ret_size = any ? ring->sizes[ring->consumed % RING_SIZE] : 0;
     *ret_final = ring->produced_all && ring->produced - ring->consumed == 1;
-    (void)pthread_mutex_unlock(&ring->lock);
+    lock_release(&ring->lock);
     if (!failed)
         return 0;
     if (err != NULL)
@@ -150,11 +151,11 @@ static int ring_wait_chunk(struct ring *ring, size_t *ret_size, bool *ret_final,
 
 static void ring_release(struct ring *ring, bool stop)
 {
-    (void)pthread_mutex_lock(&ring->lock);
+    lock_acquire(&ring->lock);
     ring->consumed += !stop;
     ring->stopped = stop;
     (void)pthread_cond_signal(&ring->changed);
-    (void)pthread_mutex_unlock(&ring->lock);
+    lock_release(&ring->lock);
 }
 
 static int consume_all(struct ring *ring, struct consumer *consumer, struct err *err)
@@ -178,7 +179,7 @@ static int run_threads(struct producer *producer, struct consumer *consumer, str
     AUTO_FREE uint8_t *chunks = mem_alloc_array(RING_SIZE, PACKAGE_CHUNK_SIZE, err);
     if (chunks == NULL)
         return -1;
-    struct ring ring = {.lock = PTHREAD_MUTEX_INITIALIZER,
+    struct ring ring = {.lock = LOCK_INIT(LOCK_PACK_RING),
                         .changed = PTHREAD_COND_INITIALIZER,
                         .chunks = chunks,
                         .producer = producer};

@@ -8,6 +8,7 @@
 #include "serve/asgi.h"
 
 #include "base/clock.h"
+#include "base/lock.h"
 
 #include <errno.h>
 #include <sys/eventfd.h>
@@ -87,7 +88,7 @@ static void on_request(void *context, struct http_exchange *exchange)
     }
     request->asgi = asgi;
     request->exchange = exchange;
-    pthread_mutex_lock(&asgi->lock);
+    lock_acquire(&asgi->lock);
     bool taken = !asgi->refusing && asgi->active < asgi->limit;
     if (taken) {
         asgi->active++;
@@ -95,7 +96,7 @@ static void on_request(void *context, struct http_exchange *exchange)
         if (!serve->rounds)
             signal_locked(asgi);
     }
-    pthread_mutex_unlock(&asgi->lock);
+    lock_release(&asgi->lock);
     if (taken)
         return;
     http_set_data(exchange, NULL);
@@ -107,14 +108,14 @@ static void on_request(void *context, struct http_exchange *exchange)
 static void note_event(struct serve *serve, struct http_exchange *exchange, unsigned event)
 {
     struct asgi *asgi = serve->asgi;
-    pthread_mutex_lock(&asgi->lock);
+    lock_acquire(&asgi->lock);
     struct asgi_request *request = http_data(exchange);
     if (request != NULL) {
         note_locked(asgi, request, event);
         if (!serve->rounds)
             signal_locked(asgi);
     }
-    pthread_mutex_unlock(&asgi->lock);
+    lock_release(&asgi->lock);
 }
 
 static void on_body(void *context, struct http_exchange *exchange)
@@ -142,20 +143,20 @@ static const struct http_handler handler = {
 static void asgi_returned(struct serve *serve)
 {
     struct asgi *asgi = serve->asgi;
-    pthread_mutex_lock(&asgi->lock);
+    lock_acquire(&asgi->lock);
     asgi->returned = true;
     if (!serve->rounds)
         signal_locked(asgi);
-    pthread_mutex_unlock(&asgi->lock);
+    lock_release(&asgi->lock);
 }
 
 static void asgi_round_end(struct serve *serve)
 {
     struct asgi *asgi = serve->asgi;
-    pthread_mutex_lock(&asgi->lock);
+    lock_acquire(&asgi->lock);
     if (asgi->first != NULL || asgi->returned)
         signal_locked(asgi);
-    pthread_mutex_unlock(&asgi->lock);
+    lock_release(&asgi->lock);
 }
 
 /* --- requests, on the loop's thread --- */
@@ -184,14 +185,14 @@ void asgi_request_end(struct asgi_request *request)
     struct asgi *asgi = request->asgi;
     struct http_exchange *exchange = request->exchange;
     live_remove(request);
-    pthread_mutex_lock(&asgi->lock);
+    lock_acquire(&asgi->lock);
     http_set_data(exchange, NULL);
     bool queued = request->queued;
     bool sending = request->sending;
     request->over = true;
     if (sending)
         http_abort(exchange); /* under the lock: the thread releases it behind that */
-    pthread_mutex_unlock(&asgi->lock);
+    lock_release(&asgi->lock);
     if (sending)
         return;
     http_release(exchange);
@@ -201,17 +202,17 @@ void asgi_request_end(struct asgi_request *request)
 
 void asgi_file_began(struct asgi_request *request)
 {
-    pthread_mutex_lock(&request->asgi->lock);
+    lock_acquire(&request->asgi->lock);
     request->sending = true;
     request->asgi->files++;
-    pthread_mutex_unlock(&request->asgi->lock);
+    lock_release(&request->asgi->lock);
 }
 
 void asgi_file_ended(struct asgi_request *request, enum err_kind error)
 {
     struct asgi *asgi = request->asgi;
     struct http_exchange *exchange = request->exchange;
-    pthread_mutex_lock(&asgi->lock);
+    lock_acquire(&asgi->lock);
     request->sending = false;
     request->file_error = error;
     bool over = request->over;
@@ -220,26 +221,26 @@ void asgi_file_ended(struct asgi_request *request, enum err_kind error)
         note_locked(asgi, request, ASGI_SENT);
         signal_locked(asgi);
     }
-    pthread_mutex_unlock(&asgi->lock);
+    lock_release(&asgi->lock);
     if (over) {
         http_release(exchange);
         if (!queued)
             free(request);
     }
-    pthread_mutex_lock(&asgi->lock);
+    lock_acquire(&asgi->lock);
     asgi->files--;
     (void)pthread_cond_broadcast(&asgi->changed);
-    pthread_mutex_unlock(&asgi->lock);
+    lock_release(&asgi->lock);
 }
 
 void asgi_note_finished(struct asgi *asgi)
 {
-    pthread_mutex_lock(&asgi->lock);
+    lock_acquire(&asgi->lock);
     asgi->active--;
     asgi->served++;
     if (asgi->active == 0)
         (void)pthread_cond_broadcast(&asgi->changed);
-    pthread_mutex_unlock(&asgi->lock);
+    lock_release(&asgi->lock);
 }
 
 static void refuse_failed(struct asgi_request *request)
@@ -308,10 +309,10 @@ static void handle(struct asgi *asgi, struct asgi_request *request, unsigned eve
 static struct asgi_request *take_event(struct asgi *asgi, unsigned *ret_events)
 {
     for (;;) {
-        pthread_mutex_lock(&asgi->lock);
+        lock_acquire(&asgi->lock);
         struct asgi_request *request = asgi->first;
         if (request == NULL) {
-            pthread_mutex_unlock(&asgi->lock);
+            lock_release(&asgi->lock);
             return NULL;
         }
         asgi->first = request->next;
@@ -322,7 +323,7 @@ static struct asgi_request *take_event(struct asgi *asgi, unsigned *ret_events)
         request->queued = false;
         bool over = request->over;
         bool sending = request->sending;
-        pthread_mutex_unlock(&asgi->lock);
+        lock_release(&asgi->lock);
         if (!over)
             return request;
         if (!sending)
@@ -367,12 +368,12 @@ static PyObject *on_wake(PyObject *capsule, PyObject *nothing)
     struct asgi *asgi = PyCapsule_GetPointer(capsule, NULL);
     uint64_t count;
     (void)!read(asgi->wake_fd, &count, sizeof(count));
-    pthread_mutex_lock(&asgi->lock);
+    lock_acquire(&asgi->lock);
     asgi->signalled = false;
     asgi->returned = false;
     bool stop = asgi->stop_loop;
     asgi->stop_loop = false;
-    pthread_mutex_unlock(&asgi->lock);
+    lock_release(&asgi->lock);
     lend_drop_returned(asgi->serve);
     unsigned events = 0;
     struct asgi_request *request = take_event(asgi, &events);
@@ -393,11 +394,11 @@ static PyMethodDef on_wake_method = {"on_wake", on_wake, METH_NOARGS, NULL};
 
 void asgi_set_phase(struct asgi *asgi, enum asgi_phase phase)
 {
-    pthread_mutex_lock(&asgi->lock);
+    lock_acquire(&asgi->lock);
     if (asgi->phase == ASGI_STARTING || phase == ASGI_STOPPED)
         asgi->phase = phase;
     (void)pthread_cond_broadcast(&asgi->changed);
-    pthread_mutex_unlock(&asgi->lock);
+    lock_release(&asgi->lock);
 }
 
 void asgi_stop_loop(struct asgi *asgi)
@@ -441,9 +442,9 @@ static bool run_loop(struct asgi *asgi)
  * cancelled loses its exchange, which the server waits for. */
 static void drop_rest(struct asgi *asgi)
 {
-    pthread_mutex_lock(&asgi->lock);
+    lock_acquire(&asgi->lock);
     asgi->refusing = true;
-    pthread_mutex_unlock(&asgi->lock);
+    lock_release(&asgi->lock);
     unsigned events = 0;
     struct asgi_request *request = take_event(asgi, &events);
     while (request != NULL) {
@@ -471,9 +472,9 @@ static void drop_rest(struct asgi *asgi)
 
 static bool is_starting(struct asgi *asgi)
 {
-    pthread_mutex_lock(&asgi->lock);
+    lock_acquire(&asgi->lock);
     bool starting = asgi->phase == ASGI_STARTING;
-    pthread_mutex_unlock(&asgi->lock);
+    lock_release(&asgi->lock);
     return starting;
 }
 
@@ -513,7 +514,7 @@ static struct asgi *make(struct serve *serve, const struct serve_config *config,
     asgi->limit = config->queue == 0 ? SERVE_DEFAULT_TASKS : config->queue;
     bool lower = config->message_bytes > 0 && config->message_bytes < SERVE_MAX_MESSAGE;
     asgi->message_limit = lower ? (size_t)config->message_bytes : SERVE_MAX_MESSAGE;
-    (void)pthread_mutex_init(&asgi->lock, NULL);
+    lock_init(&asgi->lock, LOCK_ASGI);
     clock_cond_init(&asgi->changed);
     asgi->wake_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
     return asgi;
@@ -522,15 +523,15 @@ static struct asgi *make(struct serve *serve, const struct serve_config *config,
 /* Without the GIL: until the app has started, or has failed to. */
 static int wait_for_start(struct asgi *asgi, struct err *err)
 {
-    pthread_mutex_lock(&asgi->lock);
+    lock_acquire(&asgi->lock);
     while (asgi->phase == ASGI_STARTING)
-        (void)pthread_cond_wait(&asgi->changed, &asgi->lock);
+        lock_wait(&asgi->lock, &asgi->changed);
     bool running = asgi->phase == ASGI_RUNNING;
     if (!running)
         asgi->stop_loop = true;
     if (!running)
         signal_locked(asgi);
-    pthread_mutex_unlock(&asgi->lock);
+    lock_release(&asgi->lock);
     if (running)
         return 0;
     (void)pthread_join(asgi->thread, NULL);
@@ -578,7 +579,7 @@ static bool wait_locked(struct asgi *asgi, bool (*reached)(const struct asgi *),
     struct timespec until = clock_deadline_us(timeout_ms * 1000);
     int waited = 0;
     while (!reached(asgi) && waited == 0)
-        waited = pthread_cond_timedwait(&asgi->changed, &asgi->lock, &until);
+        waited = lock_wait_until(&asgi->lock, &asgi->changed, &until);
     return reached(asgi);
 }
 
@@ -590,14 +591,14 @@ static int asgi_drain(struct serve *serve, int64_t timeout_ms, struct err *err)
 {
     struct asgi *asgi = serve->asgi;
     int64_t shutdown_ms = timeout_ms < MIN_SHUTDOWN_MS ? MIN_SHUTDOWN_MS : timeout_ms;
-    pthread_mutex_lock(&asgi->lock);
+    lock_acquire(&asgi->lock);
     asgi->refusing = true;
     bool quiet = wait_locked(asgi, is_quiet, timeout_ms);
     size_t active = asgi->active;
     asgi->stop_loop = true;
     signal_locked(asgi);
     bool stopped = wait_locked(asgi, is_stopped, shutdown_ms);
-    pthread_mutex_unlock(&asgi->lock);
+    lock_release(&asgi->lock);
     if (!stopped)
         return FAIL(err, ERR_TIMEOUT, "the app's shutdown was not complete after %lld ms",
                     (long long)shutdown_ms);
@@ -622,17 +623,17 @@ static void asgi_free(struct serve *serve)
     if (asgi->wake_fd >= 0)
         (void)close(asgi->wake_fd);
     (void)pthread_cond_destroy(&asgi->changed);
-    (void)pthread_mutex_destroy(&asgi->lock);
+    lock_done(&asgi->lock);
     free(asgi);
 }
 
 static void asgi_stats(struct serve *serve, struct serve_stats *ret)
 {
     struct asgi *asgi = serve->asgi;
-    pthread_mutex_lock(&asgi->lock);
+    lock_acquire(&asgi->lock);
     ret->served = asgi->served;
     ret->running = asgi->active;
-    pthread_mutex_unlock(&asgi->lock);
+    lock_release(&asgi->lock);
 }
 
 const struct app_protocol asgi_protocol = {

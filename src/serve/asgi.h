@@ -6,6 +6,7 @@
  */
 #pragma once
 
+#include "base/lock.h"
 #include "serve/internal.h"
 
 #include <pthread.h>
@@ -102,7 +103,7 @@ struct asgi {
     struct serve *serve;
     pthread_t thread;
     bool thread_started;
-    pthread_mutex_t lock;
+    struct lock lock;
     pthread_cond_t changed;
     struct asgi_request *first; /* events; under lock */
     struct asgi_request *last;

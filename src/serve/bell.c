@@ -5,6 +5,7 @@
 #include "serve/bell.h"
 
 #include "base/clock.h"
+#include "base/lock.h"
 #include "base/mem.h"
 
 #include <errno.h>
@@ -18,7 +19,7 @@ struct bell {
     void (*ring)(void *context);
     void *context;
     pthread_t thread;
-    pthread_mutex_t lock;
+    struct lock lock;
     pthread_cond_t changed;
     bool touched; /* atomic: since the tick began */
     bool silent;  /* under lock: sleeps until it is touched */
@@ -28,7 +29,7 @@ struct bell {
 static void wait_tick_locked(struct bell *bell)
 {
     struct timespec until = clock_deadline_us(TICK_US);
-    (void)pthread_cond_timedwait(&bell->changed, &bell->lock, &until);
+    (void)lock_wait_until(&bell->lock, &bell->changed, &until);
 }
 
 static void *bell_main(void *argument)
@@ -36,23 +37,24 @@ static void *bell_main(void *argument)
     struct bell *bell = argument;
     (void)pthread_setname_np(pthread_self(), "mse-bell");
     int quiet_ticks = TICKS_UNTIL_SILENT;
-    pthread_mutex_lock(&bell->lock);
+    lock_acquire(&bell->lock);
     while (!bell->stop) {
         /* Whoever touches after this exchange is rung for at the end of this tick. */
         bool touched = __atomic_exchange_n(&bell->touched, false, __ATOMIC_SEQ_CST);
         quiet_ticks = touched ? 0 : quiet_ticks + 1;
         bell->silent = quiet_ticks >= TICKS_UNTIL_SILENT;
         while (bell->silent && !bell->stop)
-            (void)pthread_cond_wait(&bell->changed, &bell->lock);
+            lock_wait(&bell->lock, &bell->changed);
         if (quiet_ticks >= TICKS_UNTIL_SILENT)
             quiet_ticks = 0;
         if (!bell->stop)
             wait_tick_locked(bell);
-        pthread_mutex_unlock(&bell->lock);
+        lock_release(&bell->lock);
+        lock_expect_none("who the bell rings for");
         bell->ring(bell->context);
-        pthread_mutex_lock(&bell->lock);
+        lock_acquire(&bell->lock);
     }
-    pthread_mutex_unlock(&bell->lock);
+    lock_release(&bell->lock);
     return NULL;
 }
 
@@ -63,14 +65,14 @@ struct bell *bell_new(void (*ring)(void *context), void *context, struct err *er
         return NULL;
     bell->ring = ring;
     bell->context = context;
-    (void)pthread_mutex_init(&bell->lock, NULL);
+    lock_init(&bell->lock, LOCK_BELL);
     clock_cond_init(&bell->changed);
     errno = pthread_create(&bell->thread, NULL, bell_main, bell);
     if (errno == 0)
         return bell;
     (void)FAIL_ERRNO(err, ERR_IO, "cannot start a thread");
     (void)pthread_cond_destroy(&bell->changed);
-    (void)pthread_mutex_destroy(&bell->lock);
+    lock_done(&bell->lock);
     free(bell);
     return NULL;
 }
@@ -79,24 +81,24 @@ void bell_touch(struct bell *bell)
 {
     if (__atomic_exchange_n(&bell->touched, true, __ATOMIC_SEQ_CST))
         return; /* the thread has not seen the touch before this one: it rings after it has */
-    pthread_mutex_lock(&bell->lock);
+    lock_acquire(&bell->lock);
     bool silent = bell->silent;
     bell->silent = false;
     if (silent)
         (void)pthread_cond_signal(&bell->changed);
-    pthread_mutex_unlock(&bell->lock);
+    lock_release(&bell->lock);
 }
 
 void bell_free(struct bell *bell)
 {
     if (bell == NULL)
         return;
-    pthread_mutex_lock(&bell->lock);
+    lock_acquire(&bell->lock);
     bell->stop = true;
     (void)pthread_cond_signal(&bell->changed);
-    pthread_mutex_unlock(&bell->lock);
+    lock_release(&bell->lock);
     (void)pthread_join(bell->thread, NULL);
     (void)pthread_cond_destroy(&bell->changed);
-    (void)pthread_mutex_destroy(&bell->lock);
+    lock_done(&bell->lock);
     free(bell);
 }

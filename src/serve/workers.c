@@ -9,6 +9,7 @@
 #include "serve/workers.h"
 
 #include "base/clock.h"
+#include "base/lock.h"
 #include "base/mem.h"
 #include "serve/bell.h"
 
@@ -37,7 +38,7 @@ struct worker {
 struct workers {
     const struct work_ops *ops;
     void *context;
-    pthread_mutex_t lock;
+    struct lock lock;
     pthread_cond_t progress; /* a thread has ended */
     struct work *first;
     struct work *last;
@@ -112,7 +113,7 @@ static void watch(void *context)
 {
     struct workers *workers = context;
     struct worker *wake = NULL;
-    pthread_mutex_lock(&workers->lock);
+    lock_acquire(&workers->lock);
     if (workers->first != NULL) {
         bool got_on = workers->served != workers->watched_served;
         workers->stuck_ticks = got_on ? 0 : workers->stuck_ticks + 1;
@@ -120,7 +121,7 @@ static void watch(void *context)
         wake = call_contender_locked(workers, workers->stuck_ticks >= PATIENCE_TICKS);
         bell_touch(workers->bell);
     }
-    pthread_mutex_unlock(&workers->lock);
+    lock_release(&workers->lock);
     if (wake != NULL)
         (void)pthread_cond_signal(&wake->called);
 }
@@ -149,11 +150,11 @@ static void lead_locked(struct workers *workers, struct worker *self)
         if (workers->first != NULL)
             bell_touch(workers->bell); /* in case this work blocks */
         workers->running++;
-        pthread_mutex_unlock(&workers->lock);
+        lock_release(&workers->lock);
         if (wake != NULL)
             (void)pthread_cond_signal(&wake->called);
         bool counts = workers->ops->run(workers->context, work);
-        pthread_mutex_lock(&workers->lock);
+        lock_acquire(&workers->lock);
         workers->running--;
         workers->served += counts;
     }
@@ -186,15 +187,15 @@ static void step_back_locked(struct workers *workers, struct worker *self)
 /* One turn with the big lock: from the call to the moment when others can do the rest. */
 static void serve_turn_locked(struct workers *workers, struct worker *self, void *thread)
 {
-    pthread_mutex_unlock(&workers->lock);
+    lock_release(&workers->lock);
     workers->ops->enter(workers->context, thread);
-    pthread_mutex_lock(&workers->lock);
+    lock_acquire(&workers->lock);
     crown_locked(workers, self);
     lead_locked(workers, self);
     step_back_locked(workers, self);
-    pthread_mutex_unlock(&workers->lock);
+    lock_release(&workers->lock);
     workers->ops->leave(workers->context, thread);
-    pthread_mutex_lock(&workers->lock);
+    lock_acquire(&workers->lock);
 }
 
 /* Called as leader or contender: serves until there is nothing to do or others do it. */
@@ -230,7 +231,7 @@ static void wait_for_call_locked(struct workers *workers, struct worker *self)
     self->next_idle = workers->idle;
     workers->idle = self;
     while (self->role == ROLE_IDLE && !is_over_locked(workers))
-        (void)pthread_cond_wait(&self->called, &workers->lock);
+        lock_wait(&workers->lock, &self->called);
     if (self->role == ROLE_CALLED)
         return;
     for (struct worker **at = &workers->idle; *at != NULL; at = &(*at)->next_idle) {
@@ -249,7 +250,7 @@ static void *worker_main(void *argument)
     (void)snprintf(name, sizeof(name), "mse-python-%u", self->number % 1000);
     (void)pthread_setname_np(pthread_self(), name);
     void *thread = workers->ops->thread_begin(workers->context);
-    pthread_mutex_lock(&workers->lock);
+    lock_acquire(&workers->lock);
     for (;;) {
         serve_called_locked(workers, self, thread);
         if (is_over_locked(workers))
@@ -257,12 +258,12 @@ static void *worker_main(void *argument)
         wait_for_call_locked(workers, self);
     }
     call_all_locked(workers);
-    pthread_mutex_unlock(&workers->lock);
+    lock_release(&workers->lock);
     workers->ops->thread_end(workers->context, thread);
-    pthread_mutex_lock(&workers->lock);
+    lock_acquire(&workers->lock);
     workers->alive--;
     (void)pthread_cond_broadcast(&workers->progress);
-    pthread_mutex_unlock(&workers->lock);
+    lock_release(&workers->lock);
     return NULL;
 }
 
@@ -272,13 +273,13 @@ static int start_thread(struct workers *workers, unsigned number, struct err *er
     worker->workers = workers;
     worker->number = number;
     clock_cond_init(&worker->called);
-    pthread_mutex_lock(&workers->lock);
+    lock_acquire(&workers->lock);
     errno = pthread_create(&worker->id, NULL, worker_main, worker);
     if (errno == 0) {
         workers->alive++;
         workers->count++;
     }
-    pthread_mutex_unlock(&workers->lock);
+    lock_release(&workers->lock);
     if (errno != 0)
         return FAIL_ERRNO(err, ERR_IO, "cannot start Python thread %u", number);
     return 0;
@@ -293,7 +294,7 @@ struct workers *workers_new(unsigned threads, size_t queue_limit, const struct w
     workers->ops = ops;
     workers->context = context;
     workers->limit = queue_limit;
-    (void)pthread_mutex_init(&workers->lock, NULL);
+    lock_init(&workers->lock, LOCK_WORKERS);
     clock_cond_init(&workers->progress);
     workers->bell = bell_new(watch, workers, err);
     bool started = workers->bell != NULL;
@@ -322,9 +323,9 @@ static bool append_locked(struct workers *workers, struct work *work)
 
 bool workers_submit_quietly(struct workers *workers, struct work *work)
 {
-    pthread_mutex_lock(&workers->lock);
+    lock_acquire(&workers->lock);
     bool appended = append_locked(workers, work);
-    pthread_mutex_unlock(&workers->lock);
+    lock_release(&workers->lock);
     if (!appended)
         return false;
     __atomic_store_n(&workers->unannounced, true, __ATOMIC_RELEASE);
@@ -335,11 +336,11 @@ void workers_wake(struct workers *workers)
 {
     if (!__atomic_exchange_n(&workers->unannounced, false, __ATOMIC_ACQ_REL))
         return;
-    pthread_mutex_lock(&workers->lock);
+    lock_acquire(&workers->lock);
     struct worker *wake = appoint_locked(workers);
     if (wake == NULL && workers->first != NULL)
         bell_touch(workers->bell);
-    pthread_mutex_unlock(&workers->lock);
+    lock_release(&workers->lock);
     if (wake != NULL)
         (void)pthread_cond_signal(&wake->called);
 }
@@ -360,15 +361,15 @@ size_t workers_queued(const struct workers *workers)
 int workers_stop(struct workers *workers, int64_t timeout_ms, struct err *err)
 {
     struct timespec until = clock_deadline_us(timeout_ms * 1000);
-    pthread_mutex_lock(&workers->lock);
+    lock_acquire(&workers->lock);
     workers->stopping = true;
     call_all_locked(workers);
     int waited = 0;
     while (workers->alive > 0 && waited == 0)
-        waited = pthread_cond_timedwait(&workers->progress, &workers->lock, &until);
+        waited = lock_wait_until(&workers->lock, &workers->progress, &until);
     unsigned alive = workers->alive;
     size_t running = workers->running;
-    pthread_mutex_unlock(&workers->lock);
+    lock_release(&workers->lock);
     if (alive > 0)
         return FAIL(err, ERR_TIMEOUT, "%zu request(s) still running after %lld ms", running,
                     (long long)timeout_ms);
@@ -385,16 +386,16 @@ void workers_free(struct workers *workers)
     for (unsigned i = 0; i < workers->count; i++)
         (void)pthread_cond_destroy(&workers->pool[i].called);
     (void)pthread_cond_destroy(&workers->progress);
-    (void)pthread_mutex_destroy(&workers->lock);
+    lock_done(&workers->lock);
     free(workers);
 }
 
 void workers_stats(struct workers *workers, struct workers_stats *ret)
 {
-    pthread_mutex_lock(&workers->lock);
+    lock_acquire(&workers->lock);
     *ret = (struct workers_stats){.served = workers->served,
                                   .takeover = workers->takeover,
                                   .queued = workers->queued,
                                   .running = workers->running};
-    pthread_mutex_unlock(&workers->lock);
+    lock_release(&workers->lock);
 }

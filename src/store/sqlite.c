@@ -4,13 +4,13 @@
  * answered survives the machine. Owns the connection and its prepared statements; one mutex
  * serialises all of it (the node's rate of changes is a few a second). Runs in msed, untrusted.
  */
+#include "base/lock.h"
 #include "store/store.h"
 
 #include "base/fd.h"
 #include "store/sqlite_statement.h"
 
 #include <fcntl.h>
-#include <pthread.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -132,7 +132,7 @@ static const char *const statements[SQL_COUNT] = {
 struct sqlite_store {
     struct store store; /* first: the two addresses are the same */
     sqlite3 *db;
-    pthread_mutex_t mutex;
+    struct lock mutex;
     sqlite3_stmt *prepared[SQL_COUNT];
 };
 
@@ -184,9 +184,9 @@ static int run_one(struct sqlite_store *self, enum statement which, struct err *
 static int run_locked(struct store *store, const struct query *query, struct err *err)
 {
     struct sqlite_store *self = from_store(store);
-    (void)pthread_mutex_lock(&self->mutex);
+    lock_acquire(&self->mutex);
     int result = run(self, query, err);
-    (void)pthread_mutex_unlock(&self->mutex);
+    lock_release(&self->mutex);
     return result;
 }
 
@@ -196,7 +196,7 @@ static int transact(struct store *store,
                     const void *input, struct err *err)
 {
     struct sqlite_store *self = from_store(store);
-    (void)pthread_mutex_lock(&self->mutex);
+    lock_acquire(&self->mutex);
     int result = run_one(self, SQL_BEGIN, err);
     if (result == 0) {
         result = body(self, input, err);
@@ -205,7 +205,7 @@ static int transact(struct store *store,
         if (result < 0 && sqlite3_get_autocommit(self->db) == 0)
             roll_back(self->db);
     }
-    (void)pthread_mutex_unlock(&self->mutex);
+    lock_release(&self->mutex);
     return result;
 }
 
@@ -456,7 +456,7 @@ static void sqlite_close(struct store *store)
     for (size_t i = 0; i < SQL_COUNT; i++)
         (void)sqlite3_finalize(self->prepared[i]);
     (void)sqlite3_close(self->db);
-    (void)pthread_mutex_destroy(&self->mutex);
+    lock_done(&self->mutex);
     free(self);
 }
 
@@ -583,7 +583,7 @@ int store_sqlite_open(const struct store_sqlite_options *options, struct store *
     if (self == NULL)
         return -1;
     self->store.class = &sqlite_class;
-    (void)pthread_mutex_init(&self->mutex, NULL);
+    lock_init(&self->mutex, LOCK_STORE);
     int flags = SQLITE_OPEN_READWRITE | SQLITE_OPEN_NOMUTEX | SQLITE_OPEN_PRIVATECACHE;
     if (sqlite3_open_v2(options->path, &self->db, flags, NULL) != SQLITE_OK) {
         int failed = sql_fail(self->db, "open", err);

@@ -3,6 +3,7 @@
  * Heads of HTTP/1.1 requests: found in whatever pieces they come, taken apart, and what is accepted
  * is held against what must be true of it.
  */
+#include "base/lock.h"
 #include "http/http1_head.h"
 
 #include <stdlib.h>
@@ -53,7 +54,7 @@ static void parse(struct slice head, const struct http_limits *limits)
     exchange->head = exchange->head_inline;
     exchange->headers = exchange->headers_inline;
     exchange->header_capacity = HEADERS_INLINE;
-    (void)pthread_mutex_init(&exchange->lock, NULL);
+    lock_init(&exchange->lock, LOCK_EXCHANGE);
     (void)pthread_cond_init(&exchange->changed, NULL);
     struct http1_refusal refusal = {0};
     if (http1_parse_head(exchange, head, limits, &refusal) == 0)
