@@ -108,7 +108,8 @@ static const char *const statements[SQL_COUNT] = {
     [SQL_APP_GET] = "SELECT " APP_COLUMNS " FROM app WHERE id = ?1",
     [SQL_APP_EACH] = "SELECT " APP_COLUMNS " FROM app WHERE (?1 IS NULL OR owner = ?1)"
                      " AND (?2 IS NULL OR project = ?2) AND (?3 IS NULL OR name = ?3)"
-                     " AND (?4 = 0 OR desired = 0) ORDER BY created, id",
+                     " AND (?4 = 0 OR desired = 0) AND (created, id) > (?5, ?6)"
+                     " ORDER BY created, id LIMIT ?7",
     [SQL_APP_SAME_NAME] = "SELECT " APP_COLUMNS " FROM app WHERE owner = ?1 AND project = ?2"
                           " AND name = ?3 AND desired = 0",
     [SQL_APP_REPLACE] = "UPDATE app SET desired = 1, updated = ?3 WHERE id = ?1 AND owner = ?2",
@@ -128,6 +129,8 @@ static const char *const statements[SQL_COUNT] = {
         "SELECT app, time, text FROM event WHERE app = ?1 ORDER BY number DESC LIMIT ?2",
     [SQL_EVENT_DELETE] = "DELETE FROM event WHERE app = ?1",
 };
+
+enum { STORE_PAGE = 64 };
 
 struct sqlite_store {
     struct store store; /* first: the two addresses are the same */
@@ -310,31 +313,69 @@ static int sqlite_app_get(struct store *store, const char *id, struct store_app 
     return 0;
 }
 
-struct app_listing {
-    store_app_fn fn;
-    void *context;
+/* Rows as they were under the lock, given to the caller's function after it: a callback under a
+ * lock waits for another lock one day, whose holder waits for this one. */
+struct rows {
+    void *items;
+    size_t item_size;
+    size_t count;
+    size_t room;
+    int (*take)(void *item, sqlite3_stmt *statement, struct err *err);
 };
 
-static int list_app(void *context, sqlite3_stmt *statement, struct err *err)
+static int collect_row(void *context, sqlite3_stmt *statement, struct err *err)
 {
-    const struct app_listing *listing = context;
-    struct store_app app = {0};
-    if (take_app(&app, statement, err) < 0)
+    struct rows *rows = context;
+    if (rows->count == rows->room) {
+        size_t room = rows->room * 2 + 8;
+        void *items = mem_resize_array(rows->items, room, rows->item_size, err);
+        if (items == NULL)
+            return -1;
+        rows->items = items;
+        rows->room = room;
+    }
+    void *item = (char *)rows->items + rows->count * rows->item_size;
+    memset(item, 0, rows->item_size);
+    if (rows->take(item, statement, err) < 0)
         return -1;
-    return listing->fn(listing->context, &app, err);
+    rows->count++;
+    return 0;
 }
 
+/* `query` without row and context. The caller frees rows->items. */
+static int collect(struct store *store, struct query query, struct rows *rows, struct err *err)
+{
+    rows->count = 0;
+    query.row = collect_row;
+    query.context = rows;
+    return run_locked(store, &query, err);
+}
+
+/* Apps are many and large: a page at a time. Their order never changes. */
 static int sqlite_app_each(struct store *store, const struct store_filter *filter, store_app_fn fn,
                            void *context, struct err *err)
 {
     static const struct store_filter any = {0};
     if (filter == NULL)
         filter = &any;
-    const struct sql_value values[] = {SQL_TEXT(filter->owner), SQL_TEXT(filter->project),
-                                       SQL_TEXT(filter->name), SQL_INT(filter->wanted_only)};
-    struct app_listing listing = {fn, context};
-    return run_locked(
-        store, &(struct query){SQL_APP_EACH, values, ARRAY_LEN(values), list_app, &listing}, err);
+    struct rows rows = {.item_size = sizeof(struct store_app), .take = take_app};
+    struct store_app last = {.created = INT64_MIN};
+    int result = 0;
+    do {
+        const struct sql_value values[] = {SQL_TEXT(filter->owner), SQL_TEXT(filter->project),
+                                           SQL_TEXT(filter->name),  SQL_INT(filter->wanted_only),
+                                           SQL_INT(last.created),   SQL_TEXT(last.id),
+                                           SQL_INT(STORE_PAGE)};
+        result = collect(store, (struct query){SQL_APP_EACH, values, ARRAY_LEN(values), NULL, NULL},
+                         &rows, err);
+        const struct store_app *apps = rows.items;
+        for (size_t i = 0; result == 0 && i < rows.count; i++)
+            result = fn(context, &apps[i], err);
+        if (rows.count > 0)
+            last = apps[rows.count - 1];
+    } while (result == 0 && rows.count == STORE_PAGE);
+    free(rows.items);
+    return result;
 }
 
 static int delete_app(struct sqlite_store *self, const void *input, struct err *err)
@@ -379,24 +420,15 @@ static int sqlite_layer_get(struct store *store, const char *key, struct store_l
     return 0;
 }
 
-struct layer_listing {
-    store_layer_fn fn;
-    void *context;
-};
-
-static int list_layer(void *context, sqlite3_stmt *statement, struct err *err)
-{
-    const struct layer_listing *listing = context;
-    struct store_layer layer = {0};
-    if (take_layer(&layer, statement, err) < 0)
-        return -1;
-    return listing->fn(listing->context, &layer, err);
-}
-
 static int sqlite_layer_each(struct store *store, store_layer_fn fn, void *context, struct err *err)
 {
-    struct layer_listing listing = {fn, context};
-    return run_locked(store, &(struct query){SQL_LAYER_EACH, NULL, 0, list_layer, &listing}, err);
+    struct rows rows = {.item_size = sizeof(struct store_layer), .take = take_layer};
+    int result = collect(store, (struct query){SQL_LAYER_EACH, NULL, 0, NULL, NULL}, &rows, err);
+    const struct store_layer *layers = rows.items;
+    for (size_t i = 0; result == 0 && i < rows.count; i++)
+        result = fn(context, &layers[i], err);
+    free(rows.items);
+    return result;
 }
 
 static int sqlite_layer_delete(struct store *store, const char *key, struct err *err)
@@ -424,28 +456,23 @@ static int sqlite_event_add(struct store *store, const struct store_event *event
     return transact(store, add_event, event, err);
 }
 
-struct event_listing {
-    store_event_fn fn;
-    void *context;
-};
-
-static int list_event(void *context, sqlite3_stmt *statement, struct err *err)
+static int take_event(void *context, sqlite3_stmt *statement, struct err *err)
 {
-    const struct event_listing *listing = context;
-    struct store_event event = {0};
-    if (sql_row_to(statement, event_columns, ARRAY_LEN(event_columns), &event, err) < 0)
-        return -1;
-    return listing->fn(listing->context, &event, err);
+    return sql_row_to(statement, event_columns, ARRAY_LEN(event_columns), context, err);
 }
 
 static int sqlite_event_each(struct store *store, const char *app, int64_t limit, store_event_fn fn,
                              void *context, struct err *err)
 {
-    struct event_listing listing = {fn, context};
     const struct sql_value values[] = {SQL_TEXT(app), SQL_INT(limit)};
-    return run_locked(
-        store, &(struct query){SQL_EVENT_EACH, values, ARRAY_LEN(values), list_event, &listing},
-        err);
+    struct rows rows = {.item_size = sizeof(struct store_event), .take = take_event};
+    int result = collect(
+        store, (struct query){SQL_EVENT_EACH, values, ARRAY_LEN(values), NULL, NULL}, &rows, err);
+    const struct store_event *events = rows.items;
+    for (size_t i = 0; result == 0 && i < rows.count; i++)
+        result = fn(context, &events[i], err);
+    free(rows.items);
+    return result;
 }
 
 /* --- opening --- */

@@ -88,8 +88,9 @@ struct store_event {
     char text[STORE_EVENT_SIZE];
 };
 
-/* Called once per row, in a transaction: must not call the store. -1 ends the listing as a
- * failure. */
+/* Called once per row, without a lock and outside of any transaction: it may call the store and
+ * take its time. What others change meanwhile is seen or not; nothing is seen twice. -1 ends the
+ * listing as a failure. */
 typedef int (*store_app_fn)(void *context, const struct store_app *app, struct err *err);
 typedef int (*store_layer_fn)(void *context, const struct store_layer *layer, struct err *err);
 typedef int (*store_event_fn)(void *context, const struct store_event *event, struct err *err);
