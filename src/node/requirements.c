@@ -1,10 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
 /*
- * The check of requirements.txt. An allow-list: a line is a name as in PEP 508, optional extras,
- * version specifiers, a marker, and pip's --hash option. Owns nothing; runs in msed on bytes that
- * an owner sent.
+ * The check of requirements.txt: lines as pip makes them out of the file, each held against the
+ * grammar of requirement_line.h. Owns nothing; runs in msed on bytes that an owner sent.
  */
 #include "node/requirements.h"
+
+#include "node/requirement_line.h"
 
 #include <ctype.h>
 #include <stdio.h>
@@ -45,21 +46,6 @@ static void cut_comment(struct line *line)
     }
 }
 
-static size_t find(const struct line *line, const char *what)
-{
-    size_t len = strlen(what);
-    for (size_t i = 0; i + len <= line->len; i++) {
-        if (memcmp(line->text + i, what, len) == 0)
-            return i;
-    }
-    return line->len;
-}
-
-static bool has(const struct line *line, const char *what)
-{
-    return find(line, what) < line->len;
-}
-
 static int check_bytes(const struct line *line, struct err *err)
 {
     for (size_t i = 0; i < line->len; i++) {
@@ -70,55 +56,10 @@ static int check_bytes(const struct line *line, struct err *err)
     return 0;
 }
 
-/* What follows the requirement: nothing, or "--hash=sha256:..." once or more. */
-static int check_options(const struct line *line, struct err *err)
-{
-    static const char hash[] = "--hash=";
-    struct line rest = *line;
-    while (rest.len > 0) {
-        trim(&rest);
-        if (rest.len < sizeof(hash) || memcmp(rest.text, hash, sizeof(hash) - 1) != 0)
-            return refuse(line, "an option that is not allowed here", err);
-        size_t end = 0;
-        while (end < rest.len && !isspace((unsigned char)rest.text[end]))
-            end++;
-        rest.text += end;
-        rest.len -= end;
-    }
-    return 0;
-}
-
-static bool is_name_byte(char c)
-{
-    return isalnum((unsigned char)c) || c == '.' || c == '_' || c == '-';
-}
-
 static int check_requirement(const struct line *line, struct err *err)
 {
-    if (line->text[0] == '-')
-        return refuse(line, "options are not allowed", err);
-    if (has(line, "://") || has(line, "@"))
-        return refuse(line, "addresses and direct references are not allowed", err);
-    if (has(line, "${"))
-        return refuse(line, "variables are not allowed", err);
-    if (!isalnum((unsigned char)line->text[0]))
-        return refuse(line, "no package name", err);
-    size_t options = find(line, " --");
-    const struct line tail = {line->text + options, line->len - options, line->number};
-    if (check_options(&tail, err) < 0)
-        return -1;
-    size_t name = 0;
-    while (name < options && is_name_byte(line->text[name]))
-        name++;
-    struct line rest = {line->text + name, options - name, line->number};
-    trim(&rest);
-    if (rest.len > 0 && strchr("[<>=!~;(", rest.text[0]) == NULL)
-        return refuse(line, "paths and unknown forms are not allowed", err);
-    size_t marker = find(&rest, ";");
-    const struct line versions = {rest.text, marker, line->number};
-    if (has(&versions, "/") || has(&versions, "\\"))
-        return refuse(line, "paths are not allowed", err);
-    return 0;
+    const char *why = requirement_line_check(slice_of(line->text, line->len));
+    return why == NULL ? 0 : refuse(line, why, err);
 }
 
 /* pip does not continue a line that is all comment. */

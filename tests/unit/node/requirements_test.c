@@ -10,6 +10,10 @@
 
 #include "node/requirements.h"
 
+#include <stdio.h>
+
+#define DIGEST "00112233445566778899aabbccddeeff00112233445566778899aabbccddeeff"
+
 static void passes(const char *text, size_t expected_count, const char *expected_text)
 {
     struct err err = ERR_INIT;
@@ -45,10 +49,79 @@ static void good_test(void **state)
     passes("requests (>=2)\n", 1, "requests (>=2)\n");
 }
 
+/* Forms of PEP 508, as they stand in real files. */
+static void grammar_test(void **state)
+{
+    static const char *const good[] = {
+        "A",
+        "name-of.it_2",
+        "name[a,b-c , d.e]",
+        "name[]",
+        "name[a]>=3,<2",
+        "name ( >= 1.0 , !=1.5.* )",
+        "name===1.0+local.7",
+        "name==1!2.0.post1.dev3",
+        "name;os_name=='posix'",
+        "name; python_version<'2.7' and (extra == 'x' or \"linux\" in sys_platform)",
+        "name; sys_platform not in 'win32,cygwin'",
+        "name>=1; platform_machine != 'armv7-x' and python_full_version ~= '3.11'",
+        "name; ((((os_name == '' ))))",
+    };
+    for (size_t i = 0; i < ARRAY_LEN(good); i++) {
+        char expected[160];
+        (void)snprintf(expected, sizeof(expected), "%s\n", good[i]);
+        passes(good[i], 1, expected);
+    }
+    refused("name-", "letter or a digit");
+    refused("name[", "extras");
+    refused("name[a", "extras");
+    refused("name[a;b]", "extras");
+    refused("name==", "versions");
+    refused("name=1", "versions");
+    refused("name (>=1", "versions");
+    refused("name>=1,", "versions");
+    refused("name;", "marker");
+    refused("name; os == 'x'", "marker");
+    refused("name; os_name", "marker");
+    refused("name; os_name == 'x", "marker");
+    refused("name; os_name == 'a b'", "marker");
+    refused("name; os_name == 'x' and", "marker");
+    refused("name; os_name not 'x'", "marker");
+    refused("name; ((((((((( os_name == 'x' )))))))))", "marker");
+    refused("name 1.0", "does not belong");
+    refused("flask numpy", "does not belong");
+    refused("name; os_name == 'x' or_name == 'y'", "does not belong");
+}
+
+/* pip takes every word that begins with '-' for an option, wherever it stands. */
+static void option_test(void **state)
+{
+    refused("flask>=1 -i localindex -r other.txt", "option");
+    refused("flask -C--build-option=x", "option");
+    refused("flask\t-r other.txt", "option");
+    refused("flask -", "option");
+    refused("flask --config-settings=a=b", "option");
+    refused("flask == -i", "versions");
+    refused("flask[-e]", "extras");
+    refused("flask ; os_name == 'x -i y'", "marker");
+    refused("flask ; os_name == '-i'", "marker");
+    refused("flask ; os_name == 'x' -i y", "option");
+    refused("flask --hash=sha256:" DIGEST " -i y", "option");
+    refused("flask --hash=sha256:" DIGEST " flask", "does not belong");
+    refused("flask --hash=sha256:" DIGEST ",--hash=sha256:" DIGEST, "does not belong");
+    refused("flask --hash=sha256:00", "option");
+    refused("flask --hash=md5:" DIGEST, "option");
+    refused("flask --hash sha256:" DIGEST, "option");
+    refused("flask--hash=sha256:" DIGEST, "versions");
+    refused("flask==1--hash=sha256:" DIGEST, "does not belong");
+    passes("flask==1\t--hash=sha256:" DIGEST "  --hash=sha256:" DIGEST, 1,
+           "flask==1\t--hash=sha256:" DIGEST "  --hash=sha256:" DIGEST "\n");
+}
+
 static void joined_test(void **state)
 {
-    passes("flask==2.2.2 \\\n  --hash=sha256:aa \\\n  --hash=sha256:bb\nx\n", 2,
-           "flask==2.2.2   --hash=sha256:aa   --hash=sha256:bb\nx\n");
+    passes("flask==2.2.2 \\\n  --hash=sha256:" DIGEST " \\\n  --hash=sha256:" DIGEST "\nx\n", 2,
+           "flask==2.2.2   --hash=sha256:" DIGEST "   --hash=sha256:" DIGEST "\nx\n");
     /* a comment is not continued: the option below it is a line of its own */
     refused("# comment \\\n--index-url https://x\n", "line 2");
     refused("flask \\\n-e .\n", "line 1");
@@ -78,7 +151,7 @@ static void refused_test(void **state)
             "printable");
     refused("fl\xc3\xa4sk\n", "printable");
     refused("[extra]\n", "package name");
-    refused("flask, numpy\n", "paths and unknown");
+    refused("flask, numpy\n", "does not belong");
 }
 
 static void long_test(void **state)
@@ -92,10 +165,9 @@ static void long_test(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(good_test),
-        cmocka_unit_test(joined_test),
-        cmocka_unit_test(refused_test),
-        cmocka_unit_test(long_test),
+        cmocka_unit_test(good_test),    cmocka_unit_test(grammar_test),
+        cmocka_unit_test(option_test),  cmocka_unit_test(joined_test),
+        cmocka_unit_test(refused_test), cmocka_unit_test(long_test),
     };
     return cmocka_run_group_tests_name("requirements", tests, NULL, NULL);
 }
