@@ -107,6 +107,7 @@ const char *err_kind_name(enum err_kind kind)
         [ERR_EXISTS] = "exists",
         [ERR_CONFLICT] = "conflict",
         [ERR_TOO_LARGE] = "too_large",
+        [ERR_NO_ROOM] = "no_room",
         [ERR_IO] = "io",
         [ERR_MEMORY] = "memory",
         [ERR_CRYPTO] = "crypto",

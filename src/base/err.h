@@ -34,6 +34,7 @@
     X(ERR_EXISTS, "exists already", 1, 409)                                                        \
     X(ERR_CONFLICT, "conflicting state", 1, 409)                                                   \
     X(ERR_TOO_LARGE, "too large", 1, 413)                                                          \
+    X(ERR_NO_ROOM, "no room left", 1, 507)                                                         \
     X(ERR_IO, "input/output error", 1, 500)                                                        \
     X(ERR_MEMORY, "out of memory", 1, 503)                                                         \
     X(ERR_CRYPTO, "cryptographic failure", 1, 500)                                                 \

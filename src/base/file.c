@@ -12,6 +12,7 @@
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <fts.h>
 #include <limits.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -289,6 +290,21 @@ int folder_remove_tree(const char *path, struct err *err)
     if (rmdir(path) < 0 && errno != ENOENT)
         return FAIL_ERRNO(err, ERR_IO, "cannot remove folder '%s'", path);
     return 0;
+}
+
+int64_t folder_bytes(const char *path)
+{
+    char *paths[] = {(char *)path, NULL};
+    FTS *tree = fts_open(paths, FTS_PHYSICAL | FTS_NOCHDIR | FTS_XDEV, NULL);
+    int64_t bytes = 0;
+    for (FTSENT *entry = tree != NULL ? fts_read(tree) : NULL; entry != NULL;
+         entry = fts_read(tree)) {
+        if (entry->fts_info == FTS_F)
+            bytes += (int64_t)entry->fts_statp->st_blocks * 512;
+    }
+    if (tree != NULL)
+        (void)fts_close(tree);
+    return bytes;
 }
 
 char *path_join(const char *folder, const char *name, struct err *err)

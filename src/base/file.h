@@ -23,6 +23,9 @@ int folder_create(const char *path, mode_t mode, struct err *err) MUST_USE; /* 0
 int folder_create_all(const char *path, mode_t mode, struct err *err) MUST_USE;
 /* Removes a tree without following links or crossing into other file systems; 0 if not there. */
 int folder_remove_tree(const char *path, struct err *err) MUST_USE;
+/* Bytes on disk of the files in a tree, or of one file; links and other file systems are not
+ * followed. What cannot be looked at counts for nothing. */
+int64_t folder_bytes(const char *path);
 /* "a/b" from "a" and "b"; an absolute `name` stands alone. The caller frees. */
 char *path_join(const char *folder, const char *name, struct err *err) MUST_USE;
 /* Absolute path without links or dots; the file must exist. The caller frees. */

@@ -8,6 +8,7 @@
 #include "base/clock.h"
 #include "base/fd.h"
 #include "base/text.h"
+#include "node/room.h"
 #include "node/upload.h"
 
 #include <errno.h>
@@ -15,7 +16,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/stat.h>
-#include <sys/statvfs.h>
 #include <unistd.h>
 
 enum { CHUNK = 256 * 1024, FOLLOW_PAUSE_MS = 150, EVENTS_SHOWN = 100 };
@@ -238,19 +238,11 @@ static int check_type(const struct http_request *request, struct err *err)
 /* Said before gigabytes are sent, where the length is known. */
 static int check_room(const struct node *node, int64_t length, struct err *err)
 {
-    struct statvfs info;
     if (length > node->config.limits.package_bytes)
         return FAIL(err, ERR_TOO_LARGE, "the package has %lld bytes, this node takes up to %lld",
                     (long long)length, (long long)node->config.limits.package_bytes);
-    if (length < 0 || statvfs(node->folders.uploads, &info) < 0)
-        return 0;
-    uint64_t room = (uint64_t)info.f_bavail * info.f_frsize;
-    if ((uint64_t)length < room)
-        return 0;
-    err_set(err, ERR_IO, 0, "the package has %lld bytes, the node's disk has %llu left",
-            (long long)length, (unsigned long long)room);
-    err_hint(err, "the node's operator must make room");
-    return -1;
+    return room_check(&node->config, node->folders.uploads, "the package",
+                      length > 0 ? (uint64_t)length : 0, err);
 }
 
 /* Sleeps so that the upload stays below the configured rate. */
@@ -327,8 +319,7 @@ static int store_upload(struct api_call *call, struct upload *upload,
 static int take_upload(struct api_call *call, const struct deployment *deployment, struct err *err)
 {
     AUTO_UPLOAD struct upload upload = {.fd = -1};
-    if (upload_start(&upload, call->node->folders.uploads,
-                     (uint64_t)call->node->config.limits.package_bytes, err) < 0 ||
+    if (upload_start(&upload, &call->node->config, call->node->folders.uploads, err) < 0 ||
         receive(call, &upload, err) < 0)
         return -1;
     return store_upload(call, &upload, deployment, err);

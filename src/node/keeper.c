@@ -12,11 +12,11 @@
 #include "base/log.h"
 #include "model/manifest.h"
 #include "node/keeper_internal.h"
+#include "node/room.h"
 
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
-#include <fts.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/eventfd.h>
@@ -283,6 +283,19 @@ static int make_folder(const char *folder, const struct store_app *app, const ch
     return 0;
 }
 
+/* All of its storage, now: what is admitted has the bytes that its quota promises. */
+static int reserve(struct keeper *keeper, const struct store_app *app, const char *folder,
+                   struct err *err)
+{
+    static const char what[] = "the storage of the app";
+    const struct keeper_options *options = &keeper->options;
+    uint64_t quota = options->config->quota == NODE_QUOTA_LOOP ? (uint64_t)app->quota_bytes : 0;
+    if (room_check(options->config, options->folders->apps, what, quota, err) < 0 ||
+        options->runner->class->reserve(options->runner, folder, app, err) < 0)
+        return -1;
+    return room_check(options->config, options->folders->apps, what, 0, err);
+}
+
 static void remove_folder(const char *folder)
 {
     struct err err = ERR_INIT;
@@ -303,7 +316,8 @@ static int create_locked(struct keeper *keeper, struct store_app *app, const cha
     if (choose(keeper, app, replaces, err) < 0)
         return -1;
     bool made = make_folder(folder, app, package, err) == 0;
-    if (made && store_app_create(keeper->options.store, app, replaces, err) == 0)
+    if (made && reserve(keeper, app, folder, err) == 0 &&
+        store_app_create(keeper->options.store, app, replaces, err) == 0)
         return 0;
     gateway_remove(keeper->options.gateway, app->id);
     if (made || err->kind != ERR_EXISTS)
@@ -411,22 +425,11 @@ char *keeper_log_path(const struct keeper *keeper, const char *id, struct err *e
 
 int64_t keeper_storage_used(const struct keeper *keeper, const struct store_app *app)
 {
-    struct err err = ERR_INIT;
-    AUTO_FREE char *path =
-        str_printf(&err, "%s/%s/storage", keeper->options.folders->apps, app->id);
-    if (path == NULL || app->state == STORE_STOPPED)
+    struct runner *runner = keeper->options.runner;
+    AUTO_FREE char *folder = path_join(keeper->options.folders->apps, app->id, NULL);
+    if (folder == NULL || app->state == STORE_STOPPED)
         return 0;
-    char *paths[] = {path, NULL};
-    FTS *tree = fts_open(paths, FTS_PHYSICAL | FTS_NOCHDIR | FTS_XDEV, NULL);
-    int64_t bytes = 0;
-    for (FTSENT *entry = tree != NULL ? fts_read(tree) : NULL; entry != NULL;
-         entry = fts_read(tree)) {
-        if (entry->fts_info == FTS_F)
-            bytes += (int64_t)entry->fts_statp->st_blocks * 512;
-    }
-    if (tree != NULL)
-        (void)fts_close(tree);
-    return bytes;
+    return runner->class->used(runner, folder);
 }
 
 /* --- adoption --- */

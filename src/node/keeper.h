@@ -47,7 +47,8 @@ void keeper_stop_all(struct keeper *keeper);
 void keeper_free(struct keeper *keeper);
 
 /* A new app whose checked package lies in `package` (moved to the app's folder). The keeper fills
- * in port and user. Errors: EXISTS, CONFLICT (name; or as store_app_create), BUSY (too many apps).
+ * in port and user. Errors: EXISTS, CONFLICT (name; or as store_app_create), BUSY (too many apps),
+ * NO_ROOM (on the disk).
  * On success *ret is the app as it is now. */
 int keeper_create(struct keeper *keeper, const struct store_app *app, const char *package,
                   const char *replaces, struct store_app *ret, struct err *err) MUST_USE;

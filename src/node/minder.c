@@ -277,6 +277,19 @@ static void fail_start(struct kept *kept, const struct err *err)
 
 /* --- the life of an app --- */
 
+/* Older versions made sparse images. Where there is no room for all of one its app runs on. */
+static void fill_image(struct kept *kept, const struct store_app *app)
+{
+    struct err err = ERR_INIT;
+    struct runner *runner = kept->keeper->options.runner;
+    if (runner->class->reserve(runner, kept->folder, app, &err) == 0)
+        return;
+    char text[STORE_EVENT_SIZE];
+    (void)snprintf(text, sizeof(text), "the room of its quota is not reserved: %s", err.message);
+    log_err(LOG_WARNING, &err);
+    keeper_event(kept->keeper, kept->id, text);
+}
+
 /* Starts it, unless it runs already. False: it is on_error. */
 static bool bring_up(struct kept *kept)
 {
@@ -286,6 +299,7 @@ static bool bring_up(struct kept *kept)
         return true;
     lifecycle_spawning(&app, clock_unix());
     publish(kept, &app);
+    fill_image(kept, &app);
     if (start_enclave(kept, &app, &err) == 0) {
         app.updated = clock_unix(); /* building a layer does not count as starting */
         publish(kept, &app);
@@ -423,6 +437,7 @@ static void adopt(struct kept *kept)
         return;
     if (runner->class->attach(runner, kept->folder, &kept->control_fd, &err) == 0) {
         keeper_event(kept->keeper, kept->id, "found running again after a start of the node");
+        fill_image(kept, &app);
         if (add_route(kept, &app, &err) < 0)
             fail_app(kept, err.message);
         return;

@@ -47,6 +47,12 @@ struct runner_class {
     /* Ends the enclave if there is one, gently first; returns when it is gone, with everything that
      * it had but its storage and its log. */
     int (*stop)(struct runner *runner, const char *folder, struct err *err);
+    /* Takes all of the room on disk that the app's quota promises; 0 also where it has it. While
+     * the enclave runs as well. Errors: NO_ROOM, UNSUPPORTED (the file system cannot). */
+    int (*reserve)(struct runner *runner, const char *folder, const struct store_app *app,
+                   struct err *err);
+    /* Bytes that hold what the app stored. */
+    int64_t (*used)(struct runner *runner, const char *folder);
     /* Destroys what the app stored. After stop. */
     int (*destroy)(struct runner *runner, const char *folder, struct err *err);
 };

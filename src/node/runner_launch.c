@@ -63,15 +63,19 @@ static int fill_paths(const struct runner_launch *self, const struct runner_spec
     return spec->environment != NULL ? 0 : -1;
 }
 
+static uint64_t quota_of(const struct runner_launch *self, const struct store_app *app)
+{
+    return self->config->quota == NODE_QUOTA_LOOP ? (uint64_t)app->quota_bytes : 0;
+}
+
 static int fill_spec(const struct runner_launch *self, const struct runner_spec *from,
                      struct launch_spec *spec, struct err *err)
 {
     const struct store_app *app = from->app;
     bool own_user = app->run_uid != 0;
-    bool limited = self->config->quota == NODE_QUOTA_LOOP;
     (void)snprintf(spec->id, sizeof(spec->id), "%s", app->id);
     (void)snprintf(spec->launcher, sizeof(spec->launcher), "process");
-    spec->quota_bytes = limited ? (uint64_t)app->quota_bytes : 0;
+    spec->quota_bytes = quota_of(self, app);
     spec->memory_bytes = from->memory_bytes;
     spec->tmp_bytes = from->memory_bytes / TMP_SHARE;
     spec->log_bytes = (uint64_t)self->config->limits.log_bytes;
@@ -235,6 +239,23 @@ static int launch_runner_stop(struct runner *runner, const char *folder, struct 
     return launch_cleanup(folder, &runner_launch_storage, err);
 }
 
+static int launch_runner_reserve(struct runner *runner, const char *folder,
+                                 const struct store_app *app, struct err *err)
+{
+    const struct runner_launch *self = from_runner(runner);
+    AUTO_FREE char *path = storage_path(folder, err);
+    if (path == NULL)
+        return -1;
+    const struct storage_backing backing = {.path = path, .quota_bytes = quota_of(self, app)};
+    return storage_backing_reserve(&backing, err);
+}
+
+static int64_t launch_runner_used(struct runner *runner, const char *folder)
+{
+    AUTO_FREE char *path = storage_path(folder, NULL);
+    return path != NULL ? storage_backing_used(path) : 0;
+}
+
 static int launch_runner_destroy(struct runner *runner, const char *folder, struct err *err)
 {
     AUTO_FREE char *path = storage_path(folder, err);
@@ -248,6 +269,8 @@ static const struct runner_class launch_class = {
     .attach = launch_runner_attach,
     .news = launch_runner_news,
     .stop = launch_runner_stop,
+    .reserve = launch_runner_reserve,
+    .used = launch_runner_used,
     .destroy = launch_runner_destroy,
 };
 

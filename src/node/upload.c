@@ -13,6 +13,7 @@
 #include "crypto/x509.h"
 #include "node/names.h"
 #include "node/requirements.h"
+#include "node/room.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -49,7 +50,9 @@ static int begin_section(void *context, enum package_section section, uint64_t l
 {
     struct upload *upload = context;
     buf_clear(&upload->section);
-    return open_section(upload, file_of(section), err);
+    if (open_section(upload, file_of(section), err) < 0)
+        return -1;
+    return room_take(upload->config, upload->fd, upload->folder, length, err);
 }
 
 static int write_section(void *context, enum package_section section, struct slice bytes,
@@ -113,9 +116,11 @@ static int end_section(void *context, enum package_section section, struct err *
 
 static const struct package_handler handler = {begin_section, write_section, end_section};
 
-int upload_start(struct upload *upload, const char *uploads, uint64_t max_bytes, struct err *err)
+int upload_start(struct upload *upload, const struct node_config *config, const char *uploads,
+                 struct err *err)
 {
-    *upload = (struct upload){.fd = -1,
+    *upload = (struct upload){.config = config,
+                              .fd = -1,
                               .requirements = BUF_INIT(PACKAGE_REQUIREMENTS_MAX + 1),
                               .section = BUF_INIT(PACKAGE_REQUIREMENTS_MAX + 1)};
     AUTO_FREE char *folder = str_printf(err, "%s/XXXXXX", uploads);
@@ -126,7 +131,7 @@ int upload_start(struct upload *upload, const char *uploads, uint64_t max_bytes,
     upload->folder = STEAL(folder);
     if (chmod(upload->folder, 0755) < 0)
         return FAIL_ERRNO(err, ERR_IO, "cannot set the mode of '%s'", upload->folder);
-    package_reader_init(&upload->reader, &handler, upload, max_bytes);
+    package_reader_init(&upload->reader, &handler, upload, (uint64_t)config->limits.package_bytes);
     /* of no bytes, until there is such a section */
     return sha256(slice_of(NULL, 0), upload->requirements_digest, err);
 }

@@ -10,6 +10,7 @@
 #include "model/manifest.h"
 #include "model/package_format.h"
 #include "node/environments.h"
+#include "node/node_config.h"
 
 /* Names of the files, as the sandbox shows them to the enclave. */
 #define UPLOAD_MANIFEST "manifest.json"
@@ -27,6 +28,7 @@ struct upload {
     uint8_t requirements_digest[32];
     uint64_t bytes; /* of the whole package */
     /* while it comes in */
+    const struct node_config *config;
     struct package_reader reader;
     struct buf section; /* of the small ones */
     int fd;
@@ -34,9 +36,11 @@ struct upload {
 
 #define AUTO_UPLOAD __attribute__((cleanup(upload_done)))
 
-/* Makes the temporary folder in `uploads`. `max_bytes`: largest archive. */
-int upload_start(struct upload *upload, const char *uploads, uint64_t max_bytes,
+/* Makes the temporary folder in `uploads`. `config`, which must outlive it, says how large an
+ * archive may be and what must stay free on the disk. */
+int upload_start(struct upload *upload, const struct node_config *config, const char *uploads,
                  struct err *err) MUST_USE;
+/* Each section is allocated on disk when its length is known. Errors: NO_ROOM. */
 int upload_feed(struct upload *upload, struct slice bytes, struct err *err) MUST_USE;
 /* All bytes are there: on disk when it returns, and the parts agree with the manifest. */
 int upload_finish(struct upload *upload, struct err *err) MUST_USE;

@@ -1,9 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
 /*
  * The host's half of sealed storage: a file system of limited size for each app's cipher text, in a
- * sparse file behind a loop device. ext4 with its journal: a node that loses power must not lose
- * an app's data, and the journal holds metadata only. Runs in the node (root); sees cipher text
- * only.
+ * file behind a loop device. All of the file is allocated before anything is written to it and
+ * stays so: whoever fills the disk later, an app has the room that its quota promises. ext4 with
+ * its journal: a node that loses power must not lose an app's data, and the journal holds metadata
+ * only. Runs in the node (root); sees cipher text only.
  */
 #include "storage/storage.h"
 
@@ -15,14 +16,109 @@
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <linux/fs.h>
 #include <linux/loop.h>
+#include <linux/magic.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/ioctl.h>
 #include <sys/mount.h>
+#include <sys/statfs.h>
 #include <unistd.h>
 
 enum { MKFS_TIMEOUT_MS = 120000, LOOP_TRIES = 64, LOOP_PATH_SIZE = 64, UNMOUNTS_MAX = 64 };
+
+/* --- room --- */
+
+static int fail_unreserved(const char *path, struct err *err)
+{
+    err_set(err, ERR_UNSUPPORTED, 0,
+            "the file system of '%s' does not keep room for a file, so that one app could fill the "
+            "disk under the others",
+            path);
+    err_hint(err, "put the node's state folder on ext4 or xfs, or write quota = \"none\" in "
+                  "msed.toml to do without");
+    return -1;
+}
+
+/* btrfs writes every block to a new place, reserved or not, unless the file says otherwise before
+ * it has any. */
+static int stop_copying(int fd, const char *path, struct err *err)
+{
+    struct statfs info;
+    struct stat file;
+    int flags = 0;
+    if (fstatfs(fd, &info) < 0 || fstat(fd, &file) < 0)
+        return FAIL_ERRNO(err, ERR_IO, "cannot look at '%s'", path);
+    if (info.f_type != BTRFS_SUPER_MAGIC)
+        return 0;
+    if (ioctl(fd, FS_IOC_GETFLAGS, &flags) < 0)
+        return fail_unreserved(path, err);
+    if ((flags & FS_NOCOW_FL) != 0)
+        return 0;
+    flags |= FS_NOCOW_FL;
+    return file.st_size == 0 && ioctl(fd, FS_IOC_SETFLAGS, &flags) == 0
+               ? 0
+               : fail_unreserved(path, err);
+}
+
+/* Allocates what of the file is not; its contents stay. A file system that only pretends (ZFS)
+ * shows in the blocks that the file then has. */
+static int allocate(int fd, const char *path, uint64_t size, struct err *err)
+{
+    struct stat info;
+    if (stop_copying(fd, path, err) < 0)
+        return -1;
+    while (fallocate(fd, 0, 0, (off_t)size) < 0) {
+        if (errno == EINTR)
+            continue;
+        if (errno == EOPNOTSUPP || errno == ENOSYS)
+            return fail_unreserved(path, err);
+        bool full = errno == ENOSPC || errno == EDQUOT || errno == EFBIG;
+        return FAIL_ERRNO(err, full ? ERR_NO_ROOM : ERR_IO,
+                          "the disk has no room for a storage of %llu MiB",
+                          (unsigned long long)(size >> 20));
+    }
+    if (fstat(fd, &info) < 0)
+        return FAIL_ERRNO(err, ERR_IO, "cannot look at '%s'", path);
+    return (uint64_t)info.st_blocks * 512 >= size ? 0 : fail_unreserved(path, err);
+}
+
+static int allocate_image(const struct storage_backing *backing, struct err *err)
+{
+    AUTO_CLOSE int fd = -1;
+    struct stat info;
+    if (fd_open(backing->path, O_RDWR | O_NOFOLLOW, 0, &fd, err) < 0)
+        return -1;
+    if (fstat(fd, &info) < 0)
+        return FAIL_ERRNO(err, ERR_IO, "cannot look at '%s'", backing->path);
+    return allocate(fd, backing->path, (uint64_t)info.st_size, err);
+}
+
+/* PATH.room: all of the room, and nothing else yet. */
+static int make_room(const struct storage_backing *backing, struct err *err)
+{
+    if (backing->quota_bytes < STORAGE_QUOTA_MIN)
+        return FAIL(err, ERR_INVALID, "a storage quota of %llu bytes, expected at least %d",
+                    (unsigned long long)backing->quota_bytes, STORAGE_QUOTA_MIN);
+    AUTO_FREE char *path = str_printf(err, "%s.room", backing->path);
+    AUTO_CLOSE int fd = -1;
+    if (path == NULL || fd_open(path, O_RDWR | O_CREAT | O_NOFOLLOW, 0600, &fd, err) < 0)
+        return -1;
+    if (allocate(fd, path, backing->quota_bytes, err) == 0)
+        return 0;
+    (void)unlink(path); /* what was had of it is needed elsewhere */
+    return -1;
+}
+
+int storage_backing_reserve(const struct storage_backing *backing, struct err *err)
+{
+    if (backing->quota_bytes == 0)
+        return 0;
+    int result =
+        file_exists(backing->path) ? allocate_image(backing, err) : make_room(backing, err);
+    return result < 0 ? FAIL_CONTEXT(err, "storage") : 0;
+}
 
 /* --- creating --- */
 
@@ -35,9 +131,10 @@ static int run_mkfs(const struct storage_backing *backing, const char *path, str
     AUTO_BUF struct buf errors = BUF_INIT(4096);
     if (process_find("mkfs.ext4", "e2fsprogs", &mkfs, err) < 0)
         return -1;
+    /* a file that was just allocated reads as zeros: nothing of it needs to be written */
     (void)snprintf(options, sizeof(options),
-                   "root_owner=%u:%u,lazy_itable_init=1,lazy_journal_init=1,nodiscard",
-                   (unsigned)backing->uid, (unsigned)backing->gid);
+                   "root_owner=%u:%u,assume_storage_prezeroed=1,nodiscard", (unsigned)backing->uid,
+                   (unsigned)backing->gid);
     const char *const argv[] = {mkfs,   "-q", "-F",    "-m", "0", "-b",
                                 "4096", "-E", options, path, NULL};
     const struct process_spec spec = {.argv = argv};
@@ -48,20 +145,21 @@ static int run_mkfs(const struct storage_backing *backing, const char *path, str
     return 0;
 }
 
+/* mkfs works on PATH.new, so that a file that it was killed at is never taken for room. What mkfs
+ * gave back of it is allocated again. */
 static int create_image(const struct storage_backing *backing, struct err *err)
 {
-    if (backing->quota_bytes < STORAGE_QUOTA_MIN)
-        return FAIL(err, ERR_INVALID, "a storage quota of %llu bytes, expected at least %d",
-                    (unsigned long long)backing->quota_bytes, STORAGE_QUOTA_MIN);
+    AUTO_FREE char *room = str_printf(err, "%s.room", backing->path);
     AUTO_FREE char *temporary = str_printf(err, "%s.new", backing->path);
     AUTO_CLOSE int fd = -1;
-    if (temporary == NULL || file_remove(temporary, err) < 0 ||
-        fd_open(temporary, O_RDWR | O_CREAT | O_EXCL | O_NOFOLLOW, 0600, &fd, err) < 0)
+    if (room == NULL || temporary == NULL || file_remove(temporary, err) < 0 ||
+        make_room(backing, err) < 0)
         return -1;
-    if (ftruncate(fd, (off_t)backing->quota_bytes) < 0)
-        return FAIL_ERRNO(err, ERR_IO, "cannot make a file of %llu bytes: '%s'",
-                          (unsigned long long)backing->quota_bytes, temporary);
-    if (run_mkfs(backing, temporary, err) < 0)
+    if (rename(room, temporary) < 0)
+        return FAIL_ERRNO(err, ERR_IO, "cannot rename '%s'", room);
+    if (run_mkfs(backing, temporary, err) < 0 ||
+        fd_open(temporary, O_RDWR | O_NOFOLLOW, 0, &fd, err) < 0 ||
+        allocate(fd, temporary, backing->quota_bytes, err) < 0)
         return -1;
     if (fsync(fd) < 0 || rename(temporary, backing->path) < 0)
         return FAIL_ERRNO(err, ERR_IO, "cannot finish '%s'", backing->path);
@@ -125,6 +223,26 @@ static int attach_loop(int image_fd, int *ret, char name[static LOOP_PATH_SIZE],
     return FAIL(err, ERR_BUSY, "found no free loop device in %d tries", LOOP_TRIES);
 }
 
+static void write_setting(const char *path, const char *value)
+{
+    AUTO_CLOSE int fd = open(path, O_WRONLY | O_CLOEXEC);
+    ssize_t written = fd >= 0 ? write(fd, value, strlen(value)) : 0;
+    (void)written; /* a kernel without it: holes are filled again at the next start */
+}
+
+/* What is discarded in the file system becomes a hole in the image, which anybody may fill the disk
+ * into. Nothing is discarded on mount's account; these stop the two other ways, fstrim(8) and the
+ * zeros that ext4 writes around small extents. `name` is "/dev/loopN". */
+static void keep_allocated(const char *name)
+{
+    char path[LOOP_PATH_SIZE + 64];
+    const char *device = path_base(name);
+    (void)snprintf(path, sizeof(path), "/sys/block/%s/queue/discard_max_bytes", device);
+    write_setting(path, "0");
+    (void)snprintf(path, sizeof(path), "/sys/fs/ext4/%s/extent_max_zeroout_kb", device);
+    write_setting(path, "0");
+}
+
 static int mount_image(const struct storage_backing *backing, const char *folder, struct err *err)
 {
     AUTO_CLOSE int image = -1;
@@ -133,8 +251,9 @@ static int mount_image(const struct storage_backing *backing, const char *folder
     if (fd_open(backing->path, O_RDWR | O_NOFOLLOW, 0, &image, err) < 0 ||
         attach_loop(image, &loop, name, err) < 0)
         return -1;
-    if (mount(name, folder, "ext4", MS_NOSUID | MS_NODEV | MS_NOEXEC, "discard") < 0)
+    if (mount(name, folder, "ext4", MS_NOSUID | MS_NODEV | MS_NOEXEC, NULL) < 0)
         return FAIL_ERRNO(err, ERR_IO, "cannot mount '%s' on '%s'", backing->path, folder);
+    keep_allocated(name);
     return 0;
 }
 
@@ -159,6 +278,31 @@ int storage_backing_unmount(const char *folder, struct err *err)
     if (umount2(folder, MNT_DETACH | UMOUNT_NOFOLLOW) < 0 && errno != EINVAL && errno != ENOENT)
         return FAIL_ERRNO(err, ERR_IO, "cannot unmount '%s'", folder);
     return 0;
+}
+
+/* --- what it holds --- */
+
+/* Blocks that were allocated but never written read as holes. */
+static int64_t written_bytes(int fd)
+{
+    int64_t bytes = 0;
+    off_t end = 0;
+    for (off_t start = lseek(fd, 0, SEEK_DATA); start >= 0; start = lseek(fd, end, SEEK_DATA)) {
+        end = lseek(fd, start, SEEK_HOLE);
+        if (end < 0)
+            break;
+        bytes += end - start;
+    }
+    return bytes;
+}
+
+int64_t storage_backing_used(const char *path)
+{
+    struct stat info;
+    AUTO_CLOSE int fd = open(path, O_RDONLY | O_CLOEXEC | O_NOFOLLOW);
+    if (fd < 0 || fstat(fd, &info) < 0)
+        return 0;
+    return S_ISDIR(info.st_mode) ? folder_bytes(path) : written_bytes(fd);
 }
 
 /* --- what a killed process left behind --- */
@@ -240,7 +384,9 @@ int storage_backing_destroy(const char *path, struct err *err)
     if (storage_backing_cleanup(path, err) < 0)
         return -1;
     AUTO_FREE char *temporary = str_printf(err, "%s.new", path);
-    if (temporary == NULL || file_remove(temporary, err) < 0)
+    AUTO_FREE char *room = str_printf(err, "%s.room", path);
+    if (temporary == NULL || room == NULL || file_remove(temporary, err) < 0 ||
+        file_remove(room, err) < 0)
         return -1;
     if (lstat(path, &info) < 0)
         return errno == ENOENT ? 0 : FAIL_ERRNO(err, ERR_IO, "cannot look at '%s'", path);

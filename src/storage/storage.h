@@ -45,9 +45,14 @@ struct storage_backing {
 
 enum { STORAGE_QUOTA_MIN = 16 * 1024 * 1024 };
 
-/* Makes the backing unless it is there: a sparse file with an ext4 file system, or a folder. Whole
- * or not at all. Errors: NOT_FOUND (mkfs.ext4 missing, names the package), INVALID (quota below
- * STORAGE_QUOTA_MIN), IO. */
+/* Allocates the whole quota on the disk, so that nobody else can have it: before the backing is
+ * made, or of one that has holes (an older version's), which may be mounted meanwhile. Costs no
+ * writing. 0 also where all of it is allocated already, and without a quota. Errors: NO_ROOM (the
+ * disk is too full), UNSUPPORTED (this file system cannot reserve), INVALID, IO. */
+int storage_backing_reserve(const struct storage_backing *backing, struct err *err) MUST_USE;
+/* Makes the backing unless it is there: a file, all of it allocated, with an ext4 file system, or a
+ * folder. Whole or not at all. Errors: NOT_FOUND (mkfs.ext4 missing, names the package), INVALID
+ * (quota below STORAGE_QUOTA_MIN), those of storage_backing_reserve, IO. */
 int storage_backing_create(const struct storage_backing *backing, struct err *err) MUST_USE;
 /* Mounts it on an existing folder through a loop device (root), nosuid, nodev, noexec; without
  * quota, binds the folder. The loop device goes away with the last mount, also when that goes away
@@ -60,5 +65,8 @@ int storage_backing_unmount(const char *folder, struct err *err) MUST_USE;
 /* Finds by path what a killed process left behind, in this mount namespace: mounts of the image,
  * loop devices that hold it. */
 int storage_backing_cleanup(const char *path, struct err *err) MUST_USE;
+/* Bytes that hold what was stored, or, of an image, ever did: what is deleted in it is counted until
+ * something else takes its place. 0 where there is nothing. */
+int64_t storage_backing_used(const char *path);
 /* Cleanup, then removes the image or the folder. 0 when it is not there. */
 int storage_backing_destroy(const char *path, struct err *err) MUST_USE;

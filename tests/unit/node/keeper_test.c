@@ -228,8 +228,11 @@ static void port_is_kept_test(void **state)
 static void use_domain(struct fixture *fixture)
 {
     static const char *const shared[] = {"127.0.0.1:0"};
-    const struct gateway_options options = {
-        .shared = shared, .shared_count = 1, .connections_per_app = 4, .waiting = 64, .idle_ms = 1000};
+    const struct gateway_options options = {.shared = shared,
+                                            .shared_count = 1,
+                                            .connections_per_app = 4,
+                                            .waiting = 64,
+                                            .idle_ms = 1000};
     keeper_free(fixture->keeper);
     gateway_free(fixture->gateway);
     free(fixture->config.domain);
@@ -301,6 +304,27 @@ static void limit_test(void **state)
     assert_int_equal(err.kind, ERR_BUSY);
 }
 
+/* A disk that is full: an error that says the sizes, and nothing is left of the attempt. */
+static void no_room_test(void **state)
+{
+    struct fixture *fixture = *state;
+    struct err err = ERR_INIT;
+    struct store_app app = {0};
+    fixture->runner.full = true;
+    assert_int_equal(create(fixture, id_a, NULL, &app, &err), -1);
+    assert_int_equal(err.kind, ERR_NO_ROOM);
+    assert_false(has_folder(fixture, id_a));
+    fixture->runner.full = false;
+    fixture->config.limits.disk_reserve_bytes = INT64_C(1) << 50;
+    err_clear(&err);
+    assert_int_equal(create(fixture, id_a, NULL, &app, &err), -1);
+    assert_int_equal(err.kind, ERR_NO_ROOM);
+    assert_non_null(strstr(err.message, "1073741824 MiB"));
+    assert_false(has_folder(fixture, id_a));
+    fixture->config.limits.disk_reserve_bytes = 0;
+    (void)start_one(fixture);
+}
+
 int main(void)
 {
 #define TEST(name) cmocka_unit_test_setup_teardown(name##_test, set_up, tear_down)
@@ -320,6 +344,7 @@ int main(void)
         TEST(name_is_kept),
         TEST(name_is_handed_on),
         TEST(limit),
+        TEST(no_room),
     };
     return cmocka_run_group_tests_name("keeper", tests, NULL, NULL);
 }

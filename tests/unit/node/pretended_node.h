@@ -37,6 +37,7 @@ struct pretended {
     int starts;
     int stops;
     int destroys;
+    bool full; /* the disk */
 };
 
 static inline struct pretended *of(struct runner *runner)
@@ -108,14 +109,27 @@ static inline int pretend_stop(struct runner *runner, const char *folder, struct
     return 0;
 }
 
+static inline int pretend_reserve(struct runner *runner, const char *folder,
+                                  const struct store_app *app, struct err *err)
+{
+    struct pretended *self = of(runner);
+    return self->full ? FAIL(err, ERR_NO_ROOM, "the disk is full") : 0;
+}
+
+static inline int64_t pretend_used(struct runner *runner, const char *folder)
+{
+    return 0;
+}
+
 static inline int pretend_destroy(struct runner *runner, const char *folder, struct err *err)
 {
     of(runner)->destroys++;
     return 0;
 }
 
-static const struct runner_class pretend_class = {pretend_start, pretend_attach, pretend_news,
-                                                  pretend_stop, pretend_destroy};
+static const struct runner_class pretend_class = {pretend_start,  pretend_attach,  pretend_news,
+                                                  pretend_stop,   pretend_reserve, pretend_used,
+                                                  pretend_destroy};
 
 /* --- a node around it --- */
 
@@ -175,8 +189,11 @@ static inline int set_up(void **state)
     OK(store_sqlite_open(&store, &fixture->store, &failure));
     const struct layers_options layers = {fixture->folders.layers, fixture->store, 1000};
     OK(layers_new(&layers, &fixture->layers, &failure));
-    const struct gateway_options gateway = {
-        .addresses = loopback, .address_count = 1, .connections_per_app = 4, .waiting = 64, .idle_ms = 1000};
+    const struct gateway_options gateway = {.addresses = loopback,
+                                            .address_count = 1,
+                                            .connections_per_app = 4,
+                                            .waiting = 64,
+                                            .idle_ms = 1000};
     OK(gateway_new(&gateway, &fixture->gateway, &failure));
     open_keeper(fixture);
     *state = fixture;

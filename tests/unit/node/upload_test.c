@@ -112,7 +112,7 @@ static void build(const struct parts *parts, struct buf *out)
 /* Feeds in pieces of `piece` bytes. */
 static int receive(struct upload *upload, const struct buf *bytes, size_t piece, struct err *err)
 {
-    OK(upload_start(upload, folder, 1 << 20, err));
+    OK(upload_start(upload, &config, folder, err));
     for (size_t at = 0; at < bytes->len; at += piece) {
         size_t len = bytes->len - at < piece ? bytes->len - at : piece;
         if (upload_feed(upload, slice_of(bytes->data + at, len), err) < 0)
