@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 /*
  * What a verifier accepts. A policy that is all zero is the strict one: hardware only, status
- * UpToDate, no debug, CRLs required (Intel), nothing else asked. Every field that makes it less
- * strict is named in the verdict.
+ * UpToDate, SNP platforms at the level of AMD's bulletins, no debug, CRLs required, nothing else
+ * asked. Every field that makes it less strict is named in the verdict.
  */
 #pragma once
 
@@ -11,8 +11,8 @@
 MSE_BEGIN
 
 enum mse_crl {
-    MSE_CRL_DEFAULT,    /* Intel: required; AMD: judged when given (its bundles rarely hold one) */
-    MSE_CRL_REQUIRED,   /* for every vendor */
+    MSE_CRL_DEFAULT,    /* required */
+    MSE_CRL_REQUIRED,   /* the same, said */
     MSE_CRL_IF_PRESENT, /* judged when given */
 };
 
@@ -48,8 +48,11 @@ struct mse_policy {
     bool has_isv_prod_id; /* SGX: ISVPRODID must be isv_prod_id */
     uint16_t isv_prod_id;
     uint16_t min_isv_svn; /* SGX: least ISVSVN */
+    /* In place of the built-in least TCB of each family (docs/attestation.md): where the flag is
+     * set, or any part is not 0. */
+    bool has_snp_min_tcb;
     struct mse_snp_tcb snp_min_tcb;
-    unsigned snp_vmpls;          /* bit n allows VMPL n; 0: any */
+    unsigned snp_vmpls;          /* bit n allows VMPL n; 0: VMPL 0 alone */
     const char *const *chip_ids; /* hexadecimal, any case; none: any */
     size_t chip_id_count;
     /* The simulation's root (Ed25519 public key, 32 bytes); NULL: any root, which the verdict says.

@@ -196,7 +196,7 @@ static void judge_crl_chain(struct intel_case *c)
 
 static void judge_crls(struct intel_case *c)
 {
-    bool required = policy_requires_crl(c->v->policy, true);
+    bool required = policy_requires_crl(c->v->policy);
     const struct crl_rules root_rules = {"root-crl", required, advice_fetch};
     const struct crl_rules pck_rules = {"pck-crl", required, advice_fetch};
     bool has_chain = c->pck_chain.count == 3;

@@ -84,6 +84,18 @@ static void judge_module(struct intel_case *c)
                advice);
 }
 
+/* TDX Module TD Migration Architecture, section 4: the host chooses the migration TD that a
+ * migratable TD is bound to, and that gets the keys to its memory, as a migration agent does with
+ * SNP. */
+static void judge_migration(struct verification *v, struct slice attributes)
+{
+    bool migratable = (attributes.data[3] & 0x20) != 0; /* bit 29 */
+    check_that(
+        v, !migratable, "td.migratable", migratable ? "allowed" : "not allowed", "not allowed",
+        "the operator can have a migration TD read this one: launch it without MIGRATABLE in "
+        "its attributes");
+}
+
 void intel_judge_td(struct intel_case *c)
 {
     if (c->quote.body == QUOTE_BODY_SGX)
@@ -92,6 +104,7 @@ void intel_judge_td(struct intel_case *c)
     check_that(c->v, only_known_bits(attributes), "td.attributes", say_hex(c->v, attributes),
                "only bits that are known",
                "the TD has a property that this verifier does not know: update it");
+    judge_migration(c->v, attributes);
     if (c->has_tcb && c->has_pck && c->tcb.is_tdx)
         judge_module(c);
     else

@@ -132,6 +132,16 @@ static void check_debug(struct verification *v)
                "the operator can read a debug enclave's memory: launch it without debug");
 }
 
+const char *say_vmpls(struct verification *v, unsigned vmpls)
+{
+    const char *text = "";
+    for (unsigned vmpl = 0; vmpl < 32; vmpl++) {
+        if ((vmpls & 1u << vmpl) != 0)
+            text = say(v, "%s%s%u", text, text[0] == '\0' ? "" : ", ", vmpl);
+    }
+    return text;
+}
+
 /* Every line of the policy that is less than strict, whether this evidence needed it or not. */
 static void name_loosened(struct verification *v)
 {
@@ -149,6 +159,8 @@ static void name_loosened(struct verification *v)
                            arena_printable(v->arena, slice_str(policy->tcb_accept[i]), 64),
                            "UpToDate alone");
     }
+    if ((policy->snp_vmpls & ~1u) != 0)
+        check_loosened(v, "policy.loosened.snp.vmpl", say_vmpls(v, policy->snp_vmpls), "0");
     if (policy->tcb_grace > 0)
         check_loosened(v, "policy.loosened.tcb.grace",
                        say(v, "%lld seconds", (long long)policy->tcb_grace), "0");
@@ -180,9 +192,9 @@ bool policy_accepts_status(const struct mse_policy *policy, const char *status)
     return false;
 }
 
-bool policy_requires_crl(const struct mse_policy *policy, bool by_default)
+bool policy_requires_crl(const struct mse_policy *policy)
 {
-    return policy->crl == MSE_CRL_REQUIRED || (policy->crl == MSE_CRL_DEFAULT && by_default);
+    return policy->crl != MSE_CRL_IF_PRESENT;
 }
 
 bool policy_hex_equal(const char *text, struct slice bytes)

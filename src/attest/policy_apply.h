@@ -12,8 +12,10 @@ void policy_apply(struct verification *v);
 /* Is this word among tcb.accept ("UpToDate" alone where the policy has none)? */
 bool policy_accepts_status(const struct mse_policy *policy, const char *status);
 
-/* Are CRLs required for this vendor? `by_default`: the vendor's own default. */
-bool policy_requires_crl(const struct mse_policy *policy, bool by_default);
+/* Are CRLs required? */
+bool policy_requires_crl(const struct mse_policy *policy);
+/* "0, 2" of the bits 0 and 2. */
+const char *say_vmpls(struct verification *v, unsigned vmpls);
 
 /* A hexadecimal text of either case against bytes. */
 bool policy_hex_equal(const char *text, struct slice bytes);

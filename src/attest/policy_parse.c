@@ -323,6 +323,7 @@ static int key_snp_tcb(struct target *to, const struct toml_value *value, struct
             return -1;
         *places[i] = (uint8_t)number;
     }
+    to->policy->has_snp_min_tcb = true;
     return 0;
 }
 

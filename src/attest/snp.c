@@ -6,6 +6,7 @@
 #include "attest/snp.h"
 
 #include "attest/policy_apply.h"
+#include "attest/snp_minimum.h"
 
 enum { VERSION_LIMIT = 0x100 };
 
@@ -22,10 +23,23 @@ static bool version_known(uint32_t version)
     return version == 2 || version == 3 || version == 5;
 }
 
-/* Each TCB of the report against the policy's least one, part by part. */
-static void judge_minimum(struct snp_case *c)
+/* "snp is at 8, at least 27 is needed"; "" where nothing is behind. */
+static const char *say_behind(struct snp_case *c, const struct mse_snp_tcb *tcb,
+                              const struct mse_snp_tcb *least)
 {
-    const struct mse_snp_tcb *minimum = &c->v->policy->snp_min_tcb;
+    const char *behind = "";
+    for (size_t part = c->family->has_fmc ? 0 : 1; part < SNP_TCB_PARTS; part++) {
+        if (snp_tcb_part(tcb, part) < snp_tcb_part(least, part))
+            behind = say(c->v, "%s%s%s is at %u, at least %u is needed", behind,
+                         behind[0] == '\0' ? "" : "; ", snp_tcb_names[part],
+                         snp_tcb_part(tcb, part), snp_tcb_part(least, part));
+    }
+    return behind;
+}
+
+/* Each TCB of the report against the least one, part by part. */
+static void judge_minimum(struct snp_case *c, const struct mse_snp_tcb *least, const char *source)
+{
     const struct {
         const char *name;
         struct slice bytes;
@@ -37,28 +51,60 @@ static void judge_minimum(struct snp_case *c)
     };
     for (size_t i = 0; i < ARRAY_LEN(tcbs); i++) {
         struct mse_snp_tcb tcb = snp_tcb_decode(c->family, tcbs[i].bytes);
-        const char *behind = "";
-        for (size_t part = 0; part < SNP_TCB_PARTS; part++) {
-            if (snp_tcb_part(&tcb, part) < snp_tcb_part(minimum, part) &&
-                (part > 0 || c->family->has_fmc))
-                behind = say(c->v, "%s%s%s is at %u, at least %u is needed", behind,
-                             behind[0] == '\0' ? "" : "; ", snp_tcb_names[part],
-                             snp_tcb_part(&tcb, part), snp_tcb_part(minimum, part));
-        }
+        const char *behind = say_behind(c, &tcb, least);
         check_that(c->v, behind[0] == '\0', tcbs[i].name,
                    behind[0] == '\0' ? say_snp_tcb(c->v, c->family, &tcb) : behind,
-                   say(c->v, "at least %s", say_snp_tcb(c->v, c->family, minimum)),
-                   "the operator must update firmware or microcode, and start the guest anew");
+                   say(c->v, "at least %s%s", say_snp_tcb(c->v, c->family, least), source),
+                   "the operator must update firmware or microcode, and start the guest anew; "
+                   "snp.min_tcb of the policy says otherwise");
     }
 }
 
-static bool asks_minimum(const struct mse_snp_tcb *minimum)
+static bool names_minimum(const struct mse_policy *policy)
 {
-    for (size_t part = 0; part < SNP_TCB_PARTS; part++) {
-        if (snp_tcb_part(minimum, part) > 0)
-            return true;
+    bool any = policy->has_snp_min_tcb;
+    for (size_t part = 0; part < SNP_TCB_PARTS; part++)
+        any = any || snp_tcb_part(&policy->snp_min_tcb, part) > 0;
+    return any;
+}
+
+/* " (AMD-SB-3020, AMD-SB-3027, as of 2026-10)": the bulletins whose figures count. */
+static const char *say_bulletins(struct snp_case *c, const struct mse_snp_tcb *least)
+{
+    const char *text = "";
+    for (const struct snp_step *step = c->family->steps; step->bulletin != NULL; step++) {
+        if (snp_step_applies(step, &c->report) && step->least == snp_tcb_part(least, step->part))
+            text = say(c->v, "%s%s, ", text, step->bulletin);
     }
-    return false;
+    return say(c->v, " (%sas of %s)", text, snp_minimum_date);
+}
+
+/* AMD-SB-3015: memory modules that lie about their size let the operator write encrypted memory;
+ * the firmware looks for that, and says whether it has found none (table 24). */
+static void judge_aliases(struct snp_case *c)
+{
+    bool complete = (c->report.platform_info & SNP_PLATFORM_ALIAS_CHECK) != 0;
+    check_that(
+        c->v, complete, "policy.alias-check", complete ? "complete" : "not complete",
+        "complete (AMD-SB-3015)",
+        "the platform has not shown that its memory has no aliases: the operator must update "
+        "firmware and restart it");
+}
+
+static void judge_tcb(struct snp_case *c)
+{
+    const struct mse_snp_tcb built_in = snp_minimum(c->family, &c->report);
+    const struct mse_snp_tcb *own = &c->v->policy->snp_min_tcb;
+    if (!names_minimum(c->v->policy)) {
+        judge_minimum(c, &built_in, say_bulletins(c, &built_in));
+        judge_aliases(c);
+        return;
+    }
+    if (say_behind(c, own, &built_in)[0] != '\0')
+        check_loosened(c->v, "policy.loosened.snp.min_tcb", say_snp_tcb(c->v, c->family, own),
+                       say(c->v, "at least %s%s", say_snp_tcb(c->v, c->family, &built_in),
+                           say_bulletins(c, &built_in)));
+    judge_minimum(c, own, "");
 }
 
 static void judge_chip(struct snp_case *c)
@@ -83,16 +129,12 @@ static void judge_chip(struct snp_case *c)
 static void judge_policy(struct snp_case *c)
 {
     struct verification *v = c->v;
-    if (v->policy->snp_vmpls != 0)
-        check_that(
-            v, c->report.vmpl <= SNP_VMPL_MAX && (v->policy->snp_vmpls & 1u << c->report.vmpl) != 0,
-            "policy.vmpl", say(v, "%u", c->report.vmpl),
-            say(v, "one of the bits 0x%x", v->policy->snp_vmpls),
-            "another privilege level of the guest asked for this report than you allow");
-    if (asks_minimum(&v->policy->snp_min_tcb))
-        judge_minimum(c);
-    else
-        check_skip(v, "policy.tcb", "the policy names no minimum");
+    unsigned vmpls = v->policy->snp_vmpls != 0 ? v->policy->snp_vmpls : 1u << 0;
+    check_that(v, c->report.vmpl <= SNP_VMPL_MAX && (vmpls & 1u << c->report.vmpl) != 0,
+               "policy.vmpl", say(v, "%u", c->report.vmpl), say_vmpls(v, vmpls),
+               "another privilege level of the guest asked for this report than you allow: name it "
+               "in snp.vmpl if your image runs there");
+    judge_tcb(c);
     judge_chip(c);
 }
 

@@ -6,13 +6,17 @@
  */
 #include "attest/snp_family.h"
 
+#include "attest/snp_minimum.h"
 #include "attest/snp_roots.h"
 #include "base/mem.h"
 
 static const struct snp_family families[] = {
-    {"Milan", "ARK-Milan", "SEV-Milan", "SEV-VLEK-Milan", snp_root_milan_pem, 64, false},
-    {"Genoa", "ARK-Genoa", "SEV-Genoa", "SEV-VLEK-Genoa", snp_root_genoa_pem, 64, false},
-    {"Turin", "ARK-Turin", "SEV-Turin", "SEV-VLEK-Turin", snp_root_turin_pem, 8, true},
+    {"Milan", "ARK-Milan", "SEV-Milan", "SEV-VLEK-Milan", snp_root_milan_pem, 64, false,
+     snp_steps_milan},
+    {"Genoa", "ARK-Genoa", "SEV-Genoa", "SEV-VLEK-Genoa", snp_root_genoa_pem, 64, false,
+     snp_steps_genoa},
+    {"Turin", "ARK-Turin", "SEV-Turin", "SEV-VLEK-Turin", snp_root_turin_pem, 8, true,
+     snp_steps_turin},
 };
 
 enum { MILAN, GENOA, TURIN };

@@ -9,6 +9,8 @@
 
 #include "mse/policy.h"
 
+struct snp_step; /* attest/snp_minimum.h */
+
 struct snp_family {
     const char *name;      /* as it stands in AMD's certificates: "Milan" */
     const char *root_name; /* "ARK-Milan" */
@@ -16,7 +18,8 @@ struct snp_family {
     const char *asvk_name; /* "SEV-VLEK-Milan" */
     const char *root_pem;
     size_t hwid_size;
-    bool has_fmc; /* Turin's layout of the TCB version */
+    bool has_fmc;                 /* Turin's layout of the TCB version */
+    const struct snp_step *steps; /* what its TCB must be at least */
 };
 
 /* By the CPUID values of a report of version 3 or later; NULL: not known. */
@@ -29,7 +32,14 @@ struct mse_snp_tcb snp_tcb_decode(const struct snp_family *family, struct slice 
 /* Are the bytes between the parts zero? */
 bool snp_tcb_reserved_zero(const struct snp_family *family, struct slice bytes);
 
-enum { SNP_TCB_PARTS = 5 };
+enum snp_tcb_part {
+    SNP_PART_FMC,
+    SNP_PART_BOOTLOADER,
+    SNP_PART_TEE,
+    SNP_PART_SNP,
+    SNP_PART_MICROCODE,
+    SNP_TCB_PARTS,
+};
 /* "fmc", "bootloader", "tee", "snp", "microcode" */
 extern const char *const snp_tcb_names[SNP_TCB_PARTS];
 uint8_t snp_tcb_part(const struct mse_snp_tcb *tcb, size_t part);

@@ -219,7 +219,7 @@ static void judge_crl(struct snp_case *c)
 {
     const struct crl_rules rules = {
         .name = "amd-crl",
-        .required = policy_requires_crl(c->v->policy, false),
+        .required = policy_requires_crl(c->v->policy),
         .hint = "fetch it from AMD's key distribution service with `mse collateral fetch`",
     };
     const struct certificate *const certificates[] = {c->ask, c->ark};

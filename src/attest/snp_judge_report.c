@@ -1,7 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 /*
  * What can be judged on an SEV-SNP report alone (AMD 56860, revision 1.58, table 23). What is not
- * understood is refused by name: a bit of tomorrow may mean anything.
+ * understood is refused by name where it may weaken the guest: an unknown bit of the guest policy
+ * (table 10) may permit something, as MIGRATE_MA, DEBUG and CXL_ALLOW do; an unknown flag (offset
+ * 0x48) may change what the signature means. An unknown bit of PLATFORM_INFO only tells more.
  */
 #include "attest/snp.h"
 
@@ -13,6 +15,18 @@ static void check_known_bits(struct verification *v, const char *name, uint64_t 
 {
     check_that(v, (bits & ~known) == 0, name, say(v, "0x%llx", (unsigned long long)bits),
                say(v, "no bits but 0x%llx", (unsigned long long)known), advice_newer);
+}
+
+static void judge_platform_info(struct verification *v, uint64_t bits)
+{
+    uint64_t unknown = bits & ~(uint64_t)SNP_PLATFORM_KNOWN;
+    check_pass(v, "report.platform-info", say(v, "0x%llx", (unsigned long long)bits), "");
+    if (unknown != 0)
+        check_warning(v, "report.platform-info.unknown",
+                      say(v, "0x%llx", (unsigned long long)unknown),
+                      say(v, "no bits but 0x%x", SNP_PLATFORM_KNOWN),
+                      "the platform tells something that this verifier does not know: an update of "
+                      "it will name it");
 }
 
 static void judge_policy_bits(struct verification *v, const struct snp_report *report)
@@ -46,7 +60,7 @@ void snp_judge_report(struct snp_case *c)
     check_that(v, report->reserved_zero, "report.reserved", report->reserved_zero ? "zero" : "set",
                "zero", advice_newer);
     judge_policy_bits(v, report);
-    check_known_bits(v, "report.platform-info", report->platform_info, SNP_PLATFORM_KNOWN);
+    judge_platform_info(v, report->platform_info);
     check_known_bits(v, "report.flags", report->flags, SNP_FLAGS_KNOWN);
     judge_author(v, report);
     check_that(v, report->vmpl <= SNP_VMPL_MAX, "report.vmpl", say(v, "%u", report->vmpl), "0 to 3",

@@ -32,7 +32,12 @@ enum {
     SNP_POLICY_KNOWN = (1 << 26) - 1,
 };
 
-/* PLATFORM_INFO: table 24. */
+/* PLATFORM_INFO: table 24. It only tells how the platform is set up; what that allows or forbids is
+ * in the guest policy. Bits that are not in the table (bit 6 is set on Turin) tell something more,
+ * and are no reason to refuse. None of these weakens a guest that allows it in its policy:
+ * SMT_EN and TIO_EN need POLICY.SMT and the guest's own acceptance of a device
+ * (sections 4.3, 8.32); the others are protections. ALIAS_CHECK_COMPLETE weakens where it is
+ * missing: AMD-SB-3015. */
 enum {
     SNP_PLATFORM_SMT = 1 << 0,
     SNP_PLATFORM_TSME = 1 << 1,

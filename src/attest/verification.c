@@ -84,16 +84,22 @@ bool check_that(struct verification *v, bool ok, const char *name, const char *f
     return ok;
 }
 
-void check_loosened(struct verification *v, const char *name, const char *found,
-                    const char *expected)
+void check_warning(struct verification *v, const char *name, const char *found,
+                   const char *expected, const char *hint)
 {
     struct mse_check *check = record(v, MSE_PASS, name);
     if (check == NULL)
         return;
     check->found = found;
     check->expected = expected;
-    check->hint = "the policy is less than strict here";
+    check->hint = hint;
     check->loosened = true;
+}
+
+void check_loosened(struct verification *v, const char *name, const char *found,
+                    const char *expected)
+{
+    check_warning(v, name, found, expected, "the policy is less than strict here");
 }
 
 void note_trouble(struct verification *v, enum trouble trouble)

@@ -56,6 +56,9 @@ void check_skip(struct verification *v, const char *name, const char *why);
 /* Pass or fail; returns `ok`. The hint is recorded only with a failure. */
 bool check_that(struct verification *v, bool ok, const char *name, const char *found,
                 const char *expected, const char *hint);
+/* A passed check that deserves a look: shown like a loosened one. */
+void check_warning(struct verification *v, const char *name, const char *found,
+                   const char *expected, const char *hint);
 /* A line of the policy that is less than strict: a passed check that names it. */
 void check_loosened(struct verification *v, const char *name, const char *found,
                     const char *expected);

@@ -171,20 +171,22 @@ static void test_qe_identity_fields(void **state)
     expect(&synth, "ISVPRODID", "qe.isv-prod-id", "UpToDate");
 }
 
-/* TD attributes: bits 7:0 are debug, some bits are known, the others are refused. */
+/* TD attributes: bits 7:0 are debug, 29 is migration, some bits are known, the others are refused.
+ */
 static void test_td_attributes(void **state)
 {
     (void)state;
-    static const uint8_t known[] = {16, 27, 28, 29, 30, 31, 62, 63};
+    static const uint8_t known[] = {16, 27, 28, 30, 31, 62, 63};
     for (uint8_t bit = 0; bit < 64; bit++) {
         struct synth_intel synth;
         synth_intel_init(&synth, 4, TEE_TYPE_TDX);
         synth.report[TD_AT_ATTRIBUTES + bit / 8] |= (uint8_t)(1u << bit % 8);
         bool fine = memchr(known, bit, sizeof(known)) != NULL;
         expect(&synth, "TD attribute",
-               bit < 8 ? "policy.debug"
-               : fine  ? ""
-                       : "td.attributes",
+               bit < 8     ? "policy.debug"
+               : bit == 29 ? "td.migratable"
+               : fine      ? ""
+                           : "td.attributes",
                "UpToDate");
     }
 }

@@ -62,6 +62,7 @@ static void test_every_key(void **state)
     assert_true(policy->has_isv_prod_id);
     assert_int_equal(policy->isv_prod_id, 7);
     assert_int_equal(policy->min_isv_svn, 3);
+    assert_true(policy->has_snp_min_tcb);
     assert_int_equal(policy->snp_min_tcb.bootloader, 3);
     assert_int_equal(policy->snp_min_tcb.tee, 0);
     assert_int_equal(policy->snp_min_tcb.snp, 20);

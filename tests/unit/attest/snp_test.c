@@ -16,6 +16,10 @@
 
 #include "attest/snp.h"
 
+/* Real reports of their time: without CRL, some not at VMPL 0, below what the bulletins ask now. */
+static const struct mse_policy of_samples = {
+    .crl = MSE_CRL_IF_PRESENT, .has_snp_min_tcb = true, .snp_vmpls = 0xf};
+
 typedef void change_function(struct synth_snp *spec);
 
 struct broken {
@@ -54,6 +58,10 @@ CHANGE(policy_all_harmless,
        s->policy = SNP_POLICY_KNOWN & ~(SNP_POLICY_MIGRATE_MA | SNP_POLICY_DEBUG))
 CHANGE(platform_all_known, s->platform_info = SNP_PLATFORM_KNOWN)
 CHANGE(platform_bit_6, s->platform_info |= 1 << 6)
+CHANGE(platform_turin, s->platform_info = 0x67)
+CHANGE(no_alias_check, s->platform_info &= ~(uint64_t)SNP_PLATFORM_ALIAS_CHECK)
+CHANGE(platform_bit_63, s->platform_info |= UINT64_C(1) << 63)
+CHANGE(vmpl_1, s->vmpl = 1)
 CHANGE(platform_bit_8, s->platform_info |= 1 << 8)
 CHANGE(flags_bit_5, s->flags |= 1 << 5)
 CHANGE(flags_mask_chip_key, s->flags |= SNP_FLAG_MASK_CHIP_KEY)
@@ -129,6 +137,7 @@ CHANGE(ask_expired, s->ask.until = SYNTH_SNP_AT - 1)
 CHANGE(ark_future, s->ark.from = SYNTH_SNP_AT + 1)
 
 CHANGE(crl_good, s->crl = SYNTH_CRL_GOOD)
+CHANGE(crl_absent, s->crl = SYNTH_CRL_NONE)
 CHANGE(crl_revokes_ask, s->crl = SYNTH_CRL_REVOKES_ASK)
 /* every VCEK has the serial number 0, and is not issued by the ARK */
 CHANGE(crl_leaf_serial, s->crl = SYNTH_CRL_REVOKES_LEAF_SERIAL)
@@ -210,17 +219,21 @@ static void test_report(void **state)
         ROW(policy_debug, "policy.debug", "genuine"),
         ROW(policy_all_harmless, "", "genuine"),
         ROW(platform_all_known, "", "genuine"),
-        ROW(platform_bit_6, "report.platform-info", "genuine"),
-        ROW(platform_bit_8, "report.platform-info", "genuine"),
+        ROW(platform_bit_6, "", "genuine"),
+        ROW(platform_bit_8, "", "genuine"),
+        ROW(platform_bit_63, "", "genuine"),
+        ROW(platform_turin, "", "genuine"),
+        ROW(no_alias_check, "policy.alias-check", "genuine"),
         ROW(flags_bit_5, "report.flags", "genuine"),
         ROW(flags_mask_chip_key, "", "genuine"),
         ROW(key_2, "report.signing-key", "genuine"),
         ROW(key_none, "report.signing-key", "genuine"),
         ROW(author_without_flag, "report.author-key", "genuine"),
         ROW(author_with_flag, "", "genuine"),
-        ROW(vmpl_3, "", "genuine"),
-        ROW(vmpl_4, "report.vmpl", "genuine"),
-        ROW(vmpl_host, "report.vmpl", "genuine"),
+        ROW(vmpl_1, "policy.vmpl", "genuine"),
+        ROW(vmpl_3, "policy.vmpl", "genuine"),
+        ROW(vmpl_4, "report.vmpl policy.vmpl", "genuine"),
+        ROW(vmpl_host, "report.vmpl policy.vmpl", "genuine"),
         ROW(algorithm_0, "report.signature-algorithm", "genuine"),
         ROW(algorithm_2, "report.signature-algorithm", "genuine"),
         ROW(reserved_4c, "report.reserved", "genuine"),
@@ -321,6 +334,7 @@ static void test_chain(void **state)
         ROW(ask_expired, "vcek-chain.validity", "expired"),
         ROW(ark_future, "vcek-chain.validity", "not-yet-valid"),
         ROW(crl_good, "", "genuine"),
+        ROW(crl_absent, "amd-crl.present", "genuine"),
         ROW(crl_revokes_ask, "amd-crl.revocation", "revoked"),
         ROW(crl_leaf_serial, "", "genuine"),
         ROW(crl_expired, "amd-crl.validity", "genuine"),
@@ -364,6 +378,95 @@ static void test_policy_tcb(void **state)
     expect(&spec, &policy, "no FMC before Turin", "");
 }
 
+#define ALL_FOUR "policy.tcb.reported policy.tcb.committed policy.tcb.launch policy.tcb.current"
+
+static void set_tcb(struct synth_snp *spec, uint8_t snp, uint8_t microcode)
+{
+    spec->reported.snp = spec->committed.snp = spec->launch.snp = spec->current.snp = snp;
+    spec->leaf_tcb.snp = snp;
+    spec->reported.microcode = spec->committed.microcode = microcode;
+    spec->launch.microcode = spec->current.microcode = spec->leaf_tcb.microcode = microcode;
+}
+
+/* Without a word of the policy: the level of AMD's bulletins, of this very processor. */
+static void test_built_in_minimum(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *family;
+        uint32_t version;
+        uint8_t model;
+        uint8_t stepping;
+        uint8_t snp;
+        uint8_t microcode; /* 0: none is known */
+        const char *bulletin;
+    } cases[] = {
+        {"Milan", 5, 0x01, 1, 0x1d, 0xde, "AMD-SB-3030"},
+        {"Milan", 3, 0x01, 2, 0x1d, 0x47, "AMD-SB-3027"},
+        {"Milan", 3, 0x01, 0, 0x1d, 0, "AMD-SB-3030"},
+        {"Milan", 2, 0x01, 1, 0x1d, 0, "AMD-SB-3030"}, /* does not say its stepping */
+        {"Genoa", 5, 0x11, 1, 0x1b, 0x56, "AMD-SB-3020"},
+        {"Genoa", 5, 0x11, 2, 0x1b, 0x51, "AMD-SB-3027"},
+        {"Genoa", 5, 0xa0, 2, 0x1b, 0, "AMD-SB-3020"}, /* Bergamo, Siena */
+        {"Turin", 5, 0x02, 1, 0x04, 0x51, "AMD-SB-3027"},
+        {"Turin", 5, 0x11, 0, 0x04, 0, "AMD-SB-3020"}, /* Turin Dense */
+    };
+    for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
+        struct synth_snp spec = synth_snp_good(cases[i].family, cases[i].version, false);
+        spec.cpuid_model = cases[i].model;
+        spec.cpuid_stepping = cases[i].stepping;
+        set_tcb(&spec, cases[i].snp, cases[i].microcode);
+        struct mse_verdict *verdict = judge_spec(&spec, NULL);
+        const struct mse_check *check = find_check(verdict, "policy.tcb.reported");
+        assert_non_null(check);
+        assert_non_null(strstr(check->expected, cases[i].bulletin));
+        assert_judged(verdict, cases[i].family, "", "genuine");
+        set_tcb(&spec, cases[i].snp - 1, cases[i].microcode);
+        expect(&spec, NULL, cases[i].family, ALL_FOUR);
+        if (cases[i].microcode == 0)
+            continue;
+        set_tcb(&spec, cases[i].snp, cases[i].microcode - 1);
+        expect(&spec, NULL, cases[i].family, ALL_FOUR);
+    }
+}
+
+/* A policy's minimum stands in for the built-in one; a lower one is said. */
+static void test_own_minimum(void **state)
+{
+    (void)state;
+    struct synth_snp spec = synth_snp_good("Genoa", 5, false);
+    struct mse_policy policy = {.has_snp_min_tcb = true};
+    no_alias_check(&spec);
+    set_tcb(&spec, 1, 1);
+    struct mse_verdict *verdict = judge_spec(&spec, &policy);
+    assert_non_null(find_check(verdict, "policy.loosened.snp.min_tcb"));
+    assert_judged(verdict, "nothing asked", "", "genuine");
+    set_tcb(&spec, 40, 99);
+    policy.snp_min_tcb = (struct mse_snp_tcb){.snp = 40, .microcode = 99};
+    verdict = judge_spec(&spec, &policy);
+    assert_null(find_check(verdict, "policy.loosened.snp.min_tcb"));
+    assert_judged(verdict, "above the built-in", "", "genuine");
+    set_tcb(&spec, 39, 99);
+    expect(&spec, &policy, "below one's own", ALL_FOUR);
+}
+
+/* What only tells more is accepted, and said. */
+static void test_unknown_platform_bits_are_a_warning(void **state)
+{
+    (void)state;
+    struct synth_snp spec = synth_snp_good("Turin", 5, false);
+    struct mse_verdict *verdict = judge_spec(&spec, NULL);
+    assert_null(find_check(verdict, "report.platform-info.unknown"));
+    mse_verdict_free(verdict);
+    spec.platform_info = 0x67; /* as EPYC 9005 reports it */
+    verdict = judge_spec(&spec, NULL);
+    const struct mse_check *check = find_check(verdict, "report.platform-info.unknown");
+    assert_non_null(check);
+    assert_true(check->result == MSE_PASS && check->loosened);
+    assert_string_equal(check->found, "0x40");
+    assert_judged(verdict, "0x67", "", "genuine");
+}
+
 static void test_policy_platform(void **state)
 {
     (void)state;
@@ -382,14 +485,24 @@ static void test_policy_platform(void **state)
     spec = synth_snp_good("Genoa", 3, true);
     policy.snp_vmpls = 0;
     expect(&spec, &policy, "a VLEK names no chip", "policy.chip-id");
+    spec.vmpl = 1;
+    policy = (struct mse_policy){.snp_vmpls = 1 << 1};
+    struct mse_verdict *verdict = judge_spec(&spec, &policy);
+    assert_non_null(find_check(verdict, "policy.loosened.snp.vmpl"));
+    assert_judged(verdict, "VMPL 1 by name", "", "genuine");
 }
 
 static void test_policy_crl_and_debug(void **state)
 {
     (void)state;
     struct synth_snp spec = synth_snp_good("Genoa", 5, false);
-    struct mse_policy policy = {.crl = MSE_CRL_REQUIRED};
+    struct mse_policy policy = {.crl = MSE_CRL_IF_PRESENT};
+    spec.crl = SYNTH_CRL_NONE;
+    expect(&spec, &policy, "no CRL, and the policy does without", "");
+    policy.crl = MSE_CRL_REQUIRED;
     expect(&spec, &policy, "no CRL", "amd-crl.present");
+    policy.crl = MSE_CRL_DEFAULT;
+    expect(&spec, &policy, "no CRL, and the policy says nothing", "amd-crl.present");
     spec.crl = SYNTH_CRL_GOOD;
     expect(&spec, &policy, "a CRL", "");
     spec.policy |= SNP_POLICY_DEBUG;
@@ -413,7 +526,7 @@ static void test_built_in_roots(void **state)
         .at = SYNTH_SNP_AT,
     };
     assert_judged(mse_verify(&input), "under the real root",
-                  "vcek-chain.root vcek-chain.signatures", "bad-signature");
+                  "vcek-chain.root vcek-chain.signatures amd-crl.issuer", "bad-signature");
     input.collateral.size = 0;
     assert_judged(mse_verify(&input), "no collateral", "collateral.form", "no-collateral");
     input.collateral = (struct mse_bytes){(const uint8_t *)"{}", 2};
@@ -431,13 +544,15 @@ static void test_turin_chain(void **state)
     AUTO_BUF struct buf root = BUF_INIT(16384);
     AUTO_BUF struct buf collateral = BUF_INIT(65536);
     struct synth_snp spec = synth_snp_good("Turin", 3, false);
-    spec.reported = (struct mse_snp_tcb){.microcode = 9};
+    spec.reported = spec.committed = spec.launch = spec.current =
+        (struct mse_snp_tcb){.microcode = 9};
     memset(spec.chip_id, 0, 64);
     synth_snp_build(&spec, &report, &none, &root);
     sample_read(folder, "turin-certificates.json", &collateral);
     const struct mse_input input = {
         .evidence = {report.data, report.len},
         .collateral = {collateral.data, collateral.len},
+        .policy = &of_samples,
         .at = SYNTH_SNP_AT,
     };
     assert_judged(mse_verify(&input), "the real chain", "report.signature", "bad-signature");
@@ -479,11 +594,12 @@ static void test_every_byte(void **state)
 static const struct {
     const char *name;
     int64_t at;
+    const char *strictly; /* what fails where the policy says nothing */
 } good_samples[] = {
-    {"snp-milan-v2", 1700000000},
-    {"snp-milan-guest-svn", 1700000000},
-    {"snp-milan-vlek", 1740000000},
-    {"snp-genoa-v5", 1757000000},
+    {"snp-milan-v2", 1700000000, "amd-crl.present " ALL_FOUR " policy.alias-check"},
+    {"snp-milan-guest-svn", 1700000000, "amd-crl.present " ALL_FOUR " policy.alias-check"},
+    {"snp-milan-vlek", 1740000000, "amd-crl.present policy.vmpl " ALL_FOUR},
+    {"snp-genoa-v5", 1757000000, "amd-crl.present " ALL_FOUR},
 };
 
 /* Is a change of this byte of the bundle without effect? Only in the name of the member "ark": the
@@ -516,6 +632,29 @@ static size_t flip_all(struct buf *flipped, size_t stride, const struct mse_inpu
     return wrong;
 }
 
+/* Each of them is from before the bulletins, and none came with a CRL. */
+static void test_real_samples_are_too_old(void **state)
+{
+    (void)state;
+    const char *folder = samples_or_skip();
+    for (size_t i = 0; i < ARRAY_LEN(good_samples); i++) {
+        AUTO_BUF struct buf report = BUF_INIT(4096);
+        AUTO_BUF struct buf collateral = BUF_INIT(65536);
+        char name[64];
+        (void)snprintf(name, sizeof(name), "%s.evidence", good_samples[i].name);
+        sample_read(folder, name, &report);
+        (void)snprintf(name, sizeof(name), "%s.collateral.json", good_samples[i].name);
+        sample_read(folder, name, &collateral);
+        const struct mse_input input = {
+            .evidence = {report.data, report.len},
+            .collateral = {collateral.data, collateral.len},
+            .at = good_samples[i].at,
+        };
+        assert_judged(mse_verify(&input), good_samples[i].name, good_samples[i].strictly,
+                      "genuine");
+    }
+}
+
 static void test_real_samples_flipped(void **state)
 {
     (void)state;
@@ -532,6 +671,7 @@ static void test_real_samples_flipped(void **state)
         const struct mse_input input = {
             .evidence = {report.data, report.len},
             .collateral = {collateral.data, collateral.len},
+            .policy = &of_samples,
             .at = good_samples[i].at,
         };
         assert_judged(mse_verify(&input), good_samples[i].name, "", "genuine");
@@ -572,11 +712,15 @@ int main(void)
         cmocka_unit_test(test_extensions),
         cmocka_unit_test(test_chain),
         cmocka_unit_test(test_policy_tcb),
+        cmocka_unit_test(test_built_in_minimum),
+        cmocka_unit_test(test_own_minimum),
+        cmocka_unit_test(test_unknown_platform_bits_are_a_warning),
         cmocka_unit_test(test_policy_platform),
         cmocka_unit_test(test_policy_crl_and_debug),
         cmocka_unit_test(test_built_in_roots),
         cmocka_unit_test(test_turin_chain),
         cmocka_unit_test(test_every_byte),
+        cmocka_unit_test(test_real_samples_are_too_old),
         cmocka_unit_test(test_real_samples_flipped),
         cmocka_unit_test(test_behind_the_report),
     };

@@ -31,7 +31,7 @@ struct synth_snp synth_snp_good(const char *family, uint32_t version, bool vlek)
     bool turin = strcmp(family, "Turin") == 0;
     bool milan = strcmp(family, "Milan") == 0;
     const struct mse_snp_tcb tcb = {
-        .fmc = turin ? 2 : 0, .bootloader = 3, .tee = 1, .snp = 8, .microcode = 200};
+        .fmc = turin ? 2 : 0, .bootloader = 3, .tee = 1, .snp = 30, .microcode = 230};
     struct synth_snp spec = {
         .version = version,
         .turin = turin,
@@ -40,7 +40,8 @@ struct synth_snp synth_snp_good(const char *family, uint32_t version, bool vlek)
                        : milan ? 0x01
                                : 0x11,
         .policy = SNP_POLICY_ONE | SNP_POLICY_SMT | 0x0137,
-        .platform_info = SNP_PLATFORM_SMT | SNP_PLATFORM_ECC,
+        .cpuid_stepping = 1,
+        .platform_info = SNP_PLATFORM_SMT | SNP_PLATFORM_ECC | SNP_PLATFORM_ALIAS_CHECK,
         .algorithm = SNP_ALGORITHM_P384,
         .flags = vlek ? SNP_KEY_VLEK << SNP_SIGNING_KEY_SHIFT : 0,
         .current = tcb,
@@ -64,6 +65,7 @@ struct synth_snp synth_snp_good(const char *family, uint32_t version, bool vlek)
                 .basic_constraints = "critical,CA:TRUE",
                 .key_usage = "critical,keyCertSign,cRLSign",
                 .serial = 65536},
+        .crl = SYNTH_CRL_GOOD,
         .crl_from = SYNTH_SNP_FROM,
         .crl_until = SYNTH_SNP_UNTIL,
     };
@@ -115,7 +117,8 @@ static void put_report(const struct synth_snp *spec, struct buf *out)
     put_tcb(spec, &spec->reported, out);
     put_fill(out, spec->version >= 3 ? spec->cpuid_family : 0, 1);
     put_fill(out, spec->version >= 3 ? spec->cpuid_model : 0, 1);
-    put_fill(out, 0, 22);
+    put_fill(out, spec->version >= 3 ? spec->cpuid_stepping : 0, 1);
+    put_fill(out, 0, 21);
     synth_put(out, slice_of(spec->chip_id, 64));
     put_tcb(spec, &spec->committed, out);
     synth_put(out, slice_of("\x04\x37\x01\0\x04\x37\x01\0", 8));

@@ -38,6 +38,7 @@ struct synth_snp {
     bool turin;
     uint8_t cpuid_family;
     uint8_t cpuid_model;
+    uint8_t cpuid_stepping;
     uint64_t policy;
     uint64_t platform_info;
     uint32_t vmpl;
