@@ -37,6 +37,9 @@ deps: ## install the Debian packages that are missing
 $(BUILD)/build.ninja:
 	@CC=$(CC) meson setup $(BUILD) --prefix $(PREFIX) >/dev/null
 
+image: build ## build the image mse-flask of a confidential VM into build/images/
+	@$(BUILD)/mse image build mse-flask --output $(BUILD)/images/mse-flask
+
 bench: build ## measure deploy, packaging, verification, memory
 	@tools/bench $(BUILD)
 
@@ -55,4 +58,4 @@ install: build ## put the programs, man pages, completions and the systemd unit 
 clean: ## remove everything that was built
 	@rm -rf build build-asan build-tsan
 
-.PHONY: help demo test test-fast conformance lint build deps bench bench-serve soak install clean
+.PHONY: help demo test test-fast conformance lint build deps image bench bench-serve soak install clean

@@ -31,18 +31,35 @@ static const struct command *find_command(int argc, const char *const *argv, int
     return NULL;
 }
 
+/* "start, stop, status" for "node"; false where no command begins with that word. */
+static bool list_group(const char *word, char *list, size_t size)
+{
+    size_t len = strlen(word);
+    size_t used = 0;
+    list[0] = '\0';
+    for (size_t i = 0; i < command_count; i++) {
+        const char *name = commands[i]->name;
+        if (strncmp(name, word, len) != 0 || name[len] != ' ' || used >= size)
+            continue;
+        used += (size_t)snprintf(list + used, size - used, "%s%s", used > 0 ? ", " : "",
+                                 name + len + 1);
+    }
+    return used > 0;
+}
+
 static int unknown_command(int argc, const char *const *argv, struct err *err)
 {
     const char *names[64];
+    char group[128];
     size_t count = 0;
     for (size_t i = 0; i < command_count && count < ARRAY_LEN(names); i++)
         names[count++] = commands[i]->name;
-    bool is_node = strcmp(argv[0], "node") == 0;
-    if (is_node && argc < 2)
-        return FAIL(err, ERR_USAGE, "'mse node' needs one of: start, stop, status");
+    bool is_group = list_group(argv[0], group, sizeof(group));
+    if (is_group && argc < 2)
+        return FAIL(err, ERR_USAGE, "'mse %s' needs one of: %s", argv[0], group);
     const char *nearest = text_nearest(argv[0], names, count);
-    (void)FAIL(err, ERR_USAGE, "there is no command '%s%s%s'", argv[0], is_node ? " " : "",
-               is_node ? argv[1] : "");
+    (void)FAIL(err, ERR_USAGE, "there is no command '%s%s%s'", argv[0], is_group ? " " : "",
+               is_group ? argv[1] : "");
     if (nearest != NULL)
         err_hint(err, "did you mean 'mse %s'? 'mse --help' lists all commands", nearest);
     else
