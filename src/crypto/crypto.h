@@ -44,12 +44,16 @@ int sha512_parts(const struct slice *parts, size_t count, uint8_t ret[static SHA
 /* SHA-256 of a file's bytes, read in pieces. */
 int sha256_file(const char *path, uint8_t ret[static SHA256_SIZE], struct err *err) MUST_USE;
 
-/* Incremental SHA-256 / HMAC-SHA-256. */
+/* Incremental SHA-256, SHA-384, HMAC-SHA-256. */
 struct digest;
 int digest_new_sha256(struct digest **ret, struct err *err) MUST_USE;
+int digest_new_sha384(struct digest **ret, struct err *err) MUST_USE;
 int digest_new_hmac_sha256(struct slice key, struct digest **ret, struct err *err) MUST_USE;
 int digest_update(struct digest *digest, struct slice bytes, struct err *err) MUST_USE;
 int digest_final(struct digest *digest, uint8_t ret[static 32], struct err *err) MUST_USE;
+/* Of one made by digest_new_sha384. */
+int digest_final_sha384(struct digest *digest, uint8_t ret[static SHA384_SIZE],
+                        struct err *err) MUST_USE;
 void digest_free(struct digest *digest);
 DEFINE_CLEANUP(digest_cleanup, struct digest *, digest_free)
 #define AUTO_DIGEST __attribute__((cleanup(digest_cleanup)))
@@ -101,8 +105,8 @@ int stream_decrypt_new(const uint8_t key[static STREAM_KEY_SIZE],
 int stream_encrypt(struct stream *stream, struct slice plain, struct slice additional, bool final,
                    uint8_t *to, struct err *err) MUST_USE;
 /* `to` has room for cipher.len - STREAM_OVERHEAD. A wrong tag is ERR_CRYPTO. */
-int stream_decrypt(struct stream *stream, struct slice cipher, struct slice additional,
-                   uint8_t *to, bool *ret_final, struct err *err) MUST_USE;
+int stream_decrypt(struct stream *stream, struct slice cipher, struct slice additional, uint8_t *to,
+                   bool *ret_final, struct err *err) MUST_USE;
 void stream_free(struct stream *stream);
 DEFINE_CLEANUP(stream_cleanup, struct stream *, stream_free)
 #define AUTO_STREAM __attribute__((cleanup(stream_cleanup)))
@@ -112,5 +116,5 @@ enum { BOX_KEY_SIZE = 32, BOX_OVERHEAD = 24 + 16 };
 int box_seal(const uint8_t key[static BOX_KEY_SIZE], struct slice plain, struct slice additional,
              struct buf *out, struct err *err) MUST_USE;
 /* Appends the plain text; a wrong key or a changed byte is ERR_CRYPTO. */
-int box_unseal(const uint8_t key[static BOX_KEY_SIZE], struct slice sealed,
-               struct slice additional, struct buf *out, struct err *err) MUST_USE;
+int box_unseal(const uint8_t key[static BOX_KEY_SIZE], struct slice sealed, struct slice additional,
+               struct buf *out, struct err *err) MUST_USE;

@@ -93,16 +93,26 @@ int sha256_file(const char *path, uint8_t ret[static SHA256_SIZE], struct err *e
     return digest_final(digest, ret, err);
 }
 
-int digest_new_sha256(struct digest **ret, struct err *err)
+static int new_hash(const EVP_MD *type, struct digest **ret, struct err *err)
 {
     AUTO_DIGEST struct digest *digest = mem_alloc(sizeof(*digest), err);
     if (digest == NULL)
         return -1;
     digest->hash = EVP_MD_CTX_new();
-    if (digest->hash == NULL || EVP_DigestInit_ex(digest->hash, EVP_sha256(), NULL) != 1)
+    if (digest->hash == NULL || EVP_DigestInit_ex(digest->hash, type, NULL) != 1)
         return FAIL_OPENSSL(err, "cannot start a hash");
     *ret = STEAL(digest);
     return 0;
+}
+
+int digest_new_sha256(struct digest **ret, struct err *err)
+{
+    return new_hash(EVP_sha256(), ret, err);
+}
+
+int digest_new_sha384(struct digest **ret, struct err *err)
+{
+    return new_hash(EVP_sha384(), ret, err);
 }
 
 int digest_new_hmac_sha256(struct slice key, struct digest **ret, struct err *err)
@@ -134,12 +144,34 @@ int digest_update(struct digest *digest, struct slice bytes, struct err *err)
     return 0;
 }
 
+/* The caller's array has room for one size: a digest of the other kind would not fit. */
+static int check_size(const struct digest *digest, int size, struct err *err)
+{
+    if (digest->hash != NULL && EVP_MD_CTX_get_size(digest->hash) != size)
+        return FAIL(err, ERR_INTERNAL, "a hash of %d bytes is finished as one of %d",
+                    EVP_MD_CTX_get_size(digest->hash), size);
+    return 0;
+}
+
 int digest_final(struct digest *digest, uint8_t ret[static 32], struct err *err)
 {
     size_t len = 0;
+    if (check_size(digest, SHA256_SIZE, err) < 0)
+        return -1;
     int result = digest->mac != NULL ? EVP_MAC_final(digest->mac, ret, &len, HMAC_SIZE)
                                      : EVP_DigestFinal_ex(digest->hash, ret, NULL);
     if (result != 1)
+        return FAIL_OPENSSL(err, "cannot finish a hash");
+    return 0;
+}
+
+int digest_final_sha384(struct digest *digest, uint8_t ret[static SHA384_SIZE], struct err *err)
+{
+    if (digest->hash == NULL)
+        return FAIL(err, ERR_INTERNAL, "an HMAC is finished as SHA-384");
+    if (check_size(digest, SHA384_SIZE, err) < 0)
+        return -1;
+    if (EVP_DigestFinal_ex(digest->hash, ret, NULL) != 1)
         return FAIL_OPENSSL(err, "cannot finish a hash");
     return 0;
 }

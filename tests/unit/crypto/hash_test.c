@@ -53,6 +53,27 @@ static void test_incremental(void **state)
     digest_free(NULL);
 }
 
+static void test_incremental_sha384(void **state)
+{
+    uint8_t hash[SHA384_SIZE];
+    AUTO_DIGEST struct digest *digest = NULL;
+    OK(digest_new_sha384(&digest, &err));
+    OK(digest_update(digest, slice_str("a"), &err));
+    OK(digest_update(digest, slice_str("bc"), &err));
+    FAILS(ERR_INTERNAL, "a hash of 48 bytes is finished as one of 32",
+          digest_final(digest, hash, &err));
+    OK(digest_final_sha384(digest, hash, &err));
+    assert_hex(hash, SHA384_SIZE,
+               "cb00753f45a35e8bb5a03d699ac65007272c32ab0eded1631a8b605a43ff5bed"
+               "8086072ba1e7cc2358baeca134c825a7");
+    AUTO_DIGEST struct digest *short_one = NULL;
+    OK(digest_new_sha256(&short_one, &err));
+    FAILS(ERR_INTERNAL, "32 bytes", digest_final_sha384(short_one, hash, &err));
+    AUTO_DIGEST struct digest *hmac = NULL;
+    OK(digest_new_hmac_sha256(slice_str("key"), &hmac, &err));
+    FAILS(ERR_INTERNAL, "HMAC", digest_final_sha384(hmac, hash, &err));
+}
+
 static void test_hmac(void **state)
 {
     uint8_t long_key[131];
@@ -136,8 +157,9 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_sha2),        cmocka_unit_test(test_parts),
-        cmocka_unit_test(test_incremental), cmocka_unit_test(test_hmac),
-        cmocka_unit_test(test_file),        cmocka_unit_test(test_hkdf),
+        cmocka_unit_test(test_incremental), cmocka_unit_test(test_incremental_sha384),
+        cmocka_unit_test(test_hmac),        cmocka_unit_test(test_file),
+        cmocka_unit_test(test_hkdf),
     };
     return cmocka_run_group_tests(tests, setup, NULL);
 }

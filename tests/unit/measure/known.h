@@ -14,6 +14,9 @@
 #define AMDSEV "amdsev-suffix.fd"
 #define OVMFX64 "ovmfx64-suffix.fd"
 
+/* No known answer is larger. */
+enum { GUEST_FILE_MAX = 64 * 1024 };
+
 /* Appends the file; the test runs in the top folder. */
 static inline void known_read(const char *name, struct buf *out)
 {
