@@ -49,6 +49,8 @@ static int check_log_format(const char *text, struct err *err)
 
 const char *const app_config_log_targets[] = {"sealed", "log", NULL};
 
+const char *const app_config_tees[] = {"hardware", "sgx", "tdx", "snp", "simulation", NULL};
+
 #define AT(member) .offset = offsetof(struct app_config, member)
 
 static const struct config_key keys[] = {
@@ -121,6 +123,16 @@ static const struct config_key keys[] = {
      AT(policy),
      .doc = "The attestation policy that decides which enclaves get the code and the secrets. "
             "Without it, the strict built-in one."},
+    {{"tee", "tee"},
+     {0},
+     CONFIG_CHOICE,
+     .fallback = "hardware",
+     AT(tee),
+     .choices = app_config_tees,
+     .doc = "Which TEE is accepted, where no policy says more: hardware (any), sgx, tdx, snp, or "
+            "simulation, which protects nothing from the operator. With hardware, the simulation "
+            "of a node that provably runs on this machine is accepted too, and said; from any "
+            "other node it needs this key or the option --simulation of mse deploy."},
     {{"tests", "cloud.tests"},
      {"code.tests", "tests"},
      CONFIG_PATH,

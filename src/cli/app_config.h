@@ -57,6 +57,7 @@ struct app_config {
     char *docker;  /* environment or image reference */
     char *secrets; /* file */
     char *policy;  /* file */
+    int tee;       /* enum app_config_tee */
     char *tests;   /* folder */
     char *tests_cmd;
     struct config_strings tests_requirements;
@@ -66,6 +67,16 @@ struct app_config {
     char *ssl_ocsp_response; /* file: DER; may be absent */
     struct app_config_server server;
 };
+
+/* In the order of app_config_tees. */
+enum app_config_tee {
+    APP_TEE_HARDWARE,
+    APP_TEE_SGX,
+    APP_TEE_TDX,
+    APP_TEE_SNP,
+    APP_TEE_SIMULATION,
+};
+extern const char *const app_config_tees[];
 
 #define AUTO_APP_CONFIG __attribute__((cleanup(app_config_done)))
 

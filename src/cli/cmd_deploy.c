@@ -51,6 +51,12 @@ static int step_read(struct deployment *d, struct err *err)
 {
     if (project_read(&d->project, options_value(d->options, "path"), err) < 0)
         return -1;
+    const struct app_config *config = &d->project.config;
+    bool names_tee = config->tee != APP_TEE_HARDWARE || options_has(d->options, "simulation");
+    if (config->policy != NULL && names_tee)
+        return APP_CONFIG_FAIL(config, policy, err,
+                               "with a policy its own key 'tee' says which TEEs are accepted, not "
+                               "'tee' of mse.toml and not --simulation");
     ui_step_end("%s (%s)", d->project.config.name, d->project.config.path);
     return 0;
 }
@@ -110,15 +116,43 @@ static int step_launch(struct deployment *d, struct err *err)
     return 0;
 }
 
-/* Without a policy of the owner's: hardware, or, from a node on this machine alone, the simulation
- * of that very node, which every verdict then says. A remote operator must not be able to choose
- * the simulation: there a policy has to name it. */
+/* What is accepted where no policy file says it. The simulation is a default only at home: whoever
+ * answers elsewhere, behind a forwarded socket too, must not be able to choose it. */
+static unsigned accepted_tees(const struct deployment *d)
+{
+    static const unsigned tees[] = {
+        [APP_TEE_HARDWARE] =
+            MSE_TEE_BIT(MSE_TEE_SGX) | MSE_TEE_BIT(MSE_TEE_TDX) | MSE_TEE_BIT(MSE_TEE_SNP),
+        [APP_TEE_SGX] = MSE_TEE_BIT(MSE_TEE_SGX),
+        [APP_TEE_TDX] = MSE_TEE_BIT(MSE_TEE_TDX),
+        [APP_TEE_SNP] = MSE_TEE_BIT(MSE_TEE_SNP),
+        [APP_TEE_SIMULATION] = MSE_TEE_BIT(MSE_TEE_SIMULATION),
+    };
+    int tee = d->project.config.tee;
+    bool at_home = tee == APP_TEE_HARDWARE && node_not_at_home(d->node) == NULL;
+    bool wanted = at_home || options_has(d->options, "simulation");
+    return tees[tee] | (wanted ? MSE_TEE_BIT(MSE_TEE_SIMULATION) : 0);
+}
+
+static int refuse_simulation(const struct deployment *d, struct err *err)
+{
+    const char *stranger = node_not_at_home(d->node);
+    if (stranger == NULL || d->project.config.tee != APP_TEE_HARDWARE)
+        return -1; /* mse.toml names another TEE: the rejection says so */
+    (void)FAIL(
+        err, ERR_REJECTED,
+        "the TEE is simulated, and the node '%s' is not provably the one on this machine: %s",
+        node_address(d->node), stranger);
+    err_hint(err, "the simulation protects nothing from the operator; if you want it all the same, "
+                  "say tee = \"simulation\" in mse.toml or pass --simulation");
+    return -1;
+}
+
 static int open_channel(struct deployment *d, struct mse_verdict **verdict, struct err *err)
 {
     struct mse_policy *own = NULL;
-    struct mse_policy fallback = {
-        .tees = MSE_TEE_BIT(MSE_TEE_SGX) | MSE_TEE_BIT(MSE_TEE_TDX) | MSE_TEE_BIT(MSE_TEE_SNP) |
-                (node_is_local(d->node) ? MSE_TEE_BIT(MSE_TEE_SIMULATION) : 0),
+    const struct mse_policy fallback = {
+        .tees = accepted_tees(d),
         .simulation_root = d->project.facts.simulation_root,
     };
     const char *policy = d->project.config.policy;
@@ -131,6 +165,10 @@ static int open_channel(struct deployment *d, struct mse_verdict **verdict, stru
     };
     int status =
         attested_open(d->app.url, &expectation, seconds_left(d), &d->channel, verdict, err);
+    bool unwanted = (expectation.policy->tees & MSE_TEE_BIT(MSE_TEE_SIMULATION)) == 0;
+    if (status < 0 && own == NULL && *verdict != NULL && unwanted &&
+        (*verdict)->tee == MSE_TEE_SIMULATION)
+        status = refuse_simulation(d, err);
     mse_policy_free(own);
     return status;
 }
@@ -432,6 +470,7 @@ static const struct option_spec deploy_options[] = {
     {.name = "timeout", .value_name = "SECONDS", .help = "patience with the node (default: 120)"},
     {.name = "dry-run", .help = "print manifest and fingerprint, upload nothing"},
     {.name = "no-verify", .help = "DANGEROUS: send the secrets without verifying the enclave"},
+    OPTION_SIMULATION,
     OPTION_NODE,
     OPTION_JSON,
     OPTION_HELP,

@@ -132,6 +132,12 @@ static int load_policy(struct verification *v, struct err *err)
 {
     const char *path = options_value(v->options, "policy");
     v->fallback = policy_of_context(v->has_context ? &v->context : NULL);
+    if (options_has(v->options, "simulation")) {
+        if (path != NULL)
+            return FAIL(err, ERR_USAGE,
+                        "--simulation: with --policy its own key 'tee' says which are accepted");
+        v->fallback.tees |= MSE_TEE_BIT(MSE_TEE_SIMULATION);
+    }
     return path == NULL ? 0 : policy_read(path, &v->policy, err);
 }
 
@@ -264,6 +270,7 @@ static const struct option_spec verify_options[] = {
     {.name = "context", .value_name = "FILE", .help = "what the owner exported for verification"},
     {.name = "code", .value_name = "FOLDER", .help = "recompute the fingerprint from this code"},
     {.name = "policy", .value_name = "FILE", .help = "which evidence is accepted (TOML)"},
+    OPTION_SIMULATION,
     {.name = "output",
      .letter = 'o',
      .value_name = "FILE",
@@ -281,7 +288,8 @@ const struct command command_verify = {
             "no debug, the TLS key of this very session, the fingerprint. Without URL or APP the "
             "address is the one in --context. With --context and --code the fingerprint is "
             "recomputed from the source. The simulated TEE is accepted only "
-            "where the context or the policy names it; it protects nothing from the operator. With "
+            "where the context, the policy or --simulation names it; it protects nothing from the "
+            "operator. With "
             "--evidence a file is judged instead, without any connection. Exit status 3: rejected.",
     .example = "mse verify https://localhost:4711 --context hello.context --code ./code\n"
                "mse verify hello --output cert.pem\n"

@@ -67,6 +67,11 @@ extern const struct command command_verify;
         .name = "path", .letter = 'p', .value_name = "FILE",                                       \
         .help = "the mse.toml, or the folder it is in (default: ./mse.toml)"                       \
     }
+#define OPTION_SIMULATION                                                                          \
+    {                                                                                              \
+        .name = "simulation", .help = "accept the simulated TEE, which protects nothing from the " \
+                                      "operator"                                                   \
+    }
 #define OPTION_YES                                                                                 \
     {                                                                                              \
         .name = "yes", .letter = 'y', .help = "answer yes to every question"                       \

@@ -3,8 +3,10 @@
  * The node's API, from the owner's side. Every answer is bounded and read strictly; an error of the
  * node is passed on in its own words, made printable.
  */
+#include "cli/home_node.h"
 #include "cli/local_node.h"
 #include "cli/node_client.h"
+#include "cli/owner.h"
 #include "cli/ui.h"
 
 #include "base/clock.h"
@@ -33,6 +35,8 @@ struct node {
     struct endpoint endpoint; /* not of a socket */
     struct tls_client *tls;
     char *authorization; /* "Bearer ..." for https */
+    bool asked;          /* there was a connection */
+    struct err stranger; /* why the first one that did not end at home did not */
 };
 
 /* --- where it is --- */
@@ -104,9 +108,24 @@ const char *node_address(const struct node *node)
     return node->address;
 }
 
-bool node_is_local(const struct node *node)
+const char *node_not_at_home(const struct node *node)
 {
-    return node->is_socket;
+    if (node->asked && node->stranger.kind == ERR_NONE)
+        return NULL;
+    return node->asked ? node->stranger.message : "it was not asked yet";
+}
+
+/* Each request has a connection of its own, and each of them may end elsewhere. */
+static void check_peer(struct node *node, const struct http_client *client)
+{
+    AUTO_FREE char *program = NULL;
+    node->asked = true;
+    if (node->stranger.kind != ERR_NONE)
+        return;
+    if (!node->is_socket)
+        (void)FAIL(&node->stranger, ERR_FORBIDDEN, "it is reached over the network");
+    else if (program_find("msed", &program, &node->stranger) == 0)
+        (void)!home_node_check(http_client_fd(client), program, &node->stranger);
 }
 
 /* --- requests --- */
@@ -121,8 +140,10 @@ static int connect_node(struct node *node, struct http_client **ret, struct err 
         .server_name = node->is_socket ? "localhost" : node->endpoint.host,
         .interrupted = ui_interrupted(),
     };
-    if (http_client_connect(&config, ret, err) == 0)
+    if (http_client_connect(&config, ret, err) == 0) {
+        check_peer(node, *ret);
         return 0;
+    }
     if (err->kind == ERR_UNREACHABLE && node->is_socket)
         err_hint(err, "'mse node start' starts a node on this machine; --node names another");
     return FAIL_CONTEXT(err, "the node");

@@ -23,8 +23,9 @@ DEFINE_CLEANUP(node_cleanup, struct node *, node_close)
 /* For messages and contexts: the socket's path or the URL. */
 const char *node_address(const struct node *node);
 
-/* Is it reached through a Unix socket of this machine? */
-bool node_is_local(const struct node *node);
+/* Did every answer so far come from the msed beside this mse, on this machine (cli/home_node.h)?
+ * Then its simulated TEE is accepted without a word. NULL, or why not: one clause. */
+const char *node_not_at_home(const struct node *node);
 
 /* One request with a JSON answer. `method` "GET", "POST" or "DELETE"; body NULL: none. An error
  * answer becomes *err with the node's own kind, message and hint. UNREACHABLE: no answer.

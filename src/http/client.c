@@ -207,6 +207,11 @@ void http_client_free(struct http_client *client)
     free(client);
 }
 
+int http_client_fd(const struct http_client *client)
+{
+    return client->fd;
+}
+
 int http_client_channel_binding(struct http_client *client,
                                 uint8_t ret[static TLS_CHANNEL_BINDING_SIZE], struct err *err)
 {

@@ -34,6 +34,9 @@ void http_client_free(struct http_client *client);
 DEFINE_CLEANUP(http_client_cleanup, struct http_client *, http_client_free)
 #define AUTO_HTTP_CLIENT __attribute__((cleanup(http_client_cleanup)))
 
+/* The connection itself, to ask the kernel who is at its other end. The client keeps it. */
+int http_client_fd(const struct http_client *client);
+
 /* RFC 9266, net/tls.h. Errors: CRYPTO (not TLS). */
 int http_client_channel_binding(struct http_client *client,
                                 uint8_t ret[static TLS_CHANNEL_BINDING_SIZE],
