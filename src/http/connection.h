@@ -81,6 +81,8 @@ struct http_exchange {
     int64_t waiting_us;    /* HTTP/2: since when bytes of the response wait, 0: none do */
     size_t dropped;        /* HTTP/2: body bytes that nobody wanted */
     bool owing;            /* HTTP/2: the client has not ended the request */
+    bool held;             /* HTTP/2: so the end of the response waits for that */
+    bool end_sent;         /* HTTP/2: the response is out */
     size_t owed; /* HTTP/2: body bytes that are not given back to the stream's window yet */
 
     /* --- shared --- */
@@ -378,6 +380,7 @@ void exchange_done(struct http_exchange *exchange);
 /* The shared part at one moment. */
 struct exchange_view {
     bool ended; /* nothing will come behind what is being sent */
+    bool whole; /* nor any body, though the handler may not have said so yet */
     bool aborted;
     bool close_after;
     bool upgraded;

@@ -299,8 +299,10 @@ struct exchange_view exchange_take(struct http_exchange *exchange)
             exchange->lent = STEAL(exchange->loan);
     }
     bool more = output_left(&exchange->out) > 0 || exchange->loan != NULL;
+    bool all = exchange->stage == RESPONSE_STARTED && !exchange->no_body && exchange->left == 0;
     struct exchange_view view = {
         .ended = exchange->stage == RESPONSE_ENDED && !more,
+        .whole = (exchange->stage == RESPONSE_ENDED || all) && !more,
         .aborted = exchange->aborted,
         .close_after = exchange->close_after,
         .upgraded = exchange->upgraded,

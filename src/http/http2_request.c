@@ -264,23 +264,37 @@ static int begin_request(struct connection *connection, struct http_exchange *ex
 static int drop_body(nghttp2_session *session, struct http_exchange *exchange, size_t len)
 {
     exchange->dropped += len;
-    if (exchange->dropped > HTTP2_DROP_MAX) /* its response need not wait any longer */
-        (void)nghttp2_session_resume_data(session, exchange->stream_id);
+    if (exchange->dropped > HTTP2_DROP_MAX && /* its response need not wait any longer */
+        http2_look_again(exchange->connection->http2, exchange) != 0)
+        return NGHTTP2_ERR_CALLBACK_FAILURE;
     if (exchange->dropped > HTTP2_DROP_MAX && exchange->upgrade)
         return nghttp2_submit_rst_stream(session, NGHTTP2_FLAG_NONE, exchange->stream_id,
                                          NGHTTP2_CANCEL);
     return nghttp2_session_consume(session, exchange->stream_id, len);
 }
 
-/* Section 8.1 lets a response end before its request, but clients stumble over it (curl 7.88 gives
- * up). So the end of the response waits for that of a request that is short, or soon over. */
-bool http2_may_end(const struct http_exchange *exchange)
+bool http2_may_stop(const struct http_exchange *exchange)
 {
     int64_t left = exchange->request.content_length - exchange->body_received;
     bool unasked = exchange->expects_continue && !exchange->continue_sent;
-    return !exchange->owing || unasked || exchange->upgrade ||
+    bool silent = loop_now_us(exchange->io->loop) - exchange->heard_us >= HTTP2_HOLD_US;
+    return !exchange->owing || unasked || silent || exchange->upgrade ||
            exchange->body_error == ERR_TIMEOUT || exchange->dropped > HTTP2_DROP_MAX ||
            left > HTTP2_DROP_MAX;
+}
+
+bool http2_may_end(const struct http_exchange *exchange)
+{
+    return exchange->status >= 400 || http2_may_stop(exchange);
+}
+
+void http2_hold(struct http_exchange *exchange)
+{
+    struct http2 *http2 = exchange->connection->http2;
+    int64_t over_us = exchange->heard_us + HTTP2_HOLD_US;
+    exchange->held = true;
+    if (over_us < http2->check_us)
+        http2->check_us = over_us;
 }
 
 static int on_data(nghttp2_session *session, uint8_t flags, int32_t stream_id, const uint8_t *bytes,
@@ -324,7 +338,8 @@ static int on_frame(nghttp2_session *session, const nghttp2_frame *frame, void *
         exchange->owing = false;
         if (exchange->body_state == BODY_OPEN)
             exchange_body_end(exchange);
-        (void)nghttp2_session_resume_data(session, exchange->stream_id); /* http2_may_end */
+        if (http2_look_again(connection->http2, exchange) != 0)
+            return NGHTTP2_ERR_CALLBACK_FAILURE;
     }
     return 0;
 }
@@ -365,8 +380,6 @@ static bool is_made_reset(const nghttp2_frame *frame)
     }
 }
 
-/* A response that ended before its request: the client is asked to stop sending (section 8.1). On
- * an upgraded stream the ends are independent: there the client has its time. */
 static int on_frame_send(nghttp2_session *session, const nghttp2_frame *frame, void *data)
 {
     struct connection *connection = data;
@@ -378,9 +391,10 @@ static int on_frame_send(nghttp2_session *session, const nghttp2_frame *frame, v
     struct http_exchange *exchange = exchange_of(session, stream_id);
     bool ends = (frame->hd.type == NGHTTP2_DATA || frame->hd.type == NGHTTP2_HEADERS) &&
                 (frame->hd.flags & NGHTTP2_FLAG_END_STREAM) != 0;
-    if (!ends || exchange == NULL || !exchange->owing || exchange_is_upgraded(exchange))
+    if (!ends || exchange == NULL)
         return 0;
-    return nghttp2_submit_rst_stream(session, NGHTTP2_FLAG_NONE, stream_id, NGHTTP2_NO_ERROR);
+    exchange->end_sent = true;
+    return http2_stop_request(connection->http2, exchange);
 }
 
 void http2_set_request_callbacks(nghttp2_session_callbacks *callbacks)

@@ -135,14 +135,18 @@ static ssize_t read_response(nghttp2_session *session, int32_t stream_id, uint8_
     struct http_exchange *exchange = source->ptr;
     struct exchange_view view = exchange_take(exchange);
     struct slice sending = exchange_sending(exchange);
-    size_t len = sending.len < size ? sending.len : size;
+    bool held = view.whole && !http2_may_end(exchange);
+    size_t most = held && sending.len > 0 ? sending.len - 1 : sending.len;
+    size_t len = most < size ? most : size;
+    if (held)
+        http2_hold(exchange);
     if (len > 0) {
         memcpy(to, sending.data, len);
         exchange_sent(exchange, len);
     }
-    bool waits = view.more || sending.len > len;
+    bool waits = view.more || most > len;
     exchange->waiting_us = waits ? loop_now_us(exchange->io->loop) : 0;
-    bool last = view.ended && sending.len == len && http2_may_end(exchange);
+    bool last = view.ended && sending.len == len && !held;
     if (!last)
         return len == 0 ? NGHTTP2_ERR_DEFERRED : (ssize_t)len;
     *flags |= NGHTTP2_DATA_FLAG_EOF;
@@ -157,12 +161,20 @@ static ssize_t read_response(nghttp2_session *session, int32_t stream_id, uint8_
 static int submit(struct http2 *http2, struct http_exchange *exchange)
 {
     nghttp2_nv fields[HTTP2_MAX_RESPONSE_FIELDS];
+    struct output packed = {0};
     lock_acquire(&exchange->lock);
-    struct output packed = exchange->fields;
-    exchange->fields = (struct output){0};
     bool empty = exchange->stage == RESPONSE_ENDED && output_left(&exchange->out) == 0 &&
-                 exchange->loan == NULL && http2_may_end(exchange);
+                 exchange->loan == NULL;
+    bool held = empty && !http2_may_end(exchange);
+    if (!held) {
+        packed = exchange->fields;
+        exchange->fields = (struct output){0};
+    }
     lock_release(&exchange->lock);
+    if (held) {
+        http2_hold(exchange);
+        return 0;
+    }
     nghttp2_data_provider provider = {.source.ptr = exchange, .read_callback = read_response};
     size_t count = unpack_fields(&packed, fields);
     exchange->submitted = true;
@@ -230,4 +242,28 @@ int http2_apply(struct http2 *http2, struct http_exchange *exchange)
     if (result == 0 && exchange->submitted)
         (void)nghttp2_session_resume_data(session, exchange->stream_id); /* may not be waiting */
     return result;
+}
+
+int http2_stop_request(struct http2 *http2, struct http_exchange *exchange)
+{
+    if (!exchange->owing || exchange_is_upgraded(exchange))
+        return 0;
+    if (http2_may_stop(exchange))
+        return nghttp2_submit_rst_stream(http2->session, NGHTTP2_FLAG_NONE, exchange->stream_id,
+                                         NGHTTP2_NO_ERROR);
+    http2_hold(exchange);
+    return 0;
+}
+
+int http2_look_again(struct http2 *http2, struct http_exchange *exchange)
+{
+    if (!exchange->held)
+        return 0;
+    exchange->held = false;
+    if (!exchange->submitted)
+        return http2_apply(http2, exchange);
+    if (exchange->end_sent)
+        return http2_stop_request(http2, exchange);
+    (void)nghttp2_session_resume_data(http2->session, exchange->stream_id); /* may not be waiting */
+    return 0;
 }

@@ -10,6 +10,8 @@
 static int64_t due_us(struct http_exchange *exchange, int64_t now_us)
 {
     const struct http_limits *limits = &exchange->io->server->limits;
+    if (exchange->held)
+        return exchange->heard_us + HTTP2_HOLD_US;
     if (!exchange->complete_head)
         return exchange->started_us + (int64_t)limits->header_timeout_ms * 1000;
     if (exchange->waiting_us != 0)
@@ -24,6 +26,11 @@ static int64_t due_us(struct http_exchange *exchange, int64_t now_us)
 static void end_late(struct connection *connection, struct http_exchange *exchange)
 {
     nghttp2_session *session = connection->http2->session;
+    if (exchange->held) { /* nobody's fault: it may end now */
+        if (http2_look_again(connection->http2, exchange) != 0)
+            (void)http2_give_up(connection, NGHTTP2_INTERNAL_ERROR);
+        return;
+    }
     count(&connection->io->stats.timeouts, 1);
     if (!exchange
              ->complete_head) { /* amid a header block: nothing else can come on this connection */
@@ -34,7 +41,8 @@ static void end_late(struct connection *connection, struct http_exchange *exchan
     } else {
         exchange_body_fail(exchange, ERR_TIMEOUT);
         (void)exchange_refuse(exchange, 408, "the request came too slowly");
-        (void)nghttp2_session_resume_data(session, exchange->stream_id);
+        if (http2_look_again(connection->http2, exchange) != 0)
+            (void)http2_give_up(connection, NGHTTP2_INTERNAL_ERROR);
     }
 }
 

@@ -221,7 +221,7 @@ static void test_responses(void **state)
         {"/own_reason", 200, "body", 4, false},
         {"/flask_reason", 404, "body", 4, false},
         {"/write", 200, "written twice and returned", -1, false},
-        {"/exc_info_replaces", 500, "replaced", -1, false},
+        {"/exc_info_replaces", 500, "replaced", 8, false},
         {"/raises_in_close", 200, "fine", -1, false},
         {"/file_in_memory", 200, NULL, -1, false},
         {"/file_gzip", 200, "plain text", -1, false},
