@@ -158,7 +158,11 @@ static void the_digest_that_a_chip_has_signed(void **state)
     known_read("signed.report", &report);
     known_read("signed.collateral.json", &collateral);
     const struct mse_bytes measurement = {digest, sizeof(digest)};
-    const struct mse_policy policy = {.measurements = &measurement, .measurement_count = 1};
+    /* of its time: below the bulletins that came later, and without a CRL */
+    const struct mse_policy policy = {.measurements = &measurement,
+                                      .measurement_count = 1,
+                                      .crl = MSE_CRL_IF_PRESENT,
+                                      .has_snp_min_tcb = true};
     const struct mse_input input = {.evidence = {report.data, report.len},
                                     .collateral = {collateral.data, collateral.len},
                                     .policy = &policy,
