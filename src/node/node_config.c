@@ -122,7 +122,8 @@ static const struct config_key keys[] = {
      {0},
      CONFIG_TABLES,
      .doc = "The hardware profiles that the node offers, each a section [hardware.NAME]. One named "
-            "free exists unless it is given here."},
+            "free exists unless it is given here. Without any such section there is 4g-eu-001 too, "
+            "with 4 GiB of memory, which published examples of mse.toml name."},
     {{"environments"},
      {0},
      CONFIG_TABLES,
@@ -290,10 +291,19 @@ static int load_environment(const char *name, const struct toml_value *table, co
     return config_load(&node_environment_schema, 0, table, folder, environment, err);
 }
 
-/* The sections [KEY.NAME], and the built-in one where it is not among them. */
+/* A section that is there without being written. */
+struct builtin_table {
+    const char *name;
+    const char *text;
+    bool alone; /* only where the file has no section of this kind at all */
+};
+
+enum { BUILTINS_MAX = 2 };
+
+/* The sections [KEY.NAME], and the built-in ones that are not among them. */
 struct named_tables {
     const char *key;
-    const char *builtin;
+    struct builtin_table builtins[BUILTINS_MAX]; /* a name of NULL: none */
     int (*load)(const char *name, const struct toml_value *table, const char *folder,
                 struct node_config *config, struct err *err);
 };
@@ -312,23 +322,30 @@ static int load_tables(const struct named_tables *tables, const struct toml_valu
             tables->load(name, child, config->folder, config, err) < 0)
             return -1;
     }
-    if (all != NULL && toml_get(all, tables->builtin) != NULL)
-        return 0;
-    AUTO(toml_free_pointer) struct toml *empty = NULL;
-    if (toml_parse(slice_str(""), tables->builtin, &empty, err) < 0)
-        return -1;
-    return tables->load(tables->builtin, toml_root(empty), config->folder, config, err);
+    for (size_t i = 0; i < BUILTINS_MAX && tables->builtins[i].name != NULL; i++) {
+        const struct builtin_table *builtin = &tables->builtins[i];
+        if (all != NULL && (builtin->alone || toml_get(all, builtin->name) != NULL))
+            continue;
+        AUTO(toml_free_pointer) struct toml *text = NULL;
+        if (toml_parse(slice_str(builtin->text), builtin->name, &text, err) < 0 ||
+            tables->load(builtin->name, toml_root(text), config->folder, config, err) < 0)
+            return -1;
+    }
+    return 0;
 }
 
 static int load_all_tables(const struct toml_value *root, struct node_config *config,
                            struct err *err)
 {
-    static const struct named_tables hardware = {"hardware", "free", load_hardware};
-    static const struct named_tables environments = {"environments", "mse-flask", load_environment};
+    /* 4g-eu-001 is what published examples of mse.toml ask for */
+    static const struct named_tables hardware = {
+        "hardware", {{"free", "", false}, {"4g-eu-001", "memory = '4G'", true}}, load_hardware};
+    static const struct named_tables environments = {
+        "environments", {{"mse-flask", "", false}}, load_environment};
     const struct toml_value *profiles = toml_get(root, hardware.key);
     const struct toml_value *named = toml_get(root, environments.key);
-    size_t hardware_max = (profiles == NULL ? 0 : profiles->count) + 1;
-    size_t environments_max = (named == NULL ? 0 : named->count) + 1;
+    size_t hardware_max = (profiles == NULL ? 0 : profiles->count) + BUILTINS_MAX;
+    size_t environments_max = (named == NULL ? 0 : named->count) + BUILTINS_MAX;
     config->hardware = mem_alloc_array(hardware_max, sizeof(*config->hardware), err);
     config->environments = mem_alloc_array(environments_max, sizeof(*config->environments), err);
     if (config->hardware == NULL || config->environments == NULL)

@@ -232,7 +232,7 @@ def test_the_published_examples_shape_deploys(owner):
         'docker = "registry.example/owner/mse-flask:20230228091325"\nproject = "default"\n'
         'hardware = "4g-eu-001"\n')
     result = owner.run("deploy", "--path", folder, "--yes", "--json")
-    # A node that has no such hardware says which it has.
+    # A node whose operator gave a list of his own says what is on it (test_published.py: a fresh one).
     assert result.status == 1 and "4g-eu-001" in result.err and "free" in result.err
     text = (folder / "mse.toml").read_text().replace("4g-eu-001", "free")
     (folder / "mse.toml").write_text(text)

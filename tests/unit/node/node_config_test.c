@@ -27,7 +27,8 @@ static void an_empty_file_is_a_working_node(void **state)
     assert_true(config.limits.package_bytes == INT64_C(8) << 30);
     assert_int_equal(config.limits.upload_bytes_per_s, 0);
     assert_int_equal(config.limits.provision_timeout_s, 900);
-    assert_int_equal(config.hardware_count, 1);
+    assert_int_equal(config.hardware_count, 2);
+    assert_true(node_config_hardware(&config, "4g-eu-001")->memory_bytes == INT64_C(4) << 30);
     const struct node_hardware *free_profile = node_config_hardware(&config, "free");
     assert_non_null(free_profile);
     assert_int_equal(free_profile->memory_bytes, 512 << 20);
@@ -61,6 +62,7 @@ static void every_kind_of_value_is_read(void **state)
     assert_true(node_config_hardware(&config, "free")->memory_bytes == 1 << 30);
     assert_int_equal(node_config_hardware(&config, "free")->cpu_millis, 250);
     assert_int_equal(node_config_hardware(&config, "large")->cpu_millis, 8000);
+    assert_null(node_config_hardware(&config, "4g-eu-001")); /* the operator's own list counts */
     assert_int_equal(config.environment_count, 2);
     assert_int_equal(node_config_environment(&config, "ml")->requirements.count, 2);
     assert_int_equal(config.limits.upload_bytes_per_s, 50 << 20);
