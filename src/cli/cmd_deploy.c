@@ -15,7 +15,7 @@
 #include "base/clock.h"
 #include "base/file.h"
 #include "base/text.h"
-#include "crypto/x509.h"
+#include "crypto/name_proof.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -94,9 +94,13 @@ static int step_upload(struct deployment *d, struct err *err)
                    d->replaced_id[0] == '\0' ? "" : "&replace=", d->replaced_id,
                    expires[0] == '\0' ? "" : "&expires=", expires);
     AUTO_JSON json_t *answer = NULL;
+    AUTO_BUF struct buf proof = BUF_INIT(2 * NAME_PROOF_SIGNATURE_MAX + 1);
+    if (project_prove_name(&d->project, &proof, err) < 0)
+        return -1;
+    const struct node_package package = {d->project.package_fd, d->project.package_size,
+                                         buf_text(&proof)};
     d->may_exist = true; /* also when the answer gets lost */
-    if (node_upload(d->node, path, d->project.package_fd, d->project.package_size, &answer, err) <
-            0 ||
+    if (node_upload(d->node, path, &package, &answer, err) < 0 ||
         node_app_from_json(answer, &d->app, err) < 0)
         return -1;
     if (strcmp(d->app.id, d->project.manifest.id) != 0)

@@ -23,6 +23,7 @@
 #include <unistd.h>
 
 enum {
+    HEADERS_MAX = 4, /* of a request */
     ANSWER_MAX = 8 << 20,
     PATH_SIZE = 512,
     ID_BEGINNING_MIN = 4,
@@ -185,15 +186,17 @@ static int exchange(struct node *node, const struct http_client_request *request
                     struct http_client_response *response, struct err *err)
 {
     AUTO_HTTP_CLIENT struct http_client *client = NULL;
-    const struct http_header headers[] = {
-        {slice_str("Content-Type"), slice_str("application/vnd.mse.package")},
-        {slice_str("Authorization"),
-         slice_str(node->authorization == NULL ? "" : node->authorization)},
-    };
+    struct http_header headers[HEADERS_MAX];
+    size_t count = 0;
+    for (; count < request->header_count && count < HEADERS_MAX - 1; count++)
+        headers[count] = request->headers[count];
+    if (node->authorization != NULL)
+        headers[count++] =
+            (struct http_header){slice_str("Authorization"), slice_str(node->authorization)};
     response->body.max = ANSWER_MAX;
     struct http_client_request sent = *request;
-    sent.headers = request->use_fd ? headers : headers + 1;
-    sent.header_count = (request->use_fd ? 1 : 0) + (node->authorization == NULL ? 0 : 1);
+    sent.headers = headers;
+    sent.header_count = count;
     if (connect_node(node, &client, err) < 0)
         return -1;
     if (http_client_request(client, &sent, response, err) < 0)
@@ -244,21 +247,27 @@ static void show_progress(void *context, int64_t sent)
     ui_step_note("%s of %s", done, all);
 }
 
-int node_upload(struct node *node, const char *path, int fd, uint64_t size, json_t **ret,
-                struct err *err)
+int node_upload(struct node *node, const char *path, const struct node_package *package,
+                json_t **ret, struct err *err)
 {
     AUTO_HTTP_RESPONSE struct http_client_response response = HTTP_CLIENT_RESPONSE_INIT;
-    struct upload upload = {size};
+    struct upload upload = {package->size};
+    const struct http_header headers[] = {
+        {slice_str("Content-Type"), slice_str("application/vnd.mse.package")},
+        {slice_str("Mse-Name-Proof"), slice_str(package->name_proof)},
+    };
     struct http_client_request request = {
         .method = "POST",
         .target = path,
+        .headers = headers,
+        .header_count = package->name_proof[0] != '\0' ? 2 : 1,
         .use_fd = true,
-        .body_fd = fd,
-        .body_length = (int64_t)size,
+        .body_fd = package->fd,
+        .body_length = (int64_t)package->size,
         .progress = show_progress,
         .context = &upload,
     };
-    if (lseek(fd, 0, SEEK_SET) < 0)
+    if (lseek(package->fd, 0, SEEK_SET) < 0)
         return FAIL(err, ERR_IO, "cannot read the package again");
     if (exchange(node, &request, &response, err) < 0)
         return -1;

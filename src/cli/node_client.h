@@ -37,10 +37,14 @@ int node_request(struct node *node, const char *method, const char *path, json_t
 int node_list(struct node *node, const char *path, const char *key, json_t **ret,
               struct err *err) MUST_USE;
 
-/* Uploads `size` bytes of `fd` (from its start) as a package; progress is shown on the running
- * step. */
-int node_upload(struct node *node, const char *path, int fd, uint64_t size, json_t **ret,
-                struct err *err) MUST_USE;
+struct node_package {
+    int fd; /* read from its start */
+    uint64_t size;
+    const char *name_proof; /* hexadecimal: crypto/name_proof.h; "" : none */
+};
+/* Uploads a package; progress is shown on the running step. */
+int node_upload(struct node *node, const char *path, const struct node_package *package,
+                json_t **ret, struct err *err) MUST_USE;
 
 /* Streams an answer's body to `sink` as it comes, until its end or Ctrl-C. */
 int node_stream(struct node *node, const char *path,

@@ -9,6 +9,7 @@
 #include "base/fd.h"
 #include "base/file.h"
 #include "base/text.h"
+#include "crypto/name_proof.h"
 #include "crypto/ocsp.h"
 #include "http/access_log.h"
 #include "model/environment.h"
@@ -434,4 +435,16 @@ int project_pack(struct project *project, struct err *err)
     project->code_files = tree->totals.files;
     project->code_bytes = tree->totals.content_bytes;
     return sha256(buf_slice(&project->manifest_bytes), project->fingerprint, err);
+}
+
+int project_prove_name(const struct project *project, struct buf *out, struct err *err)
+{
+    AUTO_BUF struct buf signature = BUF_INIT(NAME_PROOF_SIGNATURE_MAX);
+    AUTO_PKEY EVP_PKEY *key = NULL;
+    if (project->secrets.tls_private_key.len == 0)
+        return 0;
+    if (private_key_from_pem(secret_slice(&project->secrets.tls_private_key), &key, err) < 0 ||
+        name_proof_sign(key, project->fingerprint, &signature, err) < 0)
+        return -1;
+    return hex_append(out, buf_slice(&signature), err);
 }

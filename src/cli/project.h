@@ -55,3 +55,6 @@ int project_read(struct project *project, const char *path, struct err *err) MUS
 int project_ask_node(struct project *project, struct node *node, struct err *err) MUST_USE;
 /* Packs, encrypts under fresh keys, completes the manifest and the fingerprint. */
 int project_pack(struct project *project, struct err *err) MUST_USE;
+/* What the owner's certificate says to the node about its host name, in hexadecimal; nothing where
+ * there is no such certificate. After project_pack. */
+int project_prove_name(const struct project *project, struct buf *out, struct err *err) MUST_USE;

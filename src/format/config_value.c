@@ -102,7 +102,8 @@ static int read_text(const struct config_key *key, const char *text, const char 
     }
 }
 
-static int read_strings(const struct toml_value *value, struct config_strings *ret, struct err *err)
+static int read_strings(const struct config_key *key, const struct toml_value *value,
+                        struct config_strings *ret, struct err *err)
 {
     if (toml_expect(value, TOML_ARRAY, err) < 0)
         return -1;
@@ -114,8 +115,11 @@ static int read_strings(const struct toml_value *value, struct config_strings *r
         return -1;
     for (const struct toml_value *item = value->first; item != NULL; item = item->next) {
         const char *text;
+        struct err reason = ERR_INIT;
         if (toml_string(item, &text, err) < 0)
             return -1;
+        if (key->check != NULL && key->check(text, &reason) < 0)
+            return TOML_FAIL(item, err, "%s", reason.message);
         char *copy = str_copy(text, err);
         if (copy == NULL)
             return -1;
@@ -167,7 +171,7 @@ int config_read_value(const struct config_key *key, const struct toml_value *val
                       const char *folder, void *field, struct err *err)
 {
     if (key->type == CONFIG_STRINGS)
-        return read_strings(value, field, err);
+        return read_strings(key, value, field, err);
     if (key->type == CONFIG_CPUS)
         return read_cpus(key, value, field, err);
     if (key->type == CONFIG_BOOLEAN)

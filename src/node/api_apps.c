@@ -8,6 +8,7 @@
 #include "base/clock.h"
 #include "base/fd.h"
 #include "base/text.h"
+#include "crypto/name_proof.h"
 #include "node/room.h"
 #include "node/upload.h"
 
@@ -290,14 +291,30 @@ static void fill_new(const struct upload *upload, const struct deployment *deplo
     memcpy(app->fingerprint, upload->fingerprint, sizeof(app->fingerprint));
 }
 
+/* `Mse-Name-Proof`: what the owner's certificate signed for its host name, in hexadecimal. */
+static int read_name_proof(const struct http_request *request, struct buf *out, struct err *err)
+{
+    const struct http_header *header = http_request_header(request, "mse-name-proof");
+    if (header == NULL)
+        return 0;
+    return hex_decode_append(out, header->value, "mse-name-proof", err);
+}
+
 static int store_upload(struct api_call *call, struct upload *upload,
                         const struct deployment *deployment, struct err *err)
 {
     struct node *node = call->node;
+    AUTO_BUF struct buf proof = BUF_INIT(NAME_PROOF_SIGNATURE_MAX);
+    if (read_name_proof(call->request, &proof, err) < 0)
+        return -1;
     const struct upload_terms terms = {.environments = &node->environments,
                                        .hardware = deployment->hardware,
                                        .runtime_digest = node->runtime_digest,
-                                       .domain = node->config.domain,
+                                       .config = &node->config,
+                                       .account = call->account.owner,
+                                       .by_operator =
+                                           call->account.local && call->account.operator_of_node,
+                                       .signature = buf_slice(&proof),
                                        .now = clock_unix()};
     const struct environment_offer *environment = NULL;
     struct store_app app = {0};

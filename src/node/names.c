@@ -5,6 +5,10 @@
  */
 #include "node/names.h"
 
+#include "base/text.h"
+#include "net/dns.h"
+
+#include <stdio.h>
 #include <strings.h>
 
 static bool is_local(const char *domain)
@@ -68,4 +72,85 @@ int names_check_certificate(X509 *certificate, const char *name, const char *dom
         return FAIL(err, ERR_INVALID, "the owner's certificate does not cover tls.host_name '%s'",
                     name);
     return is_local(domain) ? 0 : certificate_names(certificate, check_one, &domain, err);
+}
+
+/* --- proofs --- */
+
+enum { ACCOUNT_TEXT_SIZE = 512, REASONS_MAX = 600 };
+
+/* An account means something on one node only, so the node is named too. */
+static void account_text(const struct node_config *config, const struct name_claim *claim,
+                         char ret[static ACCOUNT_TEXT_SIZE])
+{
+    (void)snprintf(ret, ACCOUNT_TEXT_SIZE, "mse-account=%s@%s", claim->account, config->domain);
+}
+
+/* Who can write msed.toml need not. */
+static int by_operator(const struct node_config *config, const struct name_claim *claim,
+                       struct err *err)
+{
+    if (claim->by_operator)
+        return 0;
+    for (size_t i = 0; i < config->names.allow.count; i++) {
+        const char *item = config->names.allow.items[i];
+        size_t len = strcspn(item, "=");
+        if (strlen(claim->name) == len && strncmp(item, claim->name, len) == 0 &&
+            strcmp(item + len + 1, claim->account) == 0)
+            return 0;
+    }
+    return FAIL(err, ERR_REJECTED, "the node's operator has not given it to '%s' (names.allow)",
+                claim->account);
+}
+
+static int by_certificate(const struct node_config *config, const struct name_claim *claim,
+                          struct err *err)
+{
+    if (name_proof_chain(claim->chain, claim->name, config->names.authorities, claim->now, err) < 0)
+        return -1;
+    return name_proof_verify(claim->certificate, claim->fingerprint, claim->signature, err);
+}
+
+static int by_dns(const struct node_config *config, const struct name_claim *claim, struct err *err)
+{
+    char text[ACCOUNT_TEXT_SIZE];
+    AUTO_FREE char *record = str_printf(err, "_mse.%s", claim->name);
+    const char *resolver = config->names.resolver[0] != '\0' ? config->names.resolver : NULL;
+    bool found = false;
+    if (record == NULL)
+        return -1;
+    if (!config->names.dns)
+        return FAIL(err, ERR_REJECTED, "this node does not ask DNS (names.dns)");
+    account_text(config, claim, text);
+    if (strlen(record) > DNS_NAME_MAX)
+        return FAIL(err, ERR_REJECTED, "the name is too long to be asked for in DNS");
+    if (dns_has_txt(record, text, resolver, &found, err) < 0)
+        return -1;
+    return found ? 0 : FAIL(err, ERR_REJECTED, "'%s' has no TXT record '%s'", record, text);
+}
+
+int names_prove(const struct node_config *config, const struct name_claim *claim, struct err *err)
+{
+    static int (*const ways[])(const struct node_config *config, const struct name_claim *claim,
+                               struct err *err) = {by_operator, by_certificate, by_dns};
+    AUTO_BUF struct buf reasons = BUF_INIT(REASONS_MAX);
+    struct err ignored = ERR_INIT;
+    if (is_local(config->domain))
+        return 0;
+    for (size_t i = 0; i < ARRAY_LEN(ways); i++) {
+        struct err reason = ERR_INIT;
+        if (ways[i](config, claim, &reason) == 0)
+            return 0;
+        if (buf_printf(&reasons, &ignored, "; %s", reason.message) < 0)
+            break; /* a list that is cut short will do */
+    }
+    err_set(err, ERR_FORBIDDEN, 0, "the host name '%.200s' is not proved to be yours%s",
+            claim->name, buf_text(&reasons));
+    char text[ACCOUNT_TEXT_SIZE];
+    account_text(config, claim, text);
+    if (config->names.dns)
+        err_hint(err, "add the DNS record  _mse.%.100s TXT \"%.100s\"  and deploy again",
+                 claim->name, text);
+    else
+        err_hint(err, "use a certificate of a public authority, or ask the node's operator");
+    return -1;
 }

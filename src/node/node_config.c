@@ -6,6 +6,7 @@
 #include "node/node_config.h"
 
 #include "base/file.h"
+#include "net/dns.h"
 
 #include <stdlib.h>
 
@@ -17,6 +18,24 @@ static const char *const log_levels[] = {"debug", "info", "warning", "error", NU
 static int check_listen(const char *text, struct err *err)
 {
     return text[0] == '\0' ? 0 : config_check_address(text, err);
+}
+
+static int check_allowed_name(const char *text, struct err *err)
+{
+    size_t len = strcspn(text, "=");
+    AUTO_FREE char *name = mem_copy(text, len, err);
+    if (name == NULL)
+        return -1;
+    if (text[len] != '=' || text[len + 1] == '\0')
+        return FAIL(err, ERR_INVALID,
+                    "expected NAME=ACCOUNT such as \"www.example.com=token:alice\", found '%.80s'",
+                    text);
+    return config_check_host_name(name, err);
+}
+
+static int check_resolver(const char *text, struct err *err)
+{
+    return text[0] == '\0' ? 0 : dns_check_resolver(text, err);
 }
 
 #define AT(member) .offset = offsetof(struct node_config, member)
@@ -130,6 +149,34 @@ static const struct config_key keys[] = {
      .doc = "The environments that the node offers, each a section [environments.NAME]: the "
             "node's own Python with the packages named. One named mse-flask exists unless it is "
             "given here."},
+    {{"names.allow"},
+     {0},
+     CONFIG_STRINGS,
+     AT(names.allow),
+     .check = check_allowed_name,
+     .doc = "Host names of owners' certificates that need no other proof, each with the account "
+            "that may have it: NAME=ACCOUNT."},
+    {{"names.dns"},
+     {0},
+     CONFIG_BOOLEAN,
+     .fallback = "true",
+     AT(names.dns),
+     .doc = "Whether a host name is an account's when _mse.NAME has a TXT record "
+            "mse-account=ACCOUNT@DOMAIN, with the domain of this node."},
+    {{"names.resolver"},
+     {0},
+     CONFIG_STRING,
+     .fallback = "",
+     AT(names.resolver),
+     .check = check_resolver,
+     .doc = "The resolver that is asked: an IPv4 address and a port. An empty string asks those "
+            "of the system. One that validates DNSSEC is best."},
+    {{"names.authorities"},
+     {0},
+     CONFIG_PATH,
+     AT(names.authorities),
+     .doc = "A file with the authorities, in PEM, whose certificates prove a host name. Without "
+            "it, those that the system trusts."},
     {{"limits.apps"},
      {0},
      CONFIG_INTEGER,

@@ -41,7 +41,16 @@ struct node_limits {
     int64_t provision_timeout_s;
 };
 
-/* All texts are owned and set, but api_certificate and api_private_key: NULL without them. */
+/* How an owner's other name is proved. */
+struct node_names {
+    struct config_strings allow; /* "www.example.com=token:alice" */
+    bool dns;                    /* a TXT record counts */
+    char *resolver;              /* "127.0.0.1:53"; "" : the system's */
+    char *authorities;           /* file of certificates; NULL: those that the system trusts */
+};
+
+/* All texts are owned and set, but api_certificate, api_private_key and
+ * names.authorities: NULL without them. */
 struct node_config {
     char *path;   /* of the file; NULL: built-in defaults */
     char *folder; /* that relative paths start from */
@@ -61,6 +70,7 @@ struct node_config {
     int launcher;  /* enum node_launcher */
     int log_level; /* enum log_level */
     struct node_limits limits;
+    struct node_names names;
 
     struct node_hardware *hardware; /* `free` is always among them */
     size_t hardware_count;

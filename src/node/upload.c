@@ -251,7 +251,20 @@ static int check_certificate(const struct upload *upload, const struct upload_te
     if (path == NULL || file_read(path, &text, err) < 0 ||
         certificate_from_pem(buf_slice(&text), &certificate, err) < 0)
         return -1;
-    return names_check_certificate(certificate, upload->manifest.tls_host_name, terms->domain, err);
+    uint8_t fingerprint[SHA256_SIZE];
+    const char *name = upload->manifest.tls_host_name;
+    if (names_check_certificate(certificate, name, terms->config->domain, err) < 0 ||
+        hex_decode(upload->fingerprint, "fingerprint", fingerprint, sizeof(fingerprint), err) < 0)
+        return -1;
+    const struct name_claim claim = {.name = name,
+                                     .account = terms->account,
+                                     .by_operator = terms->by_operator,
+                                     .certificate = certificate,
+                                     .chain = buf_slice(&text),
+                                     .signature = terms->signature,
+                                     .fingerprint = fingerprint,
+                                     .now = terms->now};
+    return names_prove(terms->config, &claim, err);
 }
 
 static int check_tls(const struct upload *upload, const struct upload_terms *terms, struct err *err)
@@ -262,9 +275,9 @@ static int check_tls(const struct upload *upload, const struct upload_terms *ter
     if (manifest->tls_not_after <= terms->now)
         return FAIL(err, ERR_INVALID, "tls.not_after lies in the past");
     char expected[HOST_NAME_SIZE + MANIFEST_ID_SIZE];
-    bool local = strcmp(terms->domain, "localhost") == 0;
+    bool local = strcmp(terms->config->domain, "localhost") == 0;
     (void)snprintf(expected, sizeof(expected), "%s%s%s", local ? "" : manifest->id,
-                   local ? "" : ".", terms->domain);
+                   local ? "" : ".", terms->config->domain);
     if (strcmp(expected, manifest->tls_host_name) != 0)
         return FAIL(err, ERR_INVALID, "tls.host_name is '%s', on this node '%s' is expected",
                     manifest->tls_host_name, expected);

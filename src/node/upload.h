@@ -51,8 +51,11 @@ struct upload_terms {
     const struct environments *environments;
     const struct node_hardware *hardware;
     const char *runtime_digest; /* hexadecimal */
-    const char *domain;
-    int64_t now; /* unix seconds */
+    const struct node_config *config;
+    const char *account;
+    bool by_operator;       /* on the node's own socket */
+    struct slice signature; /* of the owner's certificate, for the host name; empty: none */
+    int64_t now;            /* unix seconds */
 };
 
 /* *ret_environment: the one that the manifest names. */

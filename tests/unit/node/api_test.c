@@ -70,7 +70,7 @@ static void every_description_is_a_route_test(void **state)
     assert_int_equal(count, api_route_count);
 }
 
-/* Parameters of the query, in order. */
+/* Parameters of the query, in order; those of the path and the header are described only. */
 static void parameters_test(void **state)
 {
     for (size_t i = 0; i < api_route_count; i++) {
@@ -83,6 +83,8 @@ static void parameters_test(void **state)
                 assert_non_null(strstr(api_routes[i].path, "{id}"));
                 continue;
             }
+            if (strcmp(json_string_value(json_object_get(parameter, "in")), "header") == 0)
+                continue;
             bool known = false;
             for (size_t n = 0; api_routes[i].parameters[n] != NULL; n++)
                 known = known || strcmp(api_routes[i].parameters[n], name) == 0;

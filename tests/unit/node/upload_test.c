@@ -127,7 +127,8 @@ static int check(const struct upload *upload, struct err *err)
     const struct upload_terms terms = {.environments = &environments,
                                        .hardware = node_config_hardware(&config, "free"),
                                        .runtime_digest = runtime_hex,
-                                       .domain = "localhost",
+                                       .config = &config,
+                                       .account = "token:alice",
                                        .now = 1000000000};
     return upload_check(upload, &terms, &environment, err);
 }
