@@ -157,7 +157,8 @@ static const struct config_key keys[] = {
      AT(ssl_domain_name),
      .check = config_check_host_name,
      .doc = "The domain name under which the app serves a certificate of its owner instead of one "
-            "made in the enclave."},
+            "made in the enclave. A node that leads to apps by name wants a proof that it is the "
+            "owner's: a certificate of a public authority, or a TXT record that its error names."},
     {{"ssl.certificate", "cloud.ssl.certificate"},
      {0},
      CONFIG_PATH,
