@@ -47,7 +47,9 @@ static const struct config_key keys[] = {
      .fallback = "/var/lib/mse",
      AT(state),
      .doc = "The folder where the node keeps its database, packages, environments and the apps' "
-            "sealed storage. It belongs to the node alone (mode 0700)."},
+            "sealed storage. It belongs to the node; others may pass through to what is theirs "
+            "below, as each "
+            "app's own user does, and list nothing (mode 0711)."},
     {{"socket"},
      {0},
      CONFIG_PATH,

@@ -26,7 +26,9 @@ GOOD = {
     "README.md": "# A\n\nSee [the page](docs/page.md#one-heading), `src/base/err.c`, `src/base/`,\n"
                  "`src/base/err.c:err_set`, `tests/test_x.py:test_one`, `src/base/err.c:KIND`,\n"
                  "`src/*/err.c`, `src/base/err.{c,h}` and `src/<folder>/`, `./src`, `os/fork`.\n",
-    "docs/README.md": "[page](page.md), [web](https://example.org/nothing), [here](#there)\n\n## There\n",
+    "docs/README.md": "[page](page.md), [web](https://example.org/nothing), [here](#there)\n\n## There\n\n"
+                      "[security](../SECURITY.md)\n",
+    "SECURITY.md": "# Security\n",
     "docs/page.md": "# Page\n\n## One `heading`\n\n```\n`src/not/checked.c` in a fence\n```\n",
     "src/base/err.h": "int err_set(void);\n",
     "src/base/err.c": "enum {\n    KIND,\n};\n\nint err_set(void)\n{\n    return err_other();\n}\n",
@@ -69,6 +71,16 @@ def test_what_is_broken_is_found(tmp_path, line, complaint):
     make_tree(tmp_path, {**GOOD, "README.md": line + "\n"})
     done = check(tmp_path)
     assert done.returncode == 1 and done.stdout.splitlines() == [complaint]
+
+
+def test_how_to_report_a_fault_has_its_page(tmp_path):
+    make_tree(tmp_path, GOOD)
+    (tmp_path / "SECURITY.md").unlink()
+    done = check(tmp_path)
+    assert "SECURITY.md:1: is missing" in done.stdout.splitlines() and done.returncode == 1
+    make_tree(tmp_path, {**GOOD, "SECURITY.md": "`src/gone.c`\n", "docs/README.md": "[page](page.md)\n"})
+    assert check(tmp_path).stdout.splitlines() == ["SECURITY.md:1: `src/gone.c` does not exist",
+                                                   "docs/README.md:1: does not lead to SECURITY.md"]
 
 
 def test_a_page_that_the_index_forgets_is_found(tmp_path):
