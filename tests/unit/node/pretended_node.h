@@ -48,7 +48,10 @@ static inline struct pretended *of(struct runner *runner)
 static inline void say(struct pretended *self, const char *news)
 {
     struct err err = ERR_INIT;
-    assert_int_equal(fd_write_all(self->pipe[1], slice_str(news), &err), 0);
+    (void)pthread_mutex_lock(&self->mutex);
+    int result = fd_write_all(self->pipe[1], slice_str(news), &err);
+    (void)pthread_mutex_unlock(&self->mutex);
+    assert_int_equal(result, 0);
 }
 
 static inline int pretend_start(struct runner *runner, const struct runner_spec *spec,
