@@ -33,7 +33,7 @@
     X(KEEPER, "the list of apps")                                                                  \
     X(LAYERS, "the layers being built")                                                            \
     X(API_SLOTS, "the API's slots")                                                                \
-    X(FOLLOWERS, "the followers of logs")                                                          \
+    X(LOG_STREAMS, "the logs being read")                                                          \
     X(STORE, "the state database")                                                                 \
     X(HTTP_SERVER, "the connections of a server")                                                  \
     X(EXCHANGE, "an HTTP exchange")                                                                \

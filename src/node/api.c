@@ -113,13 +113,6 @@ const struct api_route api_routes[] = {
 };
 const size_t api_route_count = ARRAY_LEN(api_routes);
 
-struct api {
-    struct node *node;
-    struct http_server *server;
-    struct tls_server *tls;
-    atomic_uint threads;
-};
-
 /* --- answers --- */
 
 int api_answer(struct api_call *call, int status, json_t *body, struct err *err)
@@ -147,6 +140,45 @@ void api_answer_error(struct api_call *call, const struct err *failure)
     json_t *body = json_pack("{s:o}", "error", error);
     if (body == NULL || api_answer(call, err_http_status(failure->kind), body, &err) < 0)
         log_debug("api: %s", err.message);
+}
+
+/* --- slots --- */
+
+static int hold_slot(struct api_call *call, enum slot_kind kind, const char *owner,
+                     bool is_operator, struct err *err)
+{
+    if (slots_take(call->node->api->slots, kind, owner, is_operator, err) < 0)
+        return -1;
+    call->slot = kind;
+    (void)snprintf(call->slot_owner, sizeof(call->slot_owner), "%s", owner);
+    return 0;
+}
+
+static void give_slot(struct api_call *call)
+{
+    if (call->slot != SLOT_KINDS)
+        slots_give(call->node->api->slots, call->slot, call->slot_owner);
+}
+
+/* Whose the request is is known at once on the Unix socket. Over TCP it is a stranger's until its
+ * token was looked at, and strangers have slots of their own. */
+static int hold_first_slot(struct api_call *call, struct err *err)
+{
+    char owner[ACCOUNT_OWNER_SIZE];
+    if (!call->request->peer_known)
+        return hold_slot(call, SLOT_STRANGER, "", false, err);
+    (void)snprintf(owner, sizeof(owner), "uid:%u", call->request->peer_uid);
+    bool is_operator = call->request->peer_uid == 0 || call->request->peer_uid == geteuid();
+    return hold_slot(call, SLOT_REQUEST, owner, is_operator, err);
+}
+
+static int hold_account_slot(struct api_call *call, struct err *err)
+{
+    if (call->slot != SLOT_STRANGER)
+        return 0;
+    slots_give(call->node->api->slots, SLOT_STRANGER, call->slot_owner);
+    call->slot = SLOT_KINDS; /* none */
+    return hold_slot(call, SLOT_REQUEST, call->account.owner, call->account.operator_of_node, err);
 }
 
 /* --- routes --- */
@@ -206,7 +238,8 @@ static int check_app(struct api_call *call, struct err *err)
 
 static int authorize(struct api_call *call, const struct api_route *route, struct err *err)
 {
-    if (account_of(call->node->folders.tokens, call->request, &call->account, err) < 0)
+    if (account_of(call->node->folders.tokens, call->request, &call->account, err) < 0 ||
+        hold_account_slot(call, err) < 0)
         return -1;
     switch (route->auth) {
     case API_ACCOUNT:
@@ -245,7 +278,9 @@ static void *call_thread(void *argument)
         if (!call->answered)
             api_answer_error(call, &err);
     }
-    http_release(call->exchange);
+    give_slot(call);
+    if (!call->given)
+        http_release(call->exchange);
     free(call);
     (void)atomic_fetch_sub(&api->threads, 1);
     return NULL;
@@ -254,10 +289,7 @@ static void *call_thread(void *argument)
 static int start_thread(struct api_call *call, struct err *err)
 {
     struct api *api = call->node->api;
-    if (atomic_fetch_add(&api->threads, 1) >= API_THREADS_MAX) {
-        (void)atomic_fetch_sub(&api->threads, 1);
-        return FAIL(err, ERR_BUSY, "the node answers %d requests already", API_THREADS_MAX);
-    }
+    (void)atomic_fetch_add(&api->threads, 1);
     pthread_attr_t attributes;
     pthread_t thread;
     (void)pthread_attr_init(&attributes);
@@ -283,14 +315,24 @@ static void request_came(void *context, struct http_exchange *exchange)
     call->node = node;
     call->exchange = exchange;
     call->request = http_request(exchange);
-    if (start_thread(call, &err) == 0)
-        return;
+    if (hold_first_slot(call, &err) == 0) {
+        if (start_thread(call, &err) == 0)
+            return;
+        give_slot(call);
+    }
     api_answer_error(call, &err);
     http_release(exchange);
     free(call);
 }
 
-static const struct http_handler api_handler = {.request = request_came};
+static void log_can_go_on(void *context, struct http_exchange *exchange)
+{
+    const struct node *node = context;
+    log_streams_wake(node->api->streams);
+}
+
+static const struct http_handler api_handler = {
+    .request = request_came, .writable = log_can_go_on, .aborted = log_can_go_on};
 
 /* --- certificate of the TCP listener --- */
 
@@ -388,30 +430,66 @@ static int split_listen(const char *text, char *host, size_t size, int *ret_port
     return 0;
 }
 
-static int start_server(struct api *api, struct err *err)
+static int start_server(const struct api *api, const struct http_listener *listener,
+                        struct http_server **ret, struct err *err)
 {
-    const struct node_config *config = &api->node->config;
-    char host[64];
-    struct http_listener listeners[2] = {{.unix_path = config->socket, .unix_mode = 0600}};
-    size_t count = 1;
-    if (config->listen[0] != '\0') {
-        int port = 0;
-        if (split_listen(config->listen, host, sizeof(host), &port, err) < 0 ||
-            open_tls(api->node, &api->tls, err) < 0)
-            return -1;
-        listeners[count++] = (struct http_listener){.host = host, .port = port, .tls = api->tls};
-    }
+    enum { CONNECTIONS = 1024 };
     const struct http_server_config server = {
-        .listeners = listeners,
-        .listener_count = count,
-        .limits = {.connections = 1024, .body_bytes = config->limits.package_bytes},
+        .listeners = listener,
+        .listener_count = 1,
+        .limits = {.connections = CONNECTIONS,
+                   .body_bytes = api->node->config.limits.package_bytes},
         .handler = &api_handler,
         .context = api->node,
     };
-    if (remove_stale_socket(config->socket, err) < 0 ||
-        http_server_start(&server, &api->server, err) < 0)
+    return http_server_start(&server, ret, err);
+}
+
+static int start_local(struct api *api, struct err *err)
+{
+    const char *path = api->node->config.socket;
+    const struct http_listener listener = {.unix_path = path, .unix_mode = 0600};
+    if (remove_stale_socket(path, err) < 0 || start_server(api, &listener, &api->local, err) < 0)
         return FAIL_CONTEXT(err, "API");
-    return open_socket_to_group(config->socket, err);
+    return open_socket_to_group(path, err);
+}
+
+static int start_remote(struct api *api, struct err *err)
+{
+    char host[64];
+    int port = 0;
+    if (api->node->config.listen[0] == '\0')
+        return 0;
+    if (split_listen(api->node->config.listen, host, sizeof(host), &port, err) < 0 ||
+        open_tls(api->node, &api->tls, err) < 0)
+        return -1;
+    const struct http_listener listener = {.host = host, .port = port, .tls = api->tls};
+    if (start_server(api, &listener, &api->remote, err) < 0)
+        return FAIL_CONTEXT(err, "API");
+    return 0;
+}
+
+/* No account takes all of anything, and a part is the operator's. */
+static int open_slots(struct api *api, struct err *err)
+{
+    const unsigned uploads = (unsigned)api->node->config.limits.uploads;
+    const struct slot_limits limits[SLOT_KINDS] = {
+        [SLOT_STRANGER] = {"requests without a token", 32, 32, 0},
+        [SLOT_REQUEST] = {"requests", 128, 24, 32},
+        [SLOT_UPLOAD] = {"uploads", uploads + 2, (uploads + 1) / 2, 2},
+        [SLOT_LOG] = {"logs being read", 160, 32, 32},
+    };
+    return slots_new(limits, &api->slots, err);
+}
+
+static int start_all(struct api *api, struct err *err)
+{
+    struct node *node = api->node;
+    if (open_slots(api, err) < 0 ||
+        log_streams_new(node->keeper, api->slots, &node->stopping, &api->streams, err) < 0 ||
+        start_local(api, err) < 0)
+        return -1;
+    return start_remote(api, err);
 }
 
 int api_start(struct node *node, struct api **ret, struct err *err)
@@ -421,7 +499,7 @@ int api_start(struct node *node, struct api **ret, struct err *err)
         return -1;
     api->node = node;
     node->api = api;
-    if (start_server(api, err) < 0) {
+    if (start_all(api, err) < 0) {
         api_stop(api);
         node->api = NULL;
         return -1;
@@ -430,17 +508,26 @@ int api_start(struct node *node, struct api **ret, struct err *err)
     return 0;
 }
 
-void api_stop(struct api *api)
+static void stop_server(struct http_server *server)
 {
     enum { DEADLINE_MS = 2000 };
+    if (server == NULL)
+        return;
+    (void)http_server_stop(server, DEADLINE_MS);
+    http_server_free(server); /* waits until every thread has released its exchange */
+}
+
+void api_stop(struct api *api)
+{
     if (api == NULL)
         return;
-    if (api->server != NULL) {
-        (void)http_server_stop(api->server, DEADLINE_MS);
-        http_server_free(api->server); /* waits until every thread has released its exchange */
-    }
+    log_streams_stop(api->streams);
+    stop_server(api->remote);
+    stop_server(api->local);
     while (atomic_load(&api->threads) > 0)
         clock_sleep_ms(1);
+    log_streams_free(api->streams);
+    slots_free(api->slots);
     tls_server_free(api->tls);
     free(api);
 }

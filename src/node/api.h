@@ -2,15 +2,18 @@
 /*
  * The node's API: routes as a table, callers, answers. docs/openapi.json describes the same routes;
  * a test holds the two against each other. Each request is handled on a thread of its own, which
- * may block; how many there are at once is limited.
+ * may block; how many there are at once is limited, also for each account (node/slots.h). Logs are
+ * carried by one thread for all (node/log_streams.h).
  */
 #pragma once
 
 #include "format/json.h"
 #include "http/http.h"
 #include "node/account.h"
+#include "node/log_streams.h"
 #include "node/node.h"
 #include "node/query.h"
+#include "node/slots.h"
 
 enum api_auth {
     API_ACCOUNT,  /* any account */
@@ -18,7 +21,7 @@ enum api_auth {
     API_OPERATOR, /* the operator, on the Unix socket */
 };
 
-enum { API_PARAMETERS_MAX = 8, API_THREADS_MAX = 128 };
+enum { API_PARAMETERS_MAX = 8 };
 
 struct api_call {
     struct node *node;
@@ -27,7 +30,10 @@ struct api_call {
     struct account account;
     char id[64]; /* {id} of the path */
     struct query query;
+    enum slot_kind slot; /* that it holds, as slot_owner */
+    char slot_owner[ACCOUNT_OWNER_SIZE];
     bool answered;
+    bool given; /* the exchange is somebody else's to release */
 };
 
 struct api_route {
@@ -45,7 +51,17 @@ struct api_route {
 extern const struct api_route api_routes[];
 extern const size_t api_route_count;
 
-struct api;
+/* Two servers, so that what strangers do to the TCP listener costs the Unix socket nothing. */
+struct api {
+    struct node *node;
+    struct http_server *local;  /* the Unix socket */
+    struct http_server *remote; /* NULL where the node does not listen on TCP */
+    struct tls_server *tls;
+    struct slots *slots;
+    struct log_streams *streams;
+    atomic_uint threads;
+};
+
 int api_start(struct node *node, struct api **ret, struct err *err) MUST_USE;
 /* Ends listening; requests under way get a moment. NULL is accepted. */
 void api_stop(struct api *api);

@@ -19,7 +19,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-enum { CHUNK = 256 * 1024, FOLLOW_PAUSE_MS = 150, EVENTS_SHOWN = 100 };
+enum { CHUNK = 256 * 1024, EVENTS_SHOWN = 100 };
 
 /* --- an app as JSON --- */
 
@@ -246,22 +246,46 @@ static int check_room(const struct node *node, int64_t length, struct err *err)
                       length > 0 ? (uint64_t)length : 0, err);
 }
 
+/* How an upload gets on: `slept_ms` is what this node made it wait. */
+struct pace {
+    int64_t start_ms;
+    int64_t slept_ms;
+};
+
 /* Sleeps so that the upload stays below the configured rate. */
-static void keep_rate(const struct node *node, const struct upload *upload, int64_t start_ms)
+static void keep_rate(const struct node *node, const struct upload *upload, struct pace *pace)
 {
     int64_t rate = node->config.limits.upload_bytes_per_s;
     if (rate <= 0)
         return;
-    int64_t due_ms = start_ms + (int64_t)(upload->bytes * 1000 / (uint64_t)rate);
+    int64_t due_ms = pace->start_ms + (int64_t)(upload->bytes * 1000 / (uint64_t)rate);
     int64_t ahead_ms = due_ms - clock_monotonic_ms();
-    if (ahead_ms > 0)
-        clock_sleep_ms(ahead_ms);
+    if (ahead_ms <= 0)
+        return;
+    clock_sleep_ms(ahead_ms);
+    pace->slept_ms += ahead_ms;
+}
+
+/* One that trickles would keep its slot from others for as long as it likes. */
+static int check_pace(const struct node *node, const struct upload *upload, const struct pace *pace,
+                      struct err *err)
+{
+    int64_t least = node->config.limits.upload_least_bytes_per_s;
+    int64_t used_ms =
+        clock_monotonic_ms() - pace->start_ms - pace->slept_ms - node->upload_grace_ms;
+    if (used_ms <= 0 || (int64_t)upload->bytes >= least * used_ms / 1000)
+        return 0;
+    err_set(err, ERR_TIMEOUT, 0, "the upload brings less than %lld bytes a second",
+            (long long)least);
+    err_hint(err, "try again over a faster connection, or have the node's operator lower "
+                  "limits.upload_least_rate");
+    return -1;
 }
 
 static int receive(struct api_call *call, struct upload *upload, struct err *err)
 {
     AUTO_FREE uint8_t *chunk = mem_alloc(CHUNK, err);
-    int64_t start_ms = clock_monotonic_ms();
+    struct pace pace = {.start_ms = clock_monotonic_ms()};
     size_t len = 1;
     if (chunk == NULL)
         return -1;
@@ -269,7 +293,9 @@ static int receive(struct api_call *call, struct upload *upload, struct err *err
         if (http_body_read_wait(call->exchange, chunk, CHUNK, 1, &len, err) < 0 ||
             upload_feed(upload, slice_of(chunk, len), err) < 0)
             return -1;
-        keep_rate(call->node, upload, start_ms);
+        keep_rate(call->node, upload, &pace);
+        if (len > 0 && check_pace(call->node, upload, &pace, err) < 0)
+            return -1;
     }
     return upload_finish(upload, err);
 }
@@ -344,145 +370,16 @@ static int take_upload(struct api_call *call, const struct deployment *deploymen
 
 int api_post_apps(struct api_call *call, struct err *err)
 {
-    struct node *node = call->node;
+    struct slots *slots = call->node->api->slots;
+    const struct account *account = &call->account;
     struct deployment deployment = {0};
     if (read_deployment(call, &deployment, err) < 0 || check_type(call->request, err) < 0 ||
-        check_room(node, call->request->content_length, err) < 0)
+        check_room(call->node, call->request->content_length, err) < 0 ||
+        slots_take(slots, SLOT_UPLOAD, account->owner, account->operator_of_node, err) < 0)
         return -1;
-    int result = -1;
-    if (atomic_fetch_add(&node->uploads, 1) >= (unsigned)node->config.limits.uploads)
-        result = FAIL(err, ERR_BUSY, "the node takes %lld uploads at once, try again soon",
-                      (long long)node->config.limits.uploads);
-    else
-        result = take_upload(call, &deployment, err);
-    (void)atomic_fetch_sub(&node->uploads, 1);
+    int result = take_upload(call, &deployment, err);
+    slots_give(slots, SLOT_UPLOAD, account->owner);
     return result;
-}
-
-/* --- logs --- */
-
-/* Where the last `lines` lines start. */
-static int64_t tail_offset(int fd, int64_t size, uint64_t lines)
-{
-    char bytes[4096];
-    uint64_t seen = 0;
-    int64_t end = size;
-    while (end > 0) {
-        int64_t start = end > (int64_t)sizeof(bytes) ? end - (int64_t)sizeof(bytes) : 0;
-        ssize_t got = pread(fd, bytes, (size_t)(end - start), start);
-        if (got <= 0)
-            return start;
-        for (ssize_t i = got - 1; i >= 0; i--) {
-            bool last_byte = start + i == size - 1;
-            if (bytes[i] == '\n' && !last_byte && ++seen >= lines)
-                return start + i + 1;
-        }
-        end = start;
-    }
-    return 0;
-}
-
-/* Sends what is there from *offset on; a log that was cut starts over. */
-static int send_new(struct api_call *call, int fd, int64_t *offset, struct err *err)
-{
-    struct stat info;
-    if (fstat(fd, &info) < 0)
-        return FAIL_ERRNO(err, ERR_IO, "cannot read the log");
-    if (info.st_size < *offset)
-        *offset = 0;
-    if (info.st_size == *offset)
-        return 0;
-    if (http_respond_file_wait(call->exchange, fd, *offset, info.st_size - *offset, err) < 0)
-        return -1;
-    *offset = info.st_size;
-    return 0;
-}
-
-static bool goes_on(struct api_call *call)
-{
-    struct store_app app = {0};
-    struct err err = ERR_INIT;
-    return !atomic_load(&call->node->stopping) &&
-           keeper_get(call->node->keeper, call->id, &app, &err) == 0 && app.state != STORE_STOPPED;
-}
-
-static int open_log(const char *path, int *ret, struct err *err)
-{
-    struct err failure = ERR_INIT;
-    if (fd_open(path, O_RDONLY | O_NOFOLLOW, 0, ret, &failure) == 0 ||
-        failure.kind == ERR_NOT_FOUND || failure.errnum == ENOENT)
-        return 0;
-    *err = failure;
-    return -1;
-}
-
-/* The file is replaced when it has grown to its limit: then go on with the new one. */
-static int reopen(const char *path, int *fd, int64_t *offset, struct err *err)
-{
-    struct stat named;
-    struct stat open_one;
-    bool same = stat(path, &named) == 0 && *fd >= 0 && fstat(*fd, &open_one) == 0 &&
-                named.st_ino == open_one.st_ino;
-    if (same)
-        return 0;
-    AUTO_CLOSE int next = -1;
-    if (open_log(path, &next, err) < 0)
-        return -1;
-    if (next < 0)
-        return 0;
-    fd_close(*fd);
-    *fd = fd_steal(&next);
-    *offset = 0;
-    return 0;
-}
-
-static int follow_log(struct api_call *call, const char *path, int *fd, int64_t offset,
-                      struct err *err)
-{
-    bool more = true;
-    while (more) {
-        more = goes_on(call); /* asked before the last look, so that no line is missed */
-        if (reopen(path, fd, &offset, err) < 0)
-            return -1;
-        if (*fd >= 0 && send_new(call, *fd, &offset, err) < 0)
-            return -1;
-        /* an empty write fails once the client has gone */
-        if (more && http_respond_write(call->exchange, slice_of(NULL, 0), NULL, err) < 0)
-            return -1;
-        if (more)
-            clock_sleep_ms(FOLLOW_PAUSE_MS);
-    }
-    return 0;
-}
-
-int api_get_logs(struct api_call *call, struct err *err)
-{
-    static const struct http_header headers[] = {
-        {{(const uint8_t *)"content-type", 12},
-         {(const uint8_t *)"text/plain; charset=utf-8", 25}}};
-    const char *tail = query_value(&call->query, "tail");
-    const char *follow = query_value(&call->query, "follow");
-    uint64_t lines = UINT64_MAX;
-    if (tail[0] != '\0' && parse_u64(tail, "tail", 0, 1000000, &lines, err) < 0)
-        return -1;
-    AUTO_CLOSE int fd = -1;
-    AUTO_FREE char *path = keeper_log_path(call->node->keeper, call->id, err);
-    if (path == NULL || open_log(path, &fd, err) < 0)
-        return -1;
-    struct stat info = {0};
-    if (fd >= 0 && fstat(fd, &info) < 0)
-        return FAIL_ERRNO(err, ERR_IO, "cannot read the log");
-    int64_t offset = 0;
-    if (lines != UINT64_MAX)
-        offset = lines == 0 ? info.st_size : tail_offset(fd, info.st_size, lines);
-    call->answered = true;
-    if (http_respond_start(call->exchange, 200, NULL, headers, ARRAY_LEN(headers), -1, err) < 0)
-        return -1;
-    if (fd >= 0 && send_new(call, fd, &offset, err) < 0)
-        return -1;
-    if (strcmp(follow, "1") == 0 && follow_log(call, path, &fd, offset, err) < 0)
-        return -1;
-    return http_respond_end(call->exchange, err);
 }
 
 /* --- stopping and the like --- */

@@ -365,6 +365,14 @@ int keeper_get(struct keeper *keeper, const char *id, struct store_app *ret, str
     return kept != NULL ? 0 : store_app_get(keeper->options.store, id, ret, err);
 }
 
+bool keeper_has(struct keeper *keeper, const char *id)
+{
+    lock_acquire(&keeper->mutex);
+    bool has = find(keeper, id) != NULL;
+    lock_release(&keeper->mutex);
+    return has;
+}
+
 void keeper_stats(struct keeper *keeper, const char *id, struct keeper_stats *ret)
 {
     lock_acquire(&keeper->mutex);

@@ -55,6 +55,8 @@ int keeper_create(struct keeper *keeper, const struct store_app *app, const char
 /* NOT_FOUND. */
 int keeper_get(struct keeper *keeper, const char *id, struct store_app *ret,
                struct err *err) MUST_USE;
+/* Is it an app that is not stopped? A look into memory. */
+bool keeper_has(struct keeper *keeper, const char *id);
 /* Stops the app and destroys its storage and its keys; returns when that is done. 0 also where it
  * was stopped already. */
 int keeper_stop(struct keeper *keeper, const char *id, struct err *err) MUST_USE;

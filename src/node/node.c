@@ -27,6 +27,7 @@ enum {
     GATEWAY_CONNECT_MS = 10 * 1000,
     GATEWAY_SPARE_MS = 1000,
     PIP_TIMEOUT_MS = 900000,
+    UPLOAD_GRACE_MS = 10 * 1000,
 };
 
 bool node_is_localhost(const struct node *node)
@@ -238,6 +239,7 @@ int node_open(const char *config_path, struct node **ret, struct err *err)
     node->folders = FOLDERS_INIT;
     node->stop_fd = -1;
     node->started = clock_unix();
+    node->upload_grace_ms = UPLOAD_GRACE_MS;
     if (open_all(node, config_path, err) < 0)
         return -1;
     *ret = STEAL(node);

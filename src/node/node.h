@@ -35,7 +35,7 @@ struct node {
     const char *addresses[2]; /* on which apps' own ports listen */
     size_t address_count;
     int64_t started; /* unix seconds */
-    atomic_uint uploads;
+    int64_t upload_grace_ms; /* until the rate of an upload counts */
     atomic_bool stopping;
     bool stop_apps; /* at the end */
     int stop_fd;    /* eventfd: written to end node_run */

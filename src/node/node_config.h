@@ -30,13 +30,14 @@ struct node_environment {
 struct node_limits {
     int64_t apps;
     int64_t package_bytes;
-    int64_t upload_bytes_per_s;  /* of one upload; 0: unlimited */
-    int64_t uploads;             /* at once */
-    int64_t connections;         /* to all apps together */
-    int64_t connections_per_app; /* 0: a quarter of them */
-    int64_t idle_timeout_s;      /* of a connection to an app */
-    int64_t log_bytes;           /* kept per app */
-    int64_t disk_reserve_bytes;  /* that apps, packages and layers leave free */
+    int64_t upload_bytes_per_s;       /* of one upload; 0: unlimited */
+    int64_t upload_least_bytes_per_s; /* slower ones are given up */
+    int64_t uploads;                  /* at once */
+    int64_t connections;              /* to all apps together */
+    int64_t connections_per_app;      /* 0: a quarter of them */
+    int64_t idle_timeout_s;           /* of a connection to an app */
+    int64_t log_bytes;                /* kept per app */
+    int64_t disk_reserve_bytes;       /* that apps, packages and layers leave free */
     int64_t start_timeout_s;
     int64_t provision_timeout_s;
 };
