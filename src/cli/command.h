@@ -31,6 +31,8 @@ extern const struct command command_diff;
 extern const struct command command_explain;
 extern const struct command command_image_build;
 extern const struct command command_image_lock;
+extern const struct command command_image_measure;
+extern const struct command command_image_show;
 extern const struct command command_image_verify;
 extern const struct command command_init;
 extern const struct command command_list;

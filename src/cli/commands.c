@@ -25,6 +25,8 @@ const struct command *const commands[] = {
     &command_collateral_fetch,
     &command_image_build,
     &command_image_verify,
+    &command_image_show,
+    &command_image_measure,
     &command_image_lock,
     &command_node_start,
     &command_node_stop,
