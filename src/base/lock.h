@@ -39,7 +39,9 @@
     X(EXCHANGE, "an HTTP exchange")                                                                \
     X(ACCESS_LOG, "the access log")                                                                \
     X(TLS_SERVER, "a TLS server's configuration")                                                  \
-    X(TLS_STATE, "a TLS server's tickets and staple")
+    X(TLS_STATE, "a TLS server's tickets and staple")                                              \
+    X(UNION_NAMES, "the names of the app's folder")                                                \
+    X(UNION_TABLE, "the nodes of the app's folder")
 
 enum lock_rank {
 #define LOCK_ENUM(name, text) LOCK_##name,

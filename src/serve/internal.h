@@ -67,6 +67,12 @@ struct serve {
     bool sweeping;         /* atomic: it is queued */
 };
 
+/* --- finder.c --- */
+
+/* From now on what is imported from module_path or below it is what lies at the same place below
+ * code_path. Both absolute. */
+int finder_install(const char *module_path, const char *code_path, struct err *err) MUST_USE;
+
 /* --- interpreter.c --- */
 
 int interpreter_start(const struct serve_config *config, struct err *err) MUST_USE;

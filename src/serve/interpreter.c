@@ -63,6 +63,7 @@ static PyStatus configure(PyConfig *config, const struct serve_config *wanted, c
     config->user_site_directory = 0;
     config->site_import = 1;
     config->install_signal_handlers = 0;
+    config->write_bytecode = wanted->code_path == NULL;
     config->parse_argv = 0;
     const char *python = wanted->python == NULL ? "/usr/bin/python3" : wanted->python;
     PyStatus status = PyConfig_SetBytesString(config, &config->program_name, python);
@@ -134,7 +135,9 @@ int interpreter_start(const struct serve_config *config, struct err *err)
     (void)signal(SIGPIPE, SIG_IGN);
     if (initialize(config, module, err) < 0)
         return -1;
-    return prepare_paths(config, folder, err);
+    if (prepare_paths(config, folder, err) < 0)
+        return -1;
+    return config->code_path == NULL ? 0 : finder_install(folder, config->code_path, err);
 }
 
 /* --- errors --- */

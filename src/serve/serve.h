@@ -25,7 +25,9 @@ enum {
 };
 
 struct serve_config {
-    const char *module_path;         /* folder of the app: sys.path[0] and the working folder */
+    const char *module_path; /* folder of the app: sys.path[0] and the working folder */
+    const char *code_path;   /* where the code lies that may be imported from module_path; NULL:
+                                there.   With it no byte code is written anywhere */
     const char *python_application;  /* "module:variable", both may be dotted */
     const char *const *site_folders; /* further site-packages, ahead of the system's; may be NULL */
     size_t site_folder_count;

@@ -34,6 +34,21 @@ int storage_mount(const struct secret *key, const char *cipher, const char *plai
 /* Ends gocryptfs and takes the plain folder's mounts away. 0 also when nothing is mounted. */
 int storage_unmount(const char *plain, struct err *err) MUST_USE;
 
+/* What is at `point`: the code, read-only, at every path that it has, and at every other path the
+ * data folder, in which everything is kept that is written below `point`. Whatever lies in the data
+ * folder, also when somebody else puts it there, never takes a path from the code; nor does a
+ * `__pycache__` show there. */
+struct storage_union {
+    const char *point;     /* an existing folder */
+    int code_parent;       /* a folder, in which the code's folder appears once and then stays */
+    const char *code_name; /* its name; a literal */
+    int data;              /* a folder */
+};
+/* Forks the server, which ends with this process: call it with one thread and nothing secret in
+ * memory. Needs CAP_SYS_ADMIN and /dev/fuse; keeps neither descriptor. One for each process.
+ * Errors: NOT_FOUND (no FUSE), IO, MEMORY. */
+int storage_union_mount(const struct storage_union *spec, struct err *err) MUST_USE;
+
 /* --- on the host --- */
 
 struct storage_backing {

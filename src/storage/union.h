@@ -1,0 +1,127 @@
+// SPDX-License-Identifier: Apache-2.0
+/*
+ * The union of an app's code and of what it writes beside it: pieces that union.c (mount,
+ * protocol), union_nodes.c (names), union_names.c and union_files.c (operations) share. Internal to
+ * storage/.
+ *
+ * A path that the code has is the code's, at every lookup, whatever lies in the data folder;
+ * nothing changes it. Every other path is data. A folder of the code shows the data folder's
+ * entries of the same path besides its own.
+ */
+#pragma once
+
+#include "base/err.h"
+#include "base/lock.h"
+#include "base/mem.h"
+
+#include <dirent.h>
+#include <limits.h>
+#include <linux/fuse.h>
+#include <pthread.h>
+#include <stdbool.h>
+#include <stdint.h>
+#include <sys/stat.h>
+
+enum {
+    UNION_IO_MAX = 128 * 1024, /* of one read or write */
+    UNION_BUCKETS = 1024,
+    /* How long the kernel may go by what it knows: the code never changes, and nothing but this
+     * mount changes the data. */
+    UNION_CODE_SECONDS = 86400,
+    UNION_DATA_SECONDS = 60,
+};
+
+/* A path the kernel knows of. Its address is the kernel's number for it. */
+struct node {
+    struct node *parent;
+    struct node *next; /* in its bucket */
+    char *name;        /* NULL: the root, or removed and still open */
+    uint64_t lookups;  /* of the kernel's, that it has not forgotten */
+    unsigned children;
+    struct handle *handles;
+    bool is_code;
+};
+
+/* An open file or folder. Its address is the kernel's number for it. */
+struct handle {
+    struct node *node;
+    struct handle *next; /* of the node */
+    int fd;
+    bool is_code;
+    struct folder_entry *entries; /* of a folder: what it held when it was opened */
+    size_t count;
+};
+
+struct folder_entry {
+    uint64_t inode;
+    unsigned char type;
+    char name[NAME_MAX + 1];
+};
+
+struct union_fs {
+    int device;            /* /dev/fuse */
+    int code_parent;       /* holds the code's folder once it is there */
+    const char *code_name; /* in it */
+    int code;              /* that folder; -1: not there yet */
+    int data;
+    struct node root;
+    struct node *buckets[UNION_BUCKETS];
+    struct lock names; /* held from making a path of names until it has been used */
+    struct lock table; /* nodes, handles of nodes, `code` */
+};
+
+/* One request of the kernel's, and room for its answer. */
+struct request {
+    const struct fuse_in_header *in;
+    const uint8_t *body;
+    size_t body_len;
+    uint8_t *out;
+    size_t out_len;
+};
+
+/* --- union_nodes.c --- */
+
+struct node *node_of(struct union_fs *fs, uint64_t id);
+/* The node of a name in a folder, made if there is none, looked up once more. NULL: no memory. */
+struct node *node_look_up(struct union_fs *fs, struct node *parent, const char *name, bool is_code);
+void node_forget(struct union_fs *fs, struct node *node, uint64_t lookups);
+/* The name is gone, or means something else from now on. */
+void node_drop_name(struct union_fs *fs, struct node *parent, const char *name);
+/* What was at one name is at another. 0 or -ENOMEM. */
+int node_rename(struct union_fs *fs, struct node *from, const char *name, struct node *to,
+                const char *new_name);
+/* Path below either folder, "." for the root; with `name` (may be NULL) below the node. 0, -ENOENT
+ * where the node has no name any more, -ENAMETOOLONG. */
+int node_path(struct union_fs *fs, struct node *node, const char *name, char path[static PATH_MAX]);
+struct handle *handle_new(struct union_fs *fs, struct node *node, int fd);
+void handle_free(struct union_fs *fs, struct handle *handle);
+/* A descriptor of the node that is open, or -1. */
+int node_open_fd(struct union_fs *fs, const struct node *node);
+/* The code's folder, or -1 while it is not there. */
+int union_code(struct union_fs *fs);
+
+/* --- union_names.c --- */
+
+/* Opens a path below a folder without following links or leaving it; a descriptor or -errno. */
+int union_open_below(int folder, const char *path, uint64_t flags);
+/* Says whether the code has this path; *info is what it is there. */
+bool union_code_has(struct union_fs *fs, const char *path, struct stat *info);
+/* Names that no app keeps data under: byte code that Python would prefer to the source. */
+bool union_is_hidden(const char *name);
+void union_fill_attributes(const struct stat *info, bool is_code, struct fuse_attr *ret);
+/* A descriptor (O_PATH) of the node's folder among the data, made if only the code has it. */
+int union_data_folder(struct union_fs *fs, struct node *node);
+/* Answers with what a name leads to. */
+int union_answer_entry(struct union_fs *fs, struct request *request, struct node *parent,
+                       const char *name, struct fuse_entry_out *ret);
+/* The name at the start of what is left of the body; NULL where there is none. */
+const char *union_take_name(const struct request *request, size_t offset);
+
+typedef int union_operation(struct union_fs *fs, struct request *request);
+union_operation union_lookup, union_getattr, union_setattr, union_readlink, union_symlink,
+    union_mknod, union_mkdir, union_unlink, union_rmdir, union_rename, union_rename2, union_link;
+
+/* --- union_files.c --- */
+
+union_operation union_open, union_create, union_read, union_write, union_flush, union_fsync,
+    union_release, union_opendir, union_readdir, union_statfs, union_fallocate;

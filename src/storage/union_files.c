@@ -1,0 +1,330 @@
+// SPDX-License-Identifier: Apache-2.0
+/*
+ * Operations on open files and folders of the union. Files of the code open for reading only; a
+ * folder shows the code's entries and then those of the data that the code has not. Runs in the
+ * union's process.
+ */
+#include "storage/union.h"
+
+#include "base/fd.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/statfs.h>
+#include <unistd.h>
+
+enum { ENTRIES_FIRST = 64, ENTRIES_MAX = 1 << 20 };
+
+static struct handle *handle_of(uint64_t fh)
+{
+    return (struct handle *)(uintptr_t)fh;
+}
+
+/* --- files --- */
+
+/* What the kernel does itself (appending) or what only its own files know (locks, direct I/O)
+ * stays out. */
+static uint64_t flags_below(uint32_t flags)
+{
+    return (flags & (uint32_t)(O_ACCMODE | O_TRUNC | O_EXCL)) | O_NONBLOCK;
+}
+
+static bool is_file(int fd)
+{
+    struct stat info;
+    return fstat(fd, &info) == 0 && S_ISREG(info.st_mode);
+}
+
+/* Takes the descriptor over. What the kernel has cached stays good: nothing changes the file but
+ * what goes through it. */
+static int answer_open(struct union_fs *fs, struct node *node, int fd, struct fuse_open_out *ret)
+{
+    AUTO_CLOSE int file = fd;
+    if (!is_file(file))
+        return -EIO;
+    struct handle *handle = handle_new(fs, node, file);
+    if (handle == NULL)
+        return -ENOMEM;
+    file = -1;
+    handle->is_code = node->is_code;
+    *ret =
+        (struct fuse_open_out){.fh = (uint64_t)(uintptr_t)handle, .open_flags = FOPEN_KEEP_CACHE};
+    return 0;
+}
+
+int union_open(struct union_fs *fs, struct request *request)
+{
+    struct fuse_open_in in;
+    struct fuse_open_out out;
+    char path[PATH_MAX];
+    struct node *node = node_of(fs, request->in->nodeid);
+    memcpy(&in, request->body, sizeof(in));
+    if (node->is_code && ((in.flags & O_ACCMODE) != O_RDONLY || (in.flags & O_TRUNC) != 0))
+        return -EROFS;
+    lock_acquire(&fs->names);
+    int fd = node_path(fs, node, NULL, path);
+    if (fd == 0)
+        fd = union_open_below(node->is_code ? union_code(fs) : fs->data, path,
+                              flags_below(in.flags));
+    lock_release(&fs->names);
+    int result = fd < 0 ? fd : answer_open(fs, node, fd, &out);
+    if (result < 0)
+        return result;
+    memcpy(request->out, &out, sizeof(out));
+    request->out_len = sizeof(out);
+    return 0;
+}
+
+/* Under the lock of names. */
+static int create_file(struct union_fs *fs, struct node *parent, const char *name,
+                       const struct fuse_create_in *in)
+{
+    char path[PATH_MAX];
+    struct stat info;
+    int result = node_path(fs, parent, name, path);
+    if (result < 0)
+        return result;
+    if (union_code_has(fs, path, &info))
+        return -EEXIST;
+    if (union_is_hidden(name))
+        return -EROFS;
+    AUTO_CLOSE int folder = union_data_folder(fs, parent);
+    if (folder < 0)
+        return folder;
+    int fd = openat(folder, name, (int)flags_below(in->flags) | O_CREAT | O_NOFOLLOW | O_CLOEXEC,
+                    in->mode & 07777);
+    return fd < 0 ? -errno : fd;
+}
+
+int union_create(struct union_fs *fs, struct request *request)
+{
+    struct fuse_create_in in;
+    struct fuse_entry_out entry;
+    struct fuse_open_out open;
+    struct node *parent = node_of(fs, request->in->nodeid);
+    memcpy(&in, request->body, sizeof(in));
+    const char *name = union_take_name(request, sizeof(in));
+    if (name == NULL)
+        return -EINVAL;
+    lock_acquire(&fs->names);
+    AUTO_CLOSE int fd = create_file(fs, parent, name, &in);
+    int result = fd < 0 ? fd : union_answer_entry(fs, request, parent, name, &entry);
+    lock_release(&fs->names);
+    if (result < 0)
+        return result;
+    struct node *node = node_of(fs, entry.nodeid);
+    result = answer_open(fs, node, fd_steal(&fd), &open);
+    if (result < 0) {
+        node_forget(fs, node, 1);
+        return result;
+    }
+    memcpy(request->out + sizeof(entry), &open, sizeof(open));
+    request->out_len = sizeof(entry) + sizeof(open);
+    return 0;
+}
+
+int union_read(struct union_fs *fs, struct request *request)
+{
+    struct fuse_read_in in;
+    (void)fs;
+    memcpy(&in, request->body, sizeof(in));
+    if (in.size > UNION_IO_MAX)
+        return -EINVAL;
+    ssize_t len = pread(handle_of(in.fh)->fd, request->out, in.size, (off_t)in.offset);
+    if (len < 0)
+        return -errno;
+    request->out_len = (size_t)len;
+    return 0;
+}
+
+int union_write(struct union_fs *fs, struct request *request)
+{
+    struct fuse_write_in in;
+    (void)fs;
+    memcpy(&in, request->body, sizeof(in));
+    if (in.size > request->body_len - sizeof(in))
+        return -EINVAL;
+    ssize_t len =
+        pwrite(handle_of(in.fh)->fd, request->body + sizeof(in), in.size, (off_t)in.offset);
+    if (len < 0)
+        return -errno;
+    const struct fuse_write_out out = {.size = (uint32_t)len};
+    memcpy(request->out, &out, sizeof(out));
+    request->out_len = sizeof(out);
+    return 0;
+}
+
+/* close() of the app's: what the file system below has to say comes with one of ours. */
+int union_flush(struct union_fs *fs, struct request *request)
+{
+    struct fuse_flush_in in;
+    (void)fs;
+    memcpy(&in, request->body, sizeof(in));
+    const struct handle *handle = handle_of(in.fh);
+    if (handle->is_code)
+        return 0;
+    int copy = fcntl(handle->fd, F_DUPFD_CLOEXEC, 0);
+    return copy < 0 || close(copy) < 0 ? -errno : 0;
+}
+
+/* Also of folders, whose own descriptor cannot be synchronised. */
+int union_fsync(struct union_fs *fs, struct request *request)
+{
+    struct fuse_fsync_in in;
+    (void)fs;
+    memcpy(&in, request->body, sizeof(in));
+    const struct handle *handle = handle_of(in.fh);
+    if (handle->is_code || handle->fd < 0)
+        return 0;
+    int result =
+        (in.fsync_flags & FUSE_FSYNC_FDATASYNC) != 0 ? fdatasync(handle->fd) : fsync(handle->fd);
+    return result < 0 ? -errno : 0;
+}
+
+int union_release(struct union_fs *fs, struct request *request)
+{
+    struct fuse_release_in in;
+    memcpy(&in, request->body, sizeof(in));
+    handle_free(fs, handle_of(in.fh));
+    return 0;
+}
+
+int union_fallocate(struct union_fs *fs, struct request *request)
+{
+    struct fuse_fallocate_in in;
+    (void)fs;
+    memcpy(&in, request->body, sizeof(in));
+    return fallocate(handle_of(in.fh)->fd, (int)in.mode, (off_t)in.offset, (off_t)in.length) < 0
+               ? -errno
+               : 0;
+}
+
+int union_statfs(struct union_fs *fs, struct request *request)
+{
+    struct statfs info;
+    if (fstatfs(fs->data, &info) < 0)
+        return -errno;
+    const struct fuse_statfs_out out = {.st = {
+                                            .blocks = info.f_blocks,
+                                            .bfree = info.f_bfree,
+                                            .bavail = info.f_bavail,
+                                            .files = info.f_files,
+                                            .ffree = info.f_ffree,
+                                            .bsize = (uint32_t)info.f_bsize,
+                                            .namelen = (uint32_t)info.f_namelen,
+                                            .frsize = (uint32_t)info.f_frsize,
+                                        }};
+    memcpy(request->out, &out, sizeof(out));
+    request->out_len = sizeof(out);
+    return 0;
+}
+
+/* --- folders --- */
+
+static int add_entry(struct handle *handle, size_t *capacity, const struct dirent *found)
+{
+    if (handle->count >= ENTRIES_MAX)
+        return -EOVERFLOW;
+    if (handle->count == *capacity) {
+        size_t wanted = *capacity == 0 ? ENTRIES_FIRST : 2 * *capacity;
+        struct folder_entry *more =
+            mem_resize_array(handle->entries, wanted, sizeof(*handle->entries), NULL);
+        if (more == NULL)
+            return -ENOMEM;
+        handle->entries = more;
+        *capacity = wanted;
+    }
+    struct folder_entry *entry = &handle->entries[handle->count++];
+    *entry = (struct folder_entry){.inode = found->d_ino, .type = found->d_type};
+    memcpy(entry->name, found->d_name, strnlen(found->d_name, NAME_MAX));
+    return 0;
+}
+
+/* Takes the descriptor over. `code` (or -1): names that it has are left out. */
+static int list(struct handle *handle, size_t *capacity, int fd, int code)
+{
+    DIR *folder = fdopendir(fd);
+    if (folder == NULL) {
+        int error = -errno;
+        fd_close(fd);
+        return error;
+    }
+    int result = 0;
+    for (struct dirent *found = readdir(folder); found != NULL && result == 0;
+         found = readdir(folder)) {
+        bool is_dot = strcmp(found->d_name, ".") == 0 || strcmp(found->d_name, "..") == 0;
+        bool is_covered =
+            code >= 0 && faccessat(code, found->d_name, F_OK, AT_SYMLINK_NOFOLLOW) == 0;
+        bool is_hidden = handle->fd >= 0 && union_is_hidden(found->d_name);
+        if (!is_dot && !is_covered && !is_hidden)
+            result = add_entry(handle, capacity, found);
+    }
+    (void)closedir(folder);
+    return result;
+}
+
+/* The folder among the data is kept open, to be synchronised. */
+static int list_both(struct union_fs *fs, struct handle *handle, const char *path)
+{
+    size_t capacity = 0;
+    const uint64_t flags = O_RDONLY | O_DIRECTORY;
+    int code = union_code(fs);
+    AUTO_CLOSE int of_code = code < 0 ? -1 : union_open_below(code, path, flags);
+    if (of_code >= 0) {
+        int result = list(handle, &capacity, fcntl(of_code, F_DUPFD_CLOEXEC, 0), -1);
+        if (result < 0)
+            return result;
+    }
+    handle->fd = union_open_below(fs->data, path, flags);
+    if (handle->fd < 0)
+        return of_code < 0 ? handle->fd : 0;
+    return list(handle, &capacity, fcntl(handle->fd, F_DUPFD_CLOEXEC, 0), of_code);
+}
+
+int union_opendir(struct union_fs *fs, struct request *request)
+{
+    char path[PATH_MAX];
+    struct node *node = node_of(fs, request->in->nodeid);
+    struct handle *handle = handle_new(fs, node, -1);
+    if (handle == NULL)
+        return -ENOMEM;
+    lock_acquire(&fs->names);
+    int result = node_path(fs, node, NULL, path);
+    if (result == 0)
+        result = list_both(fs, handle, path);
+    lock_release(&fs->names);
+    if (result < 0) {
+        handle_free(fs, handle);
+        return result;
+    }
+    const struct fuse_open_out out = {.fh = (uint64_t)(uintptr_t)handle};
+    memcpy(request->out, &out, sizeof(out));
+    request->out_len = sizeof(out);
+    return 0;
+}
+
+/* The offset is the number of the next entry. */
+int union_readdir(struct union_fs *fs, struct request *request)
+{
+    struct fuse_read_in in;
+    (void)fs;
+    memcpy(&in, request->body, sizeof(in));
+    const struct handle *handle = handle_of(in.fh);
+    size_t room = in.size < UNION_IO_MAX ? in.size : UNION_IO_MAX;
+    for (uint64_t i = in.offset; i < handle->count; i++) {
+        const struct folder_entry *entry = &handle->entries[i];
+        size_t len = strlen(entry->name);
+        size_t size = FUSE_DIRENT_ALIGN(FUSE_NAME_OFFSET + len);
+        if (size > room - request->out_len)
+            break;
+        const struct fuse_dirent head = {
+            .ino = entry->inode, .off = i + 1, .namelen = (uint32_t)len, .type = entry->type};
+        memset(request->out + request->out_len, 0, size);
+        memcpy(request->out + request->out_len, &head, FUSE_NAME_OFFSET);
+        memcpy(request->out + request->out_len + FUSE_NAME_OFFSET, entry->name, len);
+        request->out_len += size;
+    }
+    return 0;
+}

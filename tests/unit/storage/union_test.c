@@ -1,0 +1,350 @@
+// SPDX-License-Identifier: Apache-2.0
+/*
+ * The union of code and data, mounted for real: what the code has stays the code's whatever is put
+ * into the data folder behind its back; everything else is kept there and behaves as files do.
+ */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <cmocka.h>
+
+#include "base/fd.h"
+#include "storage/storage.h"
+#include "storage/storage_fixture.h"
+
+#include <dirent.h>
+#include <pthread.h>
+#include <sys/mman.h>
+#include <sys/stat.h>
+#include <sys/wait.h>
+
+static char base[] = "/tmp/mse-union-XXXXXX";
+static char point[64];
+static struct err err;
+
+static const char *at(const char *where, const char *name)
+{
+    static char paths[8][256];
+    static unsigned next;
+    char *path = paths[next++ % ARRAY_LEN(paths)];
+    (void)snprintf(path, sizeof(paths[0]), "%s/%s/%s", base, where, name);
+    return path;
+}
+
+static const char *in(const char *name)
+{
+    return at("point", name);
+}
+
+static void put(const char *path, const char *text)
+{
+    AUTO_CLOSE int fd = open(path, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0644);
+    if (fd < 0 || fd_write_all(fd, slice_str(text), &err) < 0)
+        fail_msg("%s: %s", path, strerror(errno));
+}
+
+static void assert_text(const char *path, const char *text)
+{
+    AUTO_BUF struct buf found = BUF_INIT(1 << 20);
+    if (file_read(path, &found, &err) < 0)
+        fail_msg("%s", err.message);
+    assert_string_equal(buf_text(&found), text);
+}
+
+static void assert_fails(int result, int expected)
+{
+    assert_int_equal(result, -1);
+    assert_int_equal(errno, expected);
+}
+
+static int set_up(void **state)
+{
+    (void)state;
+    if (!namespace_is_ready || access("/dev/fuse", R_OK | W_OK) < 0)
+        return 0;
+    char path[64];
+    assert_non_null(mkdtemp(base));
+    static const char *const folders[] = {"point", "code", "data", "code/app", "code/app/pkg"};
+    for (size_t i = 0; i < ARRAY_LEN(folders); i++) {
+        (void)snprintf(path, sizeof(path), "%s/%s", base, folders[i]);
+        assert_int_equal(mkdir(path, 0755), 0);
+    }
+    put(at("code/app", "app.py"), "code");
+    put(at("code/app", "pkg/inner.py"), "inner code");
+    assert_int_equal(symlink("app.py", at("code/app", "link.py")), 0);
+    (void)snprintf(point, sizeof(point), "%s/point", base);
+    AUTO_CLOSE int code = open(at("code", "."), O_PATH | O_DIRECTORY | O_CLOEXEC);
+    AUTO_CLOSE int data = open(at("data", "."), O_PATH | O_DIRECTORY | O_CLOEXEC);
+    const struct storage_union spec = {point, code, "app", data};
+    if (storage_union_mount(&spec, &err) < 0)
+        fail_msg("%s", err.message);
+    return 0;
+}
+
+static int tear_down(void **state)
+{
+    (void)state;
+    if (point[0] == '\0')
+        return 0;
+    int status = -1;
+    assert_int_equal(umount2(point, 0), 0); /* busy: something was left open */
+    assert_true(waitpid(-1, &status, 0) > 0);
+    assert_true(WIFEXITED(status) && WEXITSTATUS(status) == 0);
+    assert_int_equal(folder_remove_tree(base, &err), 0);
+    memcpy(base + sizeof(base) - 7, "XXXXXX", 6);
+    point[0] = '\0';
+    return 0;
+}
+
+#define SKIP_WITHOUT_FUSE()                                                                        \
+    do {                                                                                           \
+        if (point[0] == '\0') {                                                                    \
+            (void)printf("SKIP: no usable /dev/fuse or mount namespace\n");                        \
+            return;                                                                                \
+        }                                                                                          \
+    } while (0)
+
+static void code_cannot_be_changed(void **state)
+{
+    (void)state;
+    SKIP_WITHOUT_FUSE();
+    assert_text(in("app.py"), "code");
+    assert_text(in("pkg/inner.py"), "inner code");
+    assert_text(in("link.py"), "code");
+    assert_fails(open(in("app.py"), O_WRONLY), EROFS);
+    assert_fails(open(in("app.py"), O_RDWR), EROFS);
+    assert_fails(open(in("app.py"), O_RDONLY | O_TRUNC), EROFS);
+    assert_fails(open(in("app.py"), O_CREAT | O_EXCL | O_WRONLY, 0644), EEXIST);
+    assert_fails(truncate(in("app.py"), 0), EROFS);
+    assert_fails(chmod(in("app.py"), 0777), EROFS);
+    assert_fails(unlink(in("app.py")), EROFS);
+    assert_fails(rmdir(in("pkg")), EROFS);
+    assert_fails(mkdir(in("pkg"), 0755), EEXIST);
+    assert_fails(symlink("x", in("app.py")), EEXIST);
+    assert_fails(link(in("app.py"), in("other.py")), EXDEV);
+    assert_fails(rename(in("app.py"), in("other.py")), EROFS);
+    assert_fails(rename(in("pkg"), in("other")), EROFS);
+    put(in("other.py"), "data");
+    assert_fails(rename(in("other.py"), in("app.py")), EROFS);
+    assert_fails(rename(in("other.py"), in("link.py")), EROFS);
+    assert_text(in("app.py"), "code");
+    assert_text(in("other.py"), "data");
+}
+
+/* What the host could do behind the mount's back: every path of the code stays the code's. */
+static void data_never_takes_a_path_of_the_code(void **state)
+{
+    (void)state;
+    SKIP_WITHOUT_FUSE();
+    put(at("data", "app.py"), "evil");
+    put(at("data", "pkg"), "a file where the code has a folder");
+    assert_int_equal(mkdir(at("data", "link.py"), 0755), 0);
+    assert_text(in("app.py"), "code");
+    assert_text(in("pkg/inner.py"), "inner code");
+    assert_text(in("link.py"), "code");
+    assert_fails(open(in("pkg/new.py"), O_CREAT | O_WRONLY, 0644), ENOTDIR);
+    assert_int_equal(unlink(at("data", "pkg")), 0);
+    assert_int_equal(mkdir(at("data", "pkg"), 0755), 0);
+    put(at("data", "pkg/inner.py"), "evil");
+    assert_text(in("pkg/inner.py"), "inner code");
+    assert_int_equal(unlink(at("data", "app.py")), 0);
+    assert_int_equal(symlink("/etc/passwd", at("data", "app.py")), 0);
+    assert_text(in("app.py"), "code");
+}
+
+static void byte_code_is_never_kept(void **state)
+{
+    (void)state;
+    SKIP_WITHOUT_FUSE();
+    assert_int_equal(mkdir(at("data", "__pycache__"), 0755), 0);
+    put(at("data", "__pycache__/app.cpython-311.pyc"), "evil");
+    assert_fails(access(in("__pycache__"), F_OK), ENOENT);
+    assert_fails(access(in("__pycache__/app.cpython-311.pyc"), F_OK), ENOENT);
+    assert_fails(mkdir(in("__pycache__"), 0755), EROFS);
+    assert_fails(mkdir(in("pkg/__pycache__"), 0755), EROFS);
+    assert_int_equal(mkdir(in("made"), 0755), 0);
+    assert_fails(rename(in("made"), in("__pycache__")), EROFS);
+}
+
+static void links_in_the_data_are_not_followed(void **state)
+{
+    (void)state;
+    SKIP_WITHOUT_FUSE();
+    assert_int_equal(mkdir(at("data", "real"), 0755), 0);
+    put(at("data", "real/file"), "text");
+    assert_text(in("real/file"), "text");
+    assert_int_equal(rename(at("data", "real"), at("data", "moved")), 0);
+    assert_int_equal(symlink("/etc", at("data", "real")), 0);
+    /* the kernel still takes it for a folder; nothing may come out of /etc, nor go in */
+    assert_fails(open(in("real/passwd"), O_RDONLY), ELOOP);
+    assert_fails(open(in("real/new"), O_CREAT | O_WRONLY, 0644), ELOOP);
+}
+
+static void data_is_kept_beside_the_code(void **state)
+{
+    (void)state;
+    SKIP_WITHOUT_FUSE();
+    put(in("new.txt"), "one");
+    put(in("pkg/new.txt"), "two");
+    assert_int_equal(mkdir(in("instance"), 0700), 0);
+    put(in("instance/db"), "three");
+    assert_text(at("data", "new.txt"), "one");
+    assert_text(at("data", "pkg/new.txt"), "two");
+    assert_text(at("data", "instance/db"), "three");
+    assert_int_equal(rename(in("new.txt"), in("instance/moved.txt")), 0);
+    assert_text(at("data", "instance/moved.txt"), "one");
+    assert_fails(access(in("new.txt"), F_OK), ENOENT);
+    put(in("instance/other.txt"), "four");
+    assert_int_equal(rename(in("instance/other.txt"), in("instance/moved.txt")), 0);
+    assert_text(in("instance/moved.txt"), "four");
+    assert_int_equal(rename(in("instance"), in("pkg/renamed")), 0);
+    assert_text(in("pkg/renamed/moved.txt"), "four");
+    assert_int_equal(unlink(in("pkg/renamed/moved.txt")), 0);
+    assert_int_equal(link(in("pkg/renamed/db"), in("pkg/second")), 0);
+    assert_text(in("pkg/second"), "three");
+    assert_int_equal(unlink(in("pkg/renamed/db")), 0);
+    assert_int_equal(rmdir(in("pkg/renamed")), 0);
+    assert_fails(access(in("pkg/renamed"), F_OK), ENOENT);
+    assert_int_equal(symlink("second", in("pkg/to-second")), 0);
+    assert_text(in("pkg/to-second"), "three");
+    assert_fails(mknod(in("device"), S_IFCHR | 0600, 0x103), EPERM);
+    assert_int_equal(mkfifo(in("pipe"), 0600), 0);
+}
+
+static void files_behave_as_files_do(void **state)
+{
+    (void)state;
+    SKIP_WITHOUT_FUSE();
+    struct stat info;
+    char text[16] = "";
+    AUTO_CLOSE int fd = open(in("file"), O_RDWR | O_CREAT | O_EXCL | O_APPEND | O_CLOEXEC, 0640);
+    assert_true(fd >= 0);
+    assert_int_equal(write(fd, "abc", 3), 3);
+    assert_int_equal(lseek(fd, 0, SEEK_SET), 0);
+    assert_int_equal(write(fd, "def", 3), 3);
+    assert_text(at("data", "file"), "abcdef");
+    assert_int_equal(fsync(fd), 0);
+    assert_int_equal(fstat(fd, &info), 0);
+    assert_int_equal(info.st_size, 6);
+    assert_int_equal(info.st_mode & 07777, 0640);
+    assert_int_equal(ftruncate(fd, 4), 0);
+    assert_int_equal(fchmod(fd, 0600), 0);
+    assert_int_equal(chmod(in("file"), 0604), 0);
+    const struct timespec times[] = {{.tv_sec = 5}, {.tv_sec = 7, .tv_nsec = 9}};
+    assert_int_equal(futimens(fd, times), 0);
+    assert_int_equal(stat(at("data", "file"), &info), 0);
+    assert_int_equal(info.st_size, 4);
+    assert_int_equal(info.st_mode & 07777, 0604);
+    assert_int_equal(info.st_mtim.tv_sec, 7);
+    assert_int_equal(info.st_mtim.tv_nsec, 9);
+    /* removed while it is open, and another of the same name */
+    assert_int_equal(unlink(in("file")), 0);
+    put(in("file"), "another");
+    assert_int_equal(fstat(fd, &info), 0);
+    assert_int_equal(info.st_size, 4);
+    assert_int_equal(pread(fd, text, sizeof(text), 0), 4);
+    assert_memory_equal(text, "abcd", 4);
+    assert_int_equal(ftruncate(fd, 1), 0);
+    assert_text(in("file"), "another");
+    assert_int_equal(truncate(in("file"), 2), 0);
+    assert_text(in("file"), "an");
+}
+
+static void shared_memory_of_a_file(void **state)
+{
+    (void)state;
+    SKIP_WITHOUT_FUSE();
+    AUTO_CLOSE int fd = open(in("shm"), O_RDWR | O_CREAT | O_CLOEXEC, 0600);
+    assert_int_equal(ftruncate(fd, 32768), 0);
+    char *map = mmap(NULL, 32768, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
+    assert_true(map != MAP_FAILED);
+    memcpy(map + 4096, "mapped", 7);
+    assert_int_equal(msync(map, 32768, MS_SYNC), 0);
+    assert_int_equal(munmap(map, 32768), 0);
+    char text[8] = "";
+    AUTO_CLOSE int below = open(at("data", "shm"), O_RDONLY | O_CLOEXEC);
+    assert_int_equal(pread(below, text, 7, 4096), 7);
+    assert_string_equal(text, "mapped");
+}
+
+static void a_folder_shows_both(void **state)
+{
+    (void)state;
+    SKIP_WITHOUT_FUSE();
+    put(at("data", "app.py"), "evil");
+    assert_int_equal(mkdir(at("data", "__pycache__"), 0755), 0);
+    char name[16];
+    for (int i = 0; i < 3000; i++) {
+        (void)snprintf(name, sizeof(name), "n%d", i);
+        put(at("data", name), "");
+    }
+    DIR *folder = opendir(in("."));
+    assert_non_null(folder);
+    int data = 0;
+    int code = 0;
+    for (struct dirent *entry = readdir(folder); entry != NULL; entry = readdir(folder)) {
+        assert_string_not_equal(entry->d_name, "__pycache__");
+        data += entry->d_name[0] == 'n';
+        code += strcmp(entry->d_name, "app.py") == 0 || strcmp(entry->d_name, "pkg") == 0 ||
+                strcmp(entry->d_name, "link.py") == 0;
+    }
+    (void)closedir(folder);
+    assert_int_equal(data, 3000);
+    assert_int_equal(code, 3);
+}
+
+static const char *const failures[] = {"write", "rename", "unlink"};
+
+static void *work(void *argument)
+{
+    const int number = *(const int *)argument;
+    for (int i = 0; i < 150; i++) {
+        char path[128];
+        char other[128];
+        (void)snprintf(path, sizeof(path), "%s/w%d-%d", point, number, i % 5);
+        (void)snprintf(other, sizeof(other), "%s/pkg/w%d-%d", point, number, i % 7);
+        AUTO_CLOSE int fd = open(path, O_RDWR | O_CREAT | O_CLOEXEC, 0600);
+        if (fd < 0 || write(fd, path, 20) != 20 || fsync(fd) < 0)
+            return (void *)&failures[0];
+        if (rename(path, other) < 0 || access(path, F_OK) == 0 || access(other, F_OK) < 0)
+            return (void *)&failures[1];
+        if (i % 3 == 0 && unlink(other) < 0)
+            return (void *)&failures[2];
+    }
+    return NULL;
+}
+
+static void many_at_once(void **state)
+{
+    (void)state;
+    SKIP_WITHOUT_FUSE();
+    pthread_t threads[6];
+    int numbers[ARRAY_LEN(threads)];
+    for (size_t i = 0; i < ARRAY_LEN(threads); i++) {
+        numbers[i] = (int)i;
+        assert_int_equal(pthread_create(&threads[i], NULL, work, &numbers[i]), 0);
+    }
+    for (size_t i = 0; i < ARRAY_LEN(threads); i++) {
+        void *failed = NULL;
+        (void)pthread_join(threads[i], &failed);
+        if (failed != NULL)
+            fail_msg("%s", *(const char *const *)failed);
+    }
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test_setup_teardown(code_cannot_be_changed, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(data_never_takes_a_path_of_the_code, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(byte_code_is_never_kept, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(links_in_the_data_are_not_followed, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(data_is_kept_beside_the_code, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(files_behave_as_files_do, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(shared_memory_of_a_file, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(a_folder_shows_both, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(many_at_once, set_up, tear_down),
+    };
+    return cmocka_run_group_tests(tests, enter_namespace, NULL);
+}
