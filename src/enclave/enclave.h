@@ -25,6 +25,8 @@
 #define ENCLAVE_PLAIN "/run/mse/plain"
 #define ENCLAVE_SITE "/mse-env/site-packages"
 #define ENCLAVE_ENVIRONMENT "/mse-env/environment.json"
+#define ENCLAVE_CODE_NAME "app" /* in SANDBOX_CODE_FOLDER */
+#define ENCLAVE_CODE SANDBOX_CODE_FOLDER "/" ENCLAVE_CODE_NAME
 #define ENCLAVE_CACHE "/root/.cache/mse"
 #define ENCLAVE_ACCESS_LOG "/root/.cache/mse/access.log"
 #define ENCLAVE_OCSP "/root/.cache/mse/ocsp.der"
@@ -45,6 +47,7 @@ struct enclave {
     uint8_t fingerprint[SHA256_SIZE];
     const struct tee *tee;
     int state_folder;        /* sealed, not visible to the app; -1 once it is not needed any more */
+    int code_folder;         /* SANDBOX_CODE_FOLDER, writable; -1 once the code is there */
     struct secret state_key; /* of the boxes in it; wiped with it */
 
     /* the TLS identity */
@@ -83,6 +86,7 @@ void report_stats(const struct enclave *enclave);
 int boot_manifest(struct enclave *enclave, struct err *err) MUST_USE;
 int boot_tee(struct enclave *enclave, struct err *err) MUST_USE;
 int boot_package(struct enclave *enclave, struct err *err) MUST_USE;
+/* storage.c */
 int boot_storage(struct enclave *enclave, struct err *err) MUST_USE;
 int boot_confine(struct enclave *enclave, struct err *err) MUST_USE;
 
@@ -103,6 +107,12 @@ int identity_attest(struct enclave *enclave, const uint8_t nonce[static 32], str
 int boot_listen(struct enclave *enclave, struct err *err) MUST_USE;
 int boot_secrets(struct enclave *enclave, struct err *err) MUST_USE;
 
+/* Bytes of code that an app may have: it lies in the app's memory. */
+static inline uint64_t enclave_code_max(const struct manifest *manifest)
+{
+    return manifest->memory_bytes / 2;
+}
+
 /* open.c: from secrets to a running app. */
 int open_code(struct enclave *enclave, struct err *err) MUST_USE;
 int open_secrets_file(struct enclave *enclave, struct err *err) MUST_USE;
@@ -111,7 +121,6 @@ int open_app(struct enclave *enclave, struct err *err) MUST_USE;
 /* state.c: the files of the sealed state folder, each a box bound to its name and this identity. */
 #define STATE_PROVISIONED "provisioned"
 #define STATE_IDENTITY "identity.pem"
-#define STATE_OPENED "opened"
 enum { STATE_FILE_MAX = 4 << 20 };
 /* Before anything else of it; `sealing` is the TEE's sealing key for this identity. */
 int state_open(struct enclave *enclave, const char *folder, const struct secret *sealing,

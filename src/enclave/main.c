@@ -79,6 +79,7 @@ int main(void)
     struct err err = ERR_INIT;
     static struct enclave enclave = {
         .state_folder = -1,
+        .code_folder = -1,
         .manifest_bytes = {.max = MANIFEST_MAX},
         .public_key = {.max = 4096},
         .chain = {.max = PEM_MAX},

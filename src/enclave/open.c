@@ -1,96 +1,65 @@
 // SPDX-License-Identifier: Apache-2.0
 /*
  * From secrets to a running app: the code is decrypted and checked against the commitment, the
- * secrets file is written, the app is imported and served. The code is opened once; after a restart
- * it is where it was, in sealed storage.
+ * secrets file is written, the app is imported and served. At every start the code comes from the
+ * package and lies in memory: nothing that was kept says what it is, or that it was checked.
  */
 #include "base/lock.h"
 #include "enclave/enclave.h"
 
 #include "base/fd.h"
 #include "base/file.h"
-#include "base/log.h"
 #include "package/package.h"
 
-#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
-#include <stdio.h>
-#include <unistd.h>
+#include <sys/stat.h>
 
-/* Beside the code, in the same mount; gone once the code is opened. */
-#define UNPACKED SANDBOX_MODULE "/.mse-unpacked"
-
-enum { CODE_ITEMS_MAX = 1000000 };
+enum { CODE_ITEMS_MAX = 1000000, MIB = 1 << 20 };
 
 /* --- code --- */
 
-static int empty_folder(const char *path, struct err *err)
+/* It lies in memory, of which the app needs some too. */
+static int check_size(const struct enclave *enclave, int archive, struct err *err)
 {
-    DIR *folder = opendir(path);
-    if (folder == NULL)
-        return FAIL_ERRNO(err, ERR_IO, "cannot open '%s'", path);
-    int status = 0;
-    for (struct dirent *entry = readdir(folder); entry != NULL && status == 0;
-         entry = readdir(folder)) {
-        if (strcmp(entry->d_name, ".") == 0 || strcmp(entry->d_name, "..") == 0)
-            continue;
-        AUTO_FREE char *inner = path_join(path, entry->d_name, err);
-        status = inner == NULL ? -1 : folder_remove_tree(inner, err);
-    }
-    (void)closedir(folder);
-    return status;
+    struct stat info;
+    uint64_t most = enclave_code_max(&enclave->manifest);
+    if (fstat(archive, &info) < 0)
+        return FAIL_ERRNO(err, ERR_IO, "cannot look at the encrypted code");
+    if ((uint64_t)info.st_size <= most)
+        return 0;
+    (void)FAIL(err, ERR_TOO_LARGE,
+               "the code is %llu MiB and lies in memory, of whose %llu MiB it may take %llu",
+               (unsigned long long)info.st_size / MIB,
+               (unsigned long long)enclave->manifest.memory_bytes / MIB,
+               (unsigned long long)most / MIB);
+    err_hint(err, "choose a resource with more memory, or keep large files in the app's storage");
+    return -1;
 }
 
-/* The module folder is a mount point and stays: what was unpacked inside it moves up. */
-static int move_contents(const char *from, const char *to, struct err *err)
-{
-    DIR *folder = opendir(from);
-    if (folder == NULL)
-        return FAIL_ERRNO(err, ERR_IO, "cannot open '%s'", from);
-    int status = 0;
-    for (struct dirent *entry = readdir(folder); entry != NULL && status == 0;
-         entry = readdir(folder)) {
-        if (strcmp(entry->d_name, ".") == 0 || strcmp(entry->d_name, "..") == 0)
-            continue;
-        AUTO_FREE char *old = path_join(from, entry->d_name, err);
-        AUTO_FREE char *new = path_join(to, entry->d_name, err);
-        if (old == NULL || new == NULL)
-            status = -1;
-        else if (rename(old, new) < 0)
-            status = FAIL_ERRNO(err, ERR_IO, "cannot move '%s'", entry->d_name);
-    }
-    (void)closedir(folder);
-    return status;
-}
-
-static int unpack(struct enclave *enclave, const char *unpacked, struct err *err)
+static int unpack(struct enclave *enclave, struct err *err)
 {
     AUTO_CLOSE int archive = -1;
-    if (fd_open(ENCLAVE_PACKAGE "/code.enc", O_RDONLY, 0, &archive, err) < 0)
+    AUTO_FREE char *to =
+        str_printf(err, "/proc/self/fd/%d/" ENCLAVE_CODE_NAME, enclave->code_folder);
+    if (to == NULL || fd_open(ENCLAVE_PACKAGE "/code.enc", O_RDONLY, 0, &archive, err) < 0 ||
+        check_size(enclave, archive, err) < 0)
         return -1;
     const struct package_keys keys = {secret_slice(&enclave->provisioned.code_key),
                                       secret_slice(&enclave->provisioned.salt)};
     const struct archive_limits limits = {
-        .content_bytes = enclave->manifest.quota_bytes,
+        .content_bytes = enclave_code_max(&enclave->manifest),
         .items = CODE_ITEMS_MAX,
     };
-    return package_unpack(archive, &keys, enclave->manifest.code_commitment, &limits, unpacked,
-                          err);
+    return package_unpack(archive, &keys, enclave->manifest.code_commitment, &limits, to, err);
 }
 
 int open_code(struct enclave *enclave, struct err *err)
 {
-    AUTO_BUF struct buf marker = BUF_INIT(16);
-    if (state_read(enclave, STATE_OPENED, &marker, err) == 0)
-        return 0;
-    if (err->kind != ERR_NOT_FOUND)
-        return -1;
-    err_clear(err);
-    if (empty_folder(SANDBOX_MODULE, err) < 0 || unpack(enclave, UNPACKED, err) < 0 ||
-        move_contents(UNPACKED, SANDBOX_MODULE, err) < 0 || folder_remove_tree(UNPACKED, err) < 0)
+    if (unpack(enclave, err) < 0)
         return FAIL_CONTEXT(err, "opening the code");
-    return state_write(enclave, STATE_OPENED, slice_str("1\n"), err);
+    fd_close(fd_steal(&enclave->code_folder)); /* nothing can write there any more */
+    return 0;
 }
 
 /* --- secrets --- */
@@ -114,6 +83,7 @@ int open_app(struct enclave *enclave, struct err *err)
     static const char *const sites[] = {ENCLAVE_SITE};
     const struct serve_config config = {
         .module_path = SANDBOX_MODULE,
+        .code_path = ENCLAVE_CODE,
         .python_application = enclave->manifest.python_application,
         .site_folders = sites,
         .site_folder_count = file_exists(ENCLAVE_SITE) ? 1 : 0,

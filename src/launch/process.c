@@ -163,9 +163,15 @@ static void add_etc(struct arguments *to, const struct stage *stage)
 static void add_own_folders(struct arguments *to, const struct stage *stage, const char *tmp_size)
 {
     static const char *const empty[] = {
-        "--dir",     SANDBOX_HOME, "--dir",          SANDBOX_MODULE, "--dir",
-        "/var",      "--dir",      "/run/mse/plain", "--dir",        SANDBOX_SECRETS_FOLDER,
-        "--symlink", "../tmp",     "/var/tmp"};
+        "--dir",     SANDBOX_HOME,
+        "--dir",     SANDBOX_MODULE,
+        "--dir",     SANDBOX_CODE_FOLDER,
+        "--dir",     SANDBOX_SECRETS_FOLDER,
+        "--dir",     "/run/mse/plain",
+        "--dir",     "/var",
+        "--symlink", "../tmp",
+        "/var/tmp",
+    };
     const char *const devices[] = {"--proc",     "/proc",     "--dev",    "/dev",
                                    "--dev-bind", stage->fuse, "/dev/fuse"};
     const char *const tmp[] = {"--perms", "1777", "--size", tmp_size, "--tmpfs", "/tmp"};

@@ -7,6 +7,8 @@
 
 #define SANDBOX_HOME "/root"
 #define SANDBOX_MODULE "/mse-app"
+/* In memory, read-only for the app: what Python imports from SANDBOX_MODULE. */
+#define SANDBOX_CODE_FOLDER "/run/mse/code"
 #define SANDBOX_TMP "/tmp"
 /* In memory: the host can exchange what lies in storage. */
 #define SANDBOX_SECRETS_FOLDER "/run/mse/secrets"

@@ -1,0 +1,137 @@
+// SPDX-License-Identifier: Apache-2.0
+/*
+ * Where an app's folders come from: HOME is a folder of sealed storage; the app's own folder is the
+ * union of its code, in memory, and of what it writes beside that, in sealed storage; the secrets
+ * lie in memory. Runs with one thread, before confinement, which takes away what mounting needs.
+ */
+#include "enclave/enclave.h"
+
+#include "base/fd.h"
+#include "base/file.h"
+#include "base/text.h"
+#include "storage/storage.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <sys/mount.h>
+#include <unistd.h>
+
+enum { SECRETS_BYTES = 2 << 20 };
+
+/* --- folders of sealed storage --- */
+
+/* Never through a link: the host can put one that the app made in a folder's place, and the app
+ * would write where the host reads. */
+static int open_folder(const char *name, int *ret, struct err *err)
+{
+    AUTO_FREE char *path = path_join(ENCLAVE_PLAIN, name, err);
+    if (path == NULL || folder_create(path, 0700, err) < 0 ||
+        fd_open(path, O_PATH | O_DIRECTORY | O_NOFOLLOW, 0, ret, err) < 0)
+        return FAIL_CONTEXT(err, "the folder '%s' of sealed storage", name);
+    return 0;
+}
+
+static int bind_home(struct err *err)
+{
+    AUTO_CLOSE int fd = -1;
+    if (open_folder("home", &fd, err) < 0)
+        return -1;
+    AUTO_FREE char *source = str_printf(err, "/proc/self/fd/%d", fd);
+    if (source == NULL)
+        return -1;
+    if (mount(source, SANDBOX_HOME, NULL, MS_BIND, NULL) < 0)
+        return FAIL_ERRNO(err, ERR_IO, "cannot mount the sealed folder on '%s'", SANDBOX_HOME);
+    return 0;
+}
+
+/* --- folders in memory --- */
+
+static int mount_memory(const char *point, uint64_t size, const char *options, struct err *err)
+{
+    char all[128];
+    (void)snprintf(all, sizeof(all), "size=%llu,%s", (unsigned long long)size, options);
+    if (mount("mse", point, "tmpfs", MS_NOSUID | MS_NODEV | MS_NOEXEC, all) < 0)
+        return FAIL_ERRNO(err, ERR_IO, "cannot mount memory on '%s'", point);
+    return 0;
+}
+
+/* The enclave writes through a copy of the mount that has no place in the tree, and that goes away
+ * with its descriptor; in the tree it is read-only. */
+static int mount_code(struct enclave *enclave, struct err *err)
+{
+    /* room for what the file system itself needs for each item, besides the contents */
+    if (mount_memory(SANDBOX_CODE_FOLDER, enclave->manifest.memory_bytes, "mode=0755", err) < 0)
+        return -1;
+    enclave->code_folder =
+        open_tree(AT_FDCWD, SANDBOX_CODE_FOLDER, OPEN_TREE_CLONE | OPEN_TREE_CLOEXEC);
+    if (enclave->code_folder < 0)
+        return FAIL_ERRNO(err, ERR_IO, "cannot take hold of '%s'", SANDBOX_CODE_FOLDER);
+    const unsigned long flags = MS_REMOUNT | MS_BIND | MS_RDONLY | MS_NOSUID | MS_NODEV | MS_NOEXEC;
+    if (mount(NULL, SANDBOX_CODE_FOLDER, NULL, flags, NULL) < 0)
+        return FAIL_ERRNO(err, ERR_IO, "cannot make '%s' read-only", SANDBOX_CODE_FOLDER);
+    return 0;
+}
+
+static int mount_union(struct err *err)
+{
+    AUTO_CLOSE int data = -1;
+    AUTO_CLOSE int code = -1;
+    if (open_folder("data", &data, err) < 0 ||
+        fd_open(SANDBOX_CODE_FOLDER, O_PATH | O_DIRECTORY, 0, &code, err) < 0)
+        return -1;
+    const struct storage_union spec = {
+        .point = SANDBOX_MODULE, .code_parent = code, .code_name = ENCLAVE_CODE_NAME, .data = data};
+    return storage_union_mount(&spec, err);
+}
+
+/* --- the step --- */
+
+static int ask_sealing_key(struct enclave *enclave, struct secret *ret, struct err *err)
+{
+    if (enclave->tee->sealing_key(enclave->fingerprint, (uint32_t)enclave->manifest.key_epoch, ret,
+                                  err) < 0)
+        return FAIL_CONTEXT(err, "sealing key");
+    return 0;
+}
+
+static int mount_storage(struct enclave *enclave, struct err *err)
+{
+    AUTO_SECRET struct secret sealing = SECRET_INIT;
+    AUTO_SECRET struct secret key = SECRET_INIT;
+    if (ask_sealing_key(enclave, &sealing, err) < 0 ||
+        tee_purpose_key(&sealing, "storage", &key, err) < 0)
+        return -1;
+    return storage_mount(&key, ENCLAVE_CIPHER, ENCLAVE_PLAIN, err);
+}
+
+static int open_state(struct enclave *enclave, struct err *err)
+{
+    AUTO_SECRET struct secret sealing = SECRET_INIT;
+    if (ask_sealing_key(enclave, &sealing, err) < 0 ||
+        folder_create(ENCLAVE_PLAIN "/state", 0700, err) < 0)
+        return -1;
+    return state_open(enclave, ENCLAVE_PLAIN "/state", &sealing, err);
+}
+
+/* The app sees its own folders and not the sealed state beside them, nor the cipher text. */
+static int hide(struct err *err)
+{
+    static const char *const hidden[] = {ENCLAVE_PLAIN, ENCLAVE_CIPHER, "/dev/fuse"};
+    for (size_t i = 0; i < ARRAY_LEN(hidden); i++) {
+        if (umount2(hidden[i], MNT_DETACH) < 0)
+            return FAIL_ERRNO(err, ERR_IO, "cannot hide '%s' from the app", hidden[i]);
+    }
+    return 0;
+}
+
+/* The union's server is forked while no key is in memory: the storage's is wiped by then, and the
+ * one for the state is asked for afterwards. */
+int boot_storage(struct enclave *enclave, struct err *err)
+{
+    if (mount_storage(enclave, err) < 0 || bind_home(err) < 0 || mount_code(enclave, err) < 0 ||
+        mount_memory(SANDBOX_SECRETS_FOLDER, SECRETS_BYTES, "nr_inodes=16,mode=0700", err) < 0 ||
+        mount_union(err) < 0 || open_state(enclave, err) < 0)
+        return -1;
+    return hide(err);
+}

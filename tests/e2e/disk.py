@@ -1,0 +1,146 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The operator with its hands in an app's storage. The node is down, so the test starts and ends the
+app's supervisor itself; between two starts the cipher text is an ordinary folder."""
+import http.client
+import json
+import os
+import select
+import shutil
+import signal
+import socket
+import ssl
+import subprocess
+import time
+from pathlib import Path
+
+from conftest import BUILD, Owner
+
+PROXY_LOCAL = b"\r\n\r\n\0\r\nQUIT\n\x20\0\0\0"  # what the gateway says first
+
+
+class Connection(http.client.HTTPSConnection):
+    """To the enclave, past the node's gateway."""
+
+    def __init__(self, path: Path, context: ssl.SSLContext):
+        super().__init__("localhost", timeout=30, context=context)
+        self.path = path
+        self.tls = context
+
+    def connect(self):
+        plain = socket.socket(socket.AF_UNIX)
+        plain.settimeout(30)
+        plain.connect(str(self.path))
+        plain.sendall(PROXY_LOCAL)
+        self.sock = self.tls.wrap_socket(plain, server_hostname="localhost")
+
+
+class Disk:
+    """An app of a node that has ended, and what is left of it on the disk."""
+
+    def __init__(self, folder: Path, code: dict, secrets: dict, toml: str = ""):
+        state = folder / "s"
+        (state / "node").mkdir(parents=True)
+        (state / "node/msed.toml").write_text(
+            f'state = "{state}/node"\nsocket = "{state}/node/msed.sock"\nlisten = ""\n'
+            'domain = "localhost"\nquota = "none"\n')
+        self.owner = Owner(folder / "o", state)
+        self.owner.folder.mkdir()
+        self.owner.ok("node", "start")
+        self.app = self.owner.deploy(self.owner.project("victim", code, toml, secrets))
+        self.certificate = Path(self.app["certificate"])
+        self.run = state / "node/apps" / self.app["id"]
+        self.storage = self.run / "storage"
+        self.copy = folder / "copy"
+        self.process = None
+        self.owner.ok("node", "stop")
+        self.end_supervisor(int((self.run / "supervisor.lock").read_text().split()[0]))
+
+    # --- the app's life
+
+    def status(self) -> dict:
+        return json.loads((self.run / "status.json").read_text())
+
+    @staticmethod
+    def end_supervisor(pid: int):
+        """It is nobody's child any more."""
+        process = os.pidfd_open(pid)
+        signal.pidfd_send_signal(process, signal.SIGTERM)
+        ended, _, _ = select.select([process], [], [], 20)
+        os.close(process)
+        assert ended, "the supervisor does not end"
+
+    def start(self) -> str:
+        """'running', 'waits for its owner', or why it did not start."""
+        (self.run / "status.json").unlink(missing_ok=True)
+        self.process = subprocess.Popen([BUILD / "msed", "supervise", self.run],
+                                        stdout=subprocess.DEVNULL, stderr=subprocess.PIPE)
+        deadline = time.monotonic() + 30
+        while time.monotonic() < deadline:
+            time.sleep(0.02)
+            try:
+                status = self.status()
+            except FileNotFoundError:
+                assert self.process.poll() is None, self.process.stderr.read()
+                continue
+            if status["state"] == "initializing":
+                return "waits for its owner"
+            if status["state"] == "running":
+                return "running"
+            if status["state"] in ("stopped", "failed"):
+                self.process.wait(20)
+                self.process = None
+                return status["reason"]
+        raise AssertionError(f"neither started nor ended: {self.status()}")
+
+    def stop(self):
+        if self.process is not None:
+            self.process.terminate()
+            self.process.wait(30)
+            self.process = None
+
+    def close(self):
+        """Back to the node, which ends what is left."""
+        self.stop()
+        self.owner.ok("node", "start")
+        self.owner.ok("node", "stop", "--apps")
+
+    # --- the app's users
+
+    def ask(self, method="GET", path="/", body=None, context=None):
+        context = context or ssl.create_default_context(cafile=self.certificate)
+        connection = Connection(self.run / "node/app.sock", context)
+        connection.request(method, path, body=body)
+        answer = connection.getresponse()
+        text = answer.read()
+        connection.close()
+        assert answer.status == 200, text
+        return json.loads(text)
+
+    def public_key(self) -> bytes:
+        """Of whoever answers, certificate unchecked."""
+        context = ssl._create_unverified_context()
+        connection = Connection(self.run / "node/app.sock", context)
+        connection.connect()
+        der = connection.sock.getpeercert(binary_form=True)
+        connection.close()
+        return key_of(ssl.DER_cert_to_PEM_cert(der))
+
+    # --- the operator
+
+    def save(self, to: Path | None = None):
+        to = to or self.copy
+        shutil.rmtree(to, ignore_errors=True)
+        subprocess.run(["cp", "-a", self.storage, to], check=True)
+
+    def restore(self, of: Path | None = None):
+        shutil.rmtree(self.storage)
+        subprocess.run(["cp", "-a", of or self.copy, self.storage], check=True)
+
+    def names(self) -> list[Path]:
+        """Every name in the storage but its root, relative to it."""
+        return sorted(p.relative_to(self.storage) for p in self.storage.rglob("*"))
+
+
+def key_of(pem: str) -> bytes:
+    return subprocess.run(["openssl", "x509", "-noout", "-pubkey"], input=pem.encode(), check=True,
+                          capture_output=True).stdout

@@ -1,0 +1,234 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What the operator does to an app's storage decides neither which code runs, nor which TLS key is
+vouched for, nor which secrets are read. It has no key: it exchanges, cuts, deletes and puts back."""
+import json
+import shutil
+import subprocess
+from pathlib import Path
+
+import pytest
+from disk import Disk, key_of
+
+SECRETS = {"bank": "https://bank.example"}
+
+APP = """
+import json, os, stat
+from pathlib import Path
+try:
+    import local_settings
+    SETTINGS = local_settings.NAME
+except ImportError:
+    SETTINGS = "none"
+
+VERSION = "honest"
+UPLOADS = Path.home() / "uploads"
+UPLOADS.mkdir(exist_ok=True)
+
+def app(environ, start_response):
+    name = environ["PATH_INFO"].strip("/")
+    if environ["REQUEST_METHOD"] == "POST":
+        size = int(environ["CONTENT_LENGTH"])
+        (UPLOADS / name).write_bytes(environ["wsgi.input"].read(size))
+    secrets = Path(os.environ["SECRETS_PATH"])
+    answer = {"version": VERSION, "settings": SETTINGS, "secrets": json.loads(secrets.read_text()),
+              "mode": stat.S_IMODE(secrets.stat().st_mode),
+              "file": __file__, "inodes": {p.name: p.stat().st_ino for p in UPLOADS.iterdir()}}
+    start_response("200 OK", [("Content-Type", "application/json")])
+    return [json.dumps(answer).encode()]
+"""
+
+
+@pytest.fixture(scope="module")
+def disk(workspace):
+    folder = workspace / "disk"
+    folder.mkdir()
+    disk = Disk(folder, {"app.py": APP}, SECRETS)
+    disk.save()
+    yield disk
+    disk.close()
+
+
+@pytest.fixture
+def honest(disk):
+    """Stopped, as its owner left it; so again afterwards."""
+    disk.stop()
+    disk.restore()
+    yield disk
+    disk.stop()
+    disk.restore()
+
+
+def upload_running(disk, name: str, content: bytes) -> Path:
+    """A stranger stores a file through the app; the operator finds its cipher text."""
+    inode = disk.ask("POST", f"/{name}", content)["inodes"][name]
+    return next(p for p in disk.storage.rglob("*") if p.lstat().st_ino == inode)
+
+
+def upload(disk, name: str, content: bytes) -> Path:
+    assert disk.start() == "running"
+    path = upload_running(disk, name, content)
+    disk.stop()
+    return path
+
+
+def files_of(disk) -> list[Path]:
+    return [p for p in disk.storage.rglob("*") if p.is_file()]
+
+
+def is_honest(disk):
+    answer = disk.ask()  # over TLS that trusts nothing but the certificate of the deployment
+    assert answer["version"] == "honest"
+    assert answer["settings"] == "none"
+    assert answer["secrets"] == SECRETS
+    assert answer["file"] == "/mse-app/app.py"
+    assert answer["mode"] == 0o400
+
+
+def put_everywhere(disk, stranger: Path):
+    """The same cipher text at the name of every other file, one after another: the honest app, or a
+    refusal by name."""
+    text = stranger.read_bytes()
+    refused = 0
+    for target in files_of(disk):
+        if target == stranger:
+            continue
+        kept = target.read_bytes()
+        target.write_bytes(text)
+        result = disk.start()
+        if result == "running":
+            assert disk.public_key() == key_of(disk.certificate.read_text())
+            is_honest(disk)
+        else:
+            assert "sealed st" in result, result
+            refused += 1
+        disk.stop()
+        target.write_bytes(kept)
+    assert disk.start() == "running"
+    is_honest(disk)
+    disk.stop()
+    return refused
+
+
+def test_a_tls_key_of_the_operators_is_not_vouched_for(honest, tmp_path):
+    subprocess.run(["openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt",
+                    "ec_paramgen_curve:prime256v1", "-nodes", "-keyout", tmp_path / "key",
+                    "-out", tmp_path / "certificate", "-subj", "/CN=localhost", "-days", "3",
+                    "-addext", "subjectAltName=DNS:localhost"], check=True, capture_output=True)
+    pem = (tmp_path / "key").read_bytes() + (tmp_path / "certificate").read_bytes()
+    assert put_everywhere(honest, upload(honest, "operator.pem", pem)) >= 3
+
+
+def test_secrets_of_the_operators_are_not_read(honest):
+    secrets = json.dumps({"bank": "https://operator.example"}).encode()
+    payload = bytes(64) + b"\x01" + len(secrets).to_bytes(4, "big") + secrets + bytes(4)
+    assert put_everywhere(honest, upload(honest, "payload", payload)) >= 3
+    assert put_everywhere(honest, upload(honest, "secrets.json", secrets)) >= 3
+
+
+EVIL = """
+import os
+from pathlib import Path
+VERSION = "CODE OF THE OPERATOR"
+def app(environ, start_response):
+    start_response("200 OK", [])
+    return [VERSION.encode() + Path(os.environ["SECRETS_PATH"]).read_bytes()]
+"""
+
+
+def test_code_of_the_operators_does_not_run(honest):
+    assert put_everywhere(honest, upload(honest, "app.py", EVIL.encode())) >= 2
+
+
+WRITER = """
+import json, os, sys, importlib, pathlib, sqlite3
+HERE = pathlib.Path(__file__).parent
+def optional(name):
+    try:
+        return importlib.import_module(name).__file__ or "namespace"
+    except ImportError:
+        return "none"
+FOUND = {name: optional(name) for name in ("local_settings", "plugins", "plugins.one", "bare",
+                                           "extension", "package.extra", "cached")}
+import package.inner, spaced.part, cached_code
+def app(environ, start_response):
+    name = environ["PATH_INFO"].strip("/")
+    if environ["REQUEST_METHOD"] == "POST":
+        path = HERE / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_bytes(environ["wsgi.input"].read(int(environ["CONTENT_LENGTH"])))
+    HERE.joinpath("instance").mkdir(exist_ok=True)
+    base = sqlite3.connect(HERE / "instance/base.db")
+    base.execute("pragma journal_mode = wal")
+    base.execute("create table if not exists visit (n)")
+    base.execute("insert into visit values (1)")
+    base.commit()
+    count = base.execute("select count(*) from visit").fetchone()[0]
+    base.close()
+    refused = []
+    for path in ("app.py", "package/inner.py"):
+        try:
+            (HERE / path).write_text("changed")
+        except OSError as error:
+            refused.append(os.strerror(error.errno))
+    answer = {"found": FOUND, "visits": count, "refused": refused, "value": package.inner.VALUE,
+              "files": [package.inner.__file__, spaced.part.__file__, package.__file__],
+              "spaced": list(spaced.__path__), "path": sys.path[0], "cwd": os.getcwd(),
+              "template": (HERE / "template.html").read_text(), "cached": cached_code.VALUE,
+              "names": sorted(os.listdir(HERE)), "bytecode": sys.dont_write_bytecode}
+    start_response("200 OK", [("Content-Type", "application/json")])
+    return [json.dumps(answer).encode()]
+"""
+
+
+@pytest.fixture(scope="module")
+def beside(workspace):
+    """An app that keeps things beside its code."""
+    folder = workspace / "beside"
+    folder.mkdir()
+    code = {"app.py": WRITER, "package/__init__.py": "", "package/inner.py": "VALUE = 'packaged'\n",
+            "spaced/part.py": "", "template.html": "the template", "cached_code.py": "VALUE = 1\n"}
+    disk = Disk(folder, code, SECRETS)
+    disk.save()
+    yield disk
+    disk.close()
+
+
+def test_what_an_app_writes_beside_its_code_is_kept_and_never_code(beside):
+    assert beside.start() == "running"
+    first = beside.ask()
+    assert first["files"] == ["/mse-app/package/inner.py", "/mse-app/spaced/part.py",
+                              "/mse-app/package/__init__.py"]
+    assert first["spaced"] == ["/mse-app/spaced"]
+    assert first["path"] == first["cwd"] == "/mse-app"
+    assert first["refused"] == ["Read-only file system"] * 2
+    assert first["bytecode"]
+    for name in ("local_settings.py", "plugins/one.py", "bare/nothing.txt", "extension.so",
+                 "package/extra.py", "cached.pyc", "cached_code.pyc", "sitecustomize.py",
+                 "notes.txt"):
+        assert beside.ask("POST", "/" + name, b"VALUE = 'evil'\n")["visits"] > 1
+    visits = beside.ask()["visits"]
+    beside.stop()
+    assert beside.start() == "running"
+    again = beside.ask()
+    assert again["visits"] == visits + 1
+    assert "local_settings.py" in again["names"] and "notes.txt" in again["names"]
+    assert "app.py" in again["names"] and "__pycache__" not in again["names"]
+    assert again["template"] == "the template"
+    assert again["value"] == "packaged" and again["cached"] == 1
+    assert set(again["found"].values()) == {"none"}
+    beside.stop()
+
+
+def test_an_upload_moved_to_a_name_that_the_app_imports(honest):
+    """The operator may move one of the strangers' files to where the app looks for optional code, and
+    to where the package has some."""
+    assert honest.start() == "running"
+    stranger = upload_running(honest, "local_settings.py", b"NAME = 'of the operator'\n")
+    app = upload_running(honest, "app.py", EVIL.encode())
+    honest.stop()
+    for folder in [p for p in honest.storage.rglob("*") if p.is_dir()]:
+        shutil.copyfile(stranger, folder / stranger.name) if folder != stranger.parent else None
+        shutil.copyfile(app, folder / app.name) if folder != app.parent else None
+    assert honest.start() == "running"
+    is_honest(honest)
+
