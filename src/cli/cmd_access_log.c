@@ -8,14 +8,14 @@
 #include "cli/context_store.h"
 #include "cli/owner.h"
 #include "cli/policy.h"
+#include "cli/ui.h"
 
-#include "base/fd.h"
 #include "base/text.h"
 #include "model/manifest.h"
 #include "provision/provision.h"
 
+#include <stdio.h>
 #include <string.h>
-#include <unistd.h>
 
 enum { TIMEOUT_S = 60, ANSWER_MAX = 20 << 20 };
 
@@ -74,7 +74,7 @@ static int access_log(const struct options *options, struct err *err)
         open_verified(options, &context, &target, &app, err) < 0 ||
         fetch(app, &target, last, &lines, err) < 0)
         return -1;
-    return fd_write_all(STDOUT_FILENO, buf_slice(&lines), err);
+    return ui_write_log(stdout, buf_slice(&lines), err); /* the app can write to that file too */
 }
 
 static const struct option_spec access_log_options[] = {

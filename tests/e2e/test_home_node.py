@@ -93,6 +93,20 @@ def test_a_forwarded_socket_with_the_owners_word(owner, forwarded):
     owner.ok("verify", app["id"])
 
 
+@pytest.mark.skipif(os.geteuid() != 0, reason="needs root to make a PID namespace")
+def test_a_socket_that_is_mounted_into_a_container(owner, node):
+    """The kernel names no process there: the one that listens is in a namespace that mse does not see."""
+    project = owner.project("boxed", {"app.py": HELLO})
+    command = ["unshare", "--pid", "--fork", "--mount-proc", str(owner.mse), "deploy", "--path", str(project),
+               "--yes", "--node", str(node / "node" / "msed.sock")]
+    done = subprocess.run(command, env=owner.env, cwd=owner.folder, capture_output=True, text=True,
+                          timeout=120, check=False)
+    assert done.returncode == 3 and "is outside this container" in done.stderr, done.stdout + done.stderr
+    allowed = subprocess.run([*command, "--simulation"], env=owner.env, cwd=owner.folder,
+                             capture_output=True, text=True, timeout=120, check=False)
+    assert allowed.returncode == 0, allowed.stdout + allowed.stderr
+
+
 def test_home_by_another_name(owner, node):
     """The path is of no importance, the process behind it is."""
     link = owner.folder / "link.sock"

@@ -110,6 +110,17 @@ def test_a_log_on_a_terminal(owner, fake):
     assert shown.count("\u00e9\u20ac\n") == 3000  # no character is broken between two pieces
 
 
+def test_the_sealed_access_log_on_a_terminal(owner):
+    """The app writes where the server writes."""
+    code = ("import pathlib\nfrom flask import Flask\napp = Flask(__name__)\n@app.get('/')\ndef f():\n"
+            "    with open(pathlib.Path.home() / '.cache/mse/access.log', 'ab') as log:\n"
+            f"        log.write({EVIL.encode()!r} + b'\\x9b31m end\\n')\n    return 'ok'\n")
+    app = owner.deploy(owner.project("evillog", {"app.py": code}, toml='[server]\naccess_log = "common"\n'))
+    shown = on_terminal(owner, "access-log", "evillog")
+    assert " end\n" in shown and harmful(shown) == [], shown
+    owner.ok("stop", "--yes", app["id"])
+
+
 def test_a_deployment_that_is_lied_to(owner, node):
     """The address of the new app, which ends in a line to paste."""
     liar = LyingNode(node / "node" / "msed.sock", owner.folder,
