@@ -399,7 +399,8 @@ void text_make_printable(char *text, const char *kept)
 void text_copy_printable(char *to, size_t size, struct slice text, const char *kept)
 {
     size_t len = text.len < size ? text.len : size - 1;
-    memcpy(to, text.data, len);
+    if (len > 0)
+        memcpy(to, text.data, len);
     if (len < text.len)
         len -= utf8_cut_tail(slice_of(to, len));
     to[bytes_make_printable(to, len, kept)] = '\0';

@@ -59,6 +59,7 @@ static void test_the_program_itself(void **state)
     own_path(program);
     AUTO_CLOSE int listener = listen_in(&folder);
     AUTO_CLOSE int fd = connect_to(&folder);
+    assert_true(listener != fd);
     OK(home_node_check(fd, program, &err));
     /* by another name: the file counts */
     char other[64];
@@ -74,6 +75,7 @@ static void test_another_program(void **state)
     own_path(program);
     AUTO_CLOSE int listener = listen_in(&folder);
     AUTO_CLOSE int fd = connect_to(&folder);
+    assert_true(listener != fd);
     FAILS(ERR_FORBIDDEN, "is '/", home_node_check(fd, "/bin/sh", &err));
     FAILS(ERR_FORBIDDEN, "not '/no/such/msed'", home_node_check(fd, "/no/such/msed", &err));
 }
