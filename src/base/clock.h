@@ -13,6 +13,7 @@
 int64_t clock_unix(void); /* seconds since 1970 */
 int64_t clock_monotonic_ms(void);
 int64_t clock_monotonic_us(void);
+int64_t clock_since_boot_s(void); /* goes on while the machine sleeps */
 void clock_sleep_ms(int64_t ms);
 
 /* A condition whose timed waits go by the monotonic clock, and the deadline for such a wait. */

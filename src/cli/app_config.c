@@ -80,8 +80,8 @@ static const struct config_key keys[] = {
      {0},
      CONFIG_TIME,
      AT(expiration),
-     .doc = "When the node stops the app, with the offset from UTC: 2027-01-31T12:00:00Z. Without "
-            "it the app runs until it is stopped."},
+     .doc = "When the node ends the app, with the offset from UTC: 2027-01-31T12:00:00Z. What it "
+            "stored is kept for a while then. Without it the app runs until it is stopped."},
     {{"code.location", "cloud.code"},
      {NULL, "cloud.location"},
      CONFIG_PATH,

@@ -30,6 +30,15 @@ static enum ui_style state_style(const char *state)
     return strcmp(state, "stopped") == 0 ? UI_DIM : UI_YELLOW;
 }
 
+static void print_removal(const char *before, const struct node_app *app)
+{
+    char removal[RFC3339_SIZE];
+    if (app->removal == 0)
+        return;
+    rfc3339_format(app->removal, removal);
+    ui_print(UI_YELLOW, "%sits storage is removed about %s\n", before, removal);
+}
+
 /* --- list --- */
 
 static int print_row(const json_t *entry, struct err *err)
@@ -42,6 +51,7 @@ static int print_row(const json_t *entry, struct err *err)
     ui_print(UI_PLAIN, "%.8s  %-20s %-12s ", app.id, app.name, app.project);
     ui_print(state_style(app.state), "%-13s", app.state);
     ui_print(UI_PLAIN, "%s  %s\n", created, app.url);
+    print_removal("          ", &app);
     return 0;
 }
 
@@ -104,6 +114,7 @@ static void print_status(const struct node_app *app)
              "  expires      %s\n  restarts     %lld\n  storage      %s of %s\n",
              app->project, app->url, app->fingerprint, created, expires, (long long)app->restarts,
              used, quota);
+    print_removal("  removal      ", app);
 }
 
 static uint64_t counter(const json_t *counters, const char *name)
@@ -310,6 +321,18 @@ const struct command command_stop = {
 
 /* --- restart --- */
 
+/* Written in UTC, which needs no quoting in an address. */
+static int read_expires(const char *text, char ret[static RFC3339_SIZE], struct err *err)
+{
+    int64_t when = 0;
+    if (text == NULL)
+        return 0;
+    if (rfc3339_parse(text, &when, err) < 0)
+        return FAIL_CONTEXT(err, "--expires");
+    rfc3339_format(when, ret);
+    return 0;
+}
+
 static int restart(const struct options *options, struct err *err)
 {
     AUTO_NODE struct node *node = NULL;
@@ -319,7 +342,11 @@ static int restart(const struct options *options, struct err *err)
         node_app_find(node, options->arguments[0], &app, err) < 0)
         return -1;
     char path[PATH_SIZE];
-    (void)snprintf(path, sizeof(path), "/v1/apps/%s/restart", app.id);
+    char expires[RFC3339_SIZE] = "";
+    if (read_expires(options_value(options, "expires"), expires, err) < 0)
+        return -1;
+    (void)snprintf(path, sizeof(path), "/v1/apps/%s/restart%s%s", app.id,
+                   expires[0] != '\0' ? "?expires=" : "", expires);
     ui_step_begin("restart");
     if (node_request(node, "POST", path, NULL, err) < 0 ||
         wait_for_restart(node, &app, DEFAULT_RESTART_TIMEOUT_S, &after, err) < 0) {
@@ -330,14 +357,21 @@ static int restart(const struct options *options, struct err *err)
     return 0;
 }
 
-static const struct option_spec restart_options[] = {OPTION_NODE, OPTION_HELP};
+static const struct option_spec restart_options[] = {
+    {.name = "expires",
+     .value_name = "DATE",
+     .help = "give it a new expiry, such as 2027-06-01T00:00:00Z; needed once it has expired"},
+    OPTION_NODE,
+    OPTION_HELP,
+};
 
 const struct command command_restart = {
     .name = "restart",
     .arguments = "APP",
     .summary = "end the app's enclave and start it again",
     .text = "The enclave comes back from its sealed state: no secret is sent again, and what the "
-            "app stored is kept.",
+            "app stored is kept. An app that has expired comes back with --expires; a certificate "
+            "that the enclave made itself still ends when the deployment said.",
     .example = "mse restart hello",
     .options = restart_options,
     .option_count = ARRAY_LEN(restart_options),

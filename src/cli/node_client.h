@@ -62,6 +62,7 @@ struct node_app {
     char *reason; /* owned, may be "" */
     int64_t created;
     int64_t expires; /* 0: never */
+    int64_t removal; /* expired: about when its storage is removed */
     int64_t restarts;
     uint64_t storage_used_bytes;
     uint64_t storage_quota_bytes;

@@ -40,6 +40,9 @@ static int wait_until(struct node *node, const char *id, const char *state, int6
         bool is_news = restarts_before < 0 || app.restarts > restarts_before;
         if (is_news && strcmp(app.state, "on_error") == 0 && strcmp(state, "stopped") != 0)
             return fail_on_error(&app, err);
+        if (strcmp(app.state, "expired") == 0 && restarts_before < 0 &&
+            strcmp(state, "running") == 0)
+            return FAIL(err, ERR_CONFLICT, "the app has expired");
         ui_step_note("%s", app.state);
         if (*ui_interrupted())
             return FAIL(err, ERR_INTERRUPTED, "interrupted while the app was '%s'", app.state);

@@ -105,7 +105,7 @@ const struct api_route api_routes[] = {
      "/v1/apps/{id}/restart",
      API_APP,
      "restartApp",
-     {NULL},
+     {"expires", NULL},
      NULL,
      "App",
      202,

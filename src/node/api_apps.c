@@ -32,6 +32,14 @@ static int put_time(json_t *object, const char *key, int64_t time, struct err *e
     return json_put_text(object, key, text, err);
 }
 
+/* About when an expired app's storage is removed. */
+static int64_t removal_of(const struct node *node, const struct store_app *app)
+{
+    if (app->state != STORE_EXPIRED)
+        return 0;
+    return clock_unix() + keeper_kept_left(node->keeper, app);
+}
+
 static int fill_app(const struct node *node, const struct store_app *app, json_t *object,
                     struct err *err)
 {
@@ -57,7 +65,8 @@ static int fill_app(const struct node *node, const struct store_app *app, json_t
     } times[] = {{"created", app->created},
                  {"updated", app->updated},
                  {"started", app->started},
-                 {"expires", app->expires}},
+                 {"expires", app->expires},
+                 {"removal", removal_of(node, app)}},
       numbers[] = {{"restarts", app->restarts},
                    {"port", app->port},
                    {"quota_bytes", app->quota_bytes},
@@ -393,7 +402,9 @@ int api_post_stop(struct api_call *call, struct err *err)
 
 int api_post_restart(struct api_call *call, struct err *err)
 {
-    if (keeper_restart(call->node->keeper, call->id, err) < 0)
+    int64_t expires = 0;
+    if (read_expires(query_value(&call->query, "expires"), &expires, err) < 0 ||
+        keeper_restart(call->node->keeper, call->id, expires, err) < 0)
         return -1;
     return answer_current(call, 202, err);
 }

@@ -5,6 +5,20 @@
 #include "node/api.h"
 
 #include "base/clock.h"
+#include "node/room.h"
+
+/* What there is to give, and whether anything expires at present. */
+static int put_means(const struct node *node, json_t *body, struct err *err)
+{
+    struct room room;
+    if (room_look(&node->config, node->folders.state, &room, err) < 0)
+        return -1;
+    json_t *disk = json_pack("{s:I, s:I}", "free_bytes", (json_int_t)room.free_bytes,
+                             "reserve_bytes", (json_int_t)room.reserve_bytes);
+    if (json_put(body, "disk", disk, err) < 0)
+        return -1;
+    return json_put_bool(body, "clock_believed", keeper_clock_believed(node->keeper), err);
+}
 
 int api_get_node(struct api_call *call, struct err *err)
 {
@@ -12,7 +26,7 @@ int api_get_node(struct api_call *call, struct err *err)
     const struct gateway_counts counts = gateway_count(node->gateway);
     char started[RFC3339_SIZE];
     rfc3339_format(node->started, started);
-    json_t *body =
+    AUTO_JSON json_t *body =
         json_pack("{s:s, s:s, s:s, s:[s], s:[s], s:s, s:s, s:s, s:s, s:s, s:{s:I, s:I}, s:{s:I, "
                   "s:I, s:I, s:I, s:I}}",
                   "version", MSE_VERSION, "domain", node->config.domain, "started", started,
@@ -27,7 +41,9 @@ int api_get_node(struct api_call *call, struct err *err)
                   (json_int_t)counts.crowded_out);
     if (body == NULL)
         return FAIL(err, ERR_MEMORY, "cannot write the answer");
-    return api_answer(call, 200, body, err);
+    if (put_means(node, body, err) < 0)
+        return -1;
+    return api_answer(call, 200, json_incref(body), err);
 }
 
 static int answer_list(struct api_call *call, const char *key, json_t *list, struct err *err)

@@ -405,7 +405,12 @@ int keeper_stop(struct keeper *keeper, const char *id, struct err *err)
     return result;
 }
 
-int keeper_restart(struct keeper *keeper, const char *id, struct err *err)
+static bool is_over(const struct store_app *app, int64_t expires)
+{
+    return app->state == STORE_EXPIRED && expires == 0;
+}
+
+int keeper_restart(struct keeper *keeper, const char *id, int64_t expires, struct err *err)
 {
     int result = -1;
     lock_acquire(&keeper->mutex);
@@ -415,13 +420,17 @@ int keeper_restart(struct keeper *keeper, const char *id, struct err *err)
     } else if (kept->app.provisioned == 0) {
         result = FAIL(err, ERR_CONFLICT,
                       "app %s never had its secrets, so it cannot start by itself", id);
+    } else if (is_over(&kept->app, expires)) {
+        result = FAIL(err, ERR_CONFLICT, "app %s has expired", id);
+        err_hint(err, "give it a new expiry to start it again: mse restart --expires DATE");
     } else {
+        kept->app.expires = expires != 0 ? expires : kept->app.expires;
         kept->order = ORDER_RESTART;
         wake(kept);
         result = 0;
     }
     lock_release(&keeper->mutex);
-    if (result < 0)
+    if (result < 0 && err->hint[0] == '\0')
         err_hint(err, "deploy it again");
     return result;
 }
@@ -527,7 +536,7 @@ static int adopt_app(struct keeper *keeper, const struct store_app *app, struct 
         insertion.routed = keeper_add_route(keeper, app, NULL, &failure) == 0;
     if (failure.kind != ERR_NONE)
         log_err(LOG_WARNING, &failure); /* its thread tries again, and says so in its record */
-    if (insertion.routed && app->state == STORE_ON_ERROR)
+    if (insertion.routed && (app->state == STORE_ON_ERROR || app->state == STORE_EXPIRED))
         gateway_set_down(keeper->options.gateway, app->id, true);
     return insert(keeper, app, &insertion, err);
 }
@@ -548,6 +557,87 @@ int keeper_adopt(struct keeper *keeper, struct err *err)
     return result;
 }
 
+/* --- the clock --- */
+
+static void read_clock(const struct keeper *keeper, struct timeline_reading *ret)
+{
+    if (keeper->options.read_clock != NULL)
+        keeper->options.read_clock(ret);
+    else
+        timeline_read(ret);
+}
+
+static bool judge(struct keeper *keeper, struct timeline_reading *ret)
+{
+    read_clock(keeper, ret);
+    lock_acquire(&keeper->mutex);
+    bool before = keeper->believed;
+    bool believed = timeline_judge(&keeper->timeline, ret);
+    keeper->believed = believed;
+    lock_release(&keeper->mutex);
+    if (before && !believed)
+        log_info("the wall clock is not believed: it jumped, or the machine has started; nothing "
+                 "expires until it has run in step for %d s",
+                 TIMELINE_SETTLE_S);
+    if (!before && believed)
+        log_info("the wall clock is believed");
+    return believed;
+}
+
+bool keeper_clock(struct keeper *keeper, int64_t *ret_wall)
+{
+    struct timeline_reading now;
+    bool believed = judge(keeper, &now);
+    *ret_wall = now.clock.wall;
+    return believed;
+}
+
+bool keeper_clock_believed(struct keeper *keeper)
+{
+    struct timeline_reading now;
+    return judge(keeper, &now);
+}
+
+void keeper_tick(struct keeper *keeper)
+{
+    struct err err = ERR_INIT;
+    struct timeline_reading now;
+    if (judge(keeper, &now) && store_clock_save(keeper->options.store, &now.clock, &err) < 0)
+        log_err(LOG_WARNING, &err);
+}
+
+int64_t keeper_kept_left(const struct keeper *keeper, const struct store_app *app)
+{
+    int64_t left_s = keeper->options.config->limits.expired_kept_s - app->kept_s;
+    return left_s > 0 ? left_s : 0;
+}
+
+static int count_app(void *context, const struct store_app *app, struct err *err)
+{
+    *(size_t *)context += app->state != STORE_STOPPED ? 1 : 0;
+    return 0;
+}
+
+static int open_clock(struct keeper *keeper, struct err *err)
+{
+    struct err failure = ERR_INIT;
+    struct store_clock stored = {0};
+    struct timeline_reading now;
+    size_t apps = 0;
+    bool known = store_clock_get(keeper->options.store, &stored, &failure) == 0;
+    if (!known && failure.kind != ERR_NOT_FOUND) {
+        *err = failure;
+        return -1;
+    }
+    if (store_app_each(keeper->options.store, NULL, count_app, &apps, err) < 0)
+        return -1;
+    read_clock(keeper, &now);
+    timeline_init(&keeper->timeline, known ? &stored : NULL, apps == 0, &now);
+    keeper->believed = true; /* so that it is said where it is not */
+    keeper_tick(keeper);
+    return 0;
+}
+
 /* --- life --- */
 
 int keeper_new(const struct keeper_options *options, struct keeper **ret, struct err *err)
@@ -559,6 +649,10 @@ int keeper_new(const struct keeper_options *options, struct keeper **ret, struct
     lock_init(&keeper->mutex, LOCK_KEEPER);
     lock_init(&keeper->creating, LOCK_KEEPER_CREATING);
     (void)pthread_cond_init(&keeper->changed, NULL);
+    if (open_clock(keeper, err) < 0) {
+        keeper_free(keeper);
+        return -1;
+    }
     *ret = keeper;
     return 0;
 }

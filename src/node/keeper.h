@@ -13,6 +13,7 @@
 #include "node/layers.h"
 #include "node/node_config.h"
 #include "node/runner.h"
+#include "node/timeline.h"
 #include "store/store.h"
 
 enum {
@@ -34,6 +35,7 @@ struct keeper_options {
     const char *self;             /* path of msed, which is also the supervisor */
     const char *const *addresses; /* on which apps' own ports listen */
     size_t address_count;
+    void (*read_clock)(struct timeline_reading *ret); /* NULL: timeline_read */
 };
 
 /* Everything in the options must outlive the keeper. */
@@ -61,8 +63,16 @@ bool keeper_has(struct keeper *keeper, const char *id);
  * was stopped already. */
 int keeper_stop(struct keeper *keeper, const char *id, struct err *err) MUST_USE;
 /* Ends the enclave and starts it again from its sealed state; returns when it has been asked to.
- * CONFLICT: stopped, or it was never provisioned. */
-int keeper_restart(struct keeper *keeper, const char *id, struct err *err) MUST_USE;
+ * `expires`: its new expiry, 0: as it is. CONFLICT: stopped, it was never provisioned, or it has
+ * expired and no new expiry is given. */
+int keeper_restart(struct keeper *keeper, const char *id, int64_t expires,
+                   struct err *err) MUST_USE;
+/* Looks at the wall clock, and remembers it in the store while it is believed; once a minute. */
+void keeper_tick(struct keeper *keeper);
+/* Is the wall clock believed now? Nothing expires while it is not. */
+bool keeper_clock_believed(struct keeper *keeper);
+/* How long an expired app's storage is kept from now on, in seconds. */
+int64_t keeper_kept_left(const struct keeper *keeper, const struct store_app *app);
 /* Bytes on disk that hold what the app stored; 0 where it has nothing. */
 int64_t keeper_storage_used(const struct keeper *keeper, const struct store_app *app);
 /* What the enclave that runs now has reported of its server last. */

@@ -19,10 +19,11 @@ struct kept {
     char id[STORE_ID_SIZE];
     char *folder; /* apps/ID */
     pthread_t thread;
-    int wake_fd;    /* eventfd */
-    int control_fd; /* news of the enclave, -1: none attached. The minder's alone. */
-    bool adopted;   /* it may be running already */
-    bool routed;    /* the gateway has its route. The minder's alone. */
+    int wake_fd;      /* eventfd */
+    int control_fd;   /* news of the enclave, -1: none attached. The minder's alone. */
+    bool adopted;     /* it may be running already */
+    bool routed;      /* the gateway has its route. The minder's alone. */
+    int64_t since_ms; /* monotonic: when its state began, or was adopted. The minder's alone. */
 
     struct kept *next; /* mutex_guarded */
     struct store_app app;
@@ -39,7 +40,12 @@ struct keeper {
     struct lock creating;
     struct kept *apps;
     unsigned threads;
+    struct timeline timeline; /* with the mutex */
+    bool believed;            /* what it said last */
 };
+
+/* *ret_wall: unix seconds; false: they are not to be believed. */
+bool keeper_clock(struct keeper *keeper, int64_t *ret_wall);
 
 /* The thread of one app. */
 void *minder_run(void *kept);

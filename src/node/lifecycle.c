@@ -47,9 +47,9 @@ static int64_t pause_after(int64_t deaths)
     return pause_ms < LIFECYCLE_LAST_PAUSE_MS ? pause_ms : LIFECYCLE_LAST_PAUSE_MS;
 }
 
-int64_t lifecycle_died(struct store_app *app, const char *reason, int64_t now)
+int64_t lifecycle_died(struct store_app *app, const char *reason, int64_t ran_s, int64_t now)
 {
-    bool was_stable = app->state == STORE_RUNNING && now - app->started >= LIFECYCLE_STABLE_S;
+    bool was_stable = app->state == STORE_RUNNING && ran_s >= LIFECYCLE_STABLE_S;
     app->quick_crashes = was_stable ? 1 : app->quick_crashes + 1;
     if (app->provisioned == 0) {
         lifecycle_failed(app, reason, now);
@@ -66,6 +66,13 @@ int64_t lifecycle_died(struct store_app *app, const char *reason, int64_t now)
     app->started = 0;
     set_state(app, STORE_SPAWNING, reason, now);
     return pause_after(app->quick_crashes);
+}
+
+void lifecycle_expired(struct store_app *app, int64_t now)
+{
+    app->started = 0;
+    app->kept_s = 0;
+    set_state(app, STORE_EXPIRED, "expired: its enclave has ended, what it stored is kept", now);
 }
 
 void lifecycle_stopped(struct store_app *app, const char *reason, int64_t now)

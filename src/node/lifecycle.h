@@ -7,6 +7,9 @@
  *        ▲  └───────────┴────────────┤             pause that grows, or on_error: at once where it
  *        └──────── pause ◄───────────┤             was never provisioned, after five quick deaths
  *                                    └► on_error   otherwise. stopped ends all of them.
+ *
+ *     any of these ──► expired ──► stopped    after the time for which it is kept; back to spawning
+ *                                             where a corrected clock says that it was too early
  */
 #pragma once
 
@@ -27,7 +30,9 @@ void lifecycle_running(struct store_app *app, int64_t now);
 /* The app stays down until its owner does something. */
 void lifecycle_failed(struct store_app *app, const char *reason, int64_t now);
 /* The enclave ended by itself. Returns how many milliseconds to wait before the next start, -1: it
- * is on_error now. */
-int64_t lifecycle_died(struct store_app *app, const char *reason, int64_t now);
+ * is on_error now. `ran_s`: how long the app was running, not by the wall clock. */
+int64_t lifecycle_died(struct store_app *app, const char *reason, int64_t ran_s, int64_t now);
+/* Its expiry has come: the enclave is gone, what it stored is kept. */
+void lifecycle_expired(struct store_app *app, int64_t now);
 /* Everything of it is gone. */
 void lifecycle_stopped(struct store_app *app, const char *reason, int64_t now);

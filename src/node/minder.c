@@ -23,7 +23,7 @@
 #include <stdlib.h>
 #include <unistd.h>
 
-enum { WAIT_FOREVER = -1, WAIT_MAX_MS = 3600 * 1000 };
+enum { WAIT_FOREVER = -1, WAIT_MAX_MS = 3600 * 1000, DOUBT_MS = 10 * 1000 };
 
 /* --- record --- */
 
@@ -35,7 +35,8 @@ static struct store_app current(struct kept *kept)
     return app;
 }
 
-/* `desired` is what others wrote meanwhile; the rest of the record is the minder's. */
+/* `desired` and `expires` are what others wrote meanwhile; the rest of the record is the minder's.
+ */
 static void publish(struct kept *kept, struct store_app *app)
 {
     struct err err = ERR_INIT;
@@ -43,12 +44,15 @@ static void publish(struct kept *kept, struct store_app *app)
     lock_acquire(&keeper->mutex);
     if (app->state != STORE_STOPPED)
         app->desired = kept->app.desired;
+    app->expires = kept->app.expires;
     bool changed = kept->app.state != app->state;
     bool new_reason = strcmp(kept->app.reason, app->reason) != 0;
     kept->app = *app;
     if (store_app_save(keeper->options.store, app, &err) < 0)
         log_err(LOG_ERROR, &err); /* in memory it holds; the next start finds out for itself */
     lock_release(&keeper->mutex);
+    if (changed)
+        kept->since_ms = clock_monotonic_ms();
     if (!changed && !new_reason)
         return;
     char text[STORE_EVENT_SIZE];
@@ -76,38 +80,48 @@ static enum wake pending_order(struct kept *kept)
     return wake;
 }
 
-/* The shorter of the caller's patience and the app's own time; WAIT_MAX_MS where there is neither:
- * the clock may be set. */
-static int timeout_of(const struct kept *kept, int64_t patience_ms)
+/* How long until the app expires by a wall clock that is believed: 0: it has. Where the clock is in
+ * doubt it is looked at again after DOUBT_MS. */
+static int64_t left_to_expiry(struct kept *kept)
 {
-    int64_t timeout_ms = WAIT_MAX_MS;
-    if (patience_ms >= 0 && patience_ms < timeout_ms)
-        timeout_ms = patience_ms;
-    if (kept->app.expires != 0) {
-        int64_t left_ms = (kept->app.expires - clock_unix()) * 1000;
-        if (left_ms < timeout_ms)
-            timeout_ms = left_ms > 0 ? left_ms : 0;
-    }
-    return (int)timeout_ms;
+    const struct store_app app = current(kept);
+    int64_t now = 0;
+    if (app.expires == 0)
+        return INT64_MAX;
+    if (!keeper_clock(kept->keeper, &now))
+        return DOUBT_MS;
+    int64_t left_s = app.expires - now;
+    return left_s <= 0 ? 0 : left_s < WAIT_MAX_MS / 1000 ? left_s * 1000 : WAIT_MAX_MS;
 }
 
-static bool is_expired(const struct store_app *app)
+static bool is_expired(struct kept *kept)
 {
-    return app->expires != 0 && clock_unix() >= app->expires;
+    return left_to_expiry(kept) == 0;
 }
 
-/* Until an order, news, the app's expiry (WAKE_TIME at once) or `patience_ms` have come. */
+/* The shorter of the caller's patience and the app's own time; at most WAIT_MAX_MS: the clock may
+ * be set. */
+static int timeout_of(int64_t patience_ms, int64_t expiry_ms)
+{
+    int64_t timeout_ms = patience_ms >= 0 && patience_ms < expiry_ms ? patience_ms : expiry_ms;
+    return (int)(timeout_ms < WAIT_MAX_MS ? timeout_ms : WAIT_MAX_MS);
+}
+
+/* Until an order, news, the app's expiry (WAKE_TIME at once; that of an app which has expired is
+ * over) or `patience_ms` have come. */
 static enum wake wait_for(struct kept *kept, int64_t patience_ms)
 {
     int64_t until_ms = clock_monotonic_ms() + (patience_ms >= 0 ? patience_ms : 0);
+    bool over = kept->app.state == STORE_EXPIRED;
     for (;;) {
         enum wake wake = pending_order(kept);
         int64_t left_ms = patience_ms >= 0 ? until_ms - clock_monotonic_ms() : WAIT_FOREVER;
-        if (wake != WAKE_TIME || is_expired(&kept->app) || (patience_ms >= 0 && left_ms <= 0))
+        int64_t expiry_ms = over ? INT64_MAX : left_to_expiry(kept);
+        if (wake != WAKE_TIME || expiry_ms == 0 || (patience_ms >= 0 && left_ms <= 0))
             return wake;
         struct pollfd waiting[2] = {{.fd = kept->wake_fd, .events = POLLIN},
                                     {.fd = kept->control_fd, .events = POLLIN}};
-        int ready = poll(waiting, 2, timeout_of(kept, left_ms));
+        int ready = poll(waiting, 2, timeout_of(left_ms, expiry_ms));
         if (ready > 0 && waiting[0].revents != 0) {
             uint64_t count = 0;
             ssize_t got = read(kept->wake_fd, &count, sizeof(count));
@@ -263,6 +277,15 @@ static void fail_app(struct kept *kept, const char *reason)
     publish(kept, &app);
 }
 
+static void expire_app(struct kept *kept)
+{
+    struct store_app app = current(kept);
+    end_enclave(kept);
+    shut_route(kept);
+    lifecycle_expired(&app, clock_unix());
+    publish(kept, &app);
+}
+
 /* What the enclave left says more than one line of an error can. */
 static void fail_start(struct kept *kept, const struct err *err)
 {
@@ -301,8 +324,9 @@ static bool bring_up(struct kept *kept)
     publish(kept, &app);
     fill_image(kept, &app);
     if (start_enclave(kept, &app, &err) == 0) {
-        app.updated = clock_unix(); /* building a layer does not count as starting */
+        app.updated = clock_unix();
         publish(kept, &app);
+        kept->since_ms = clock_monotonic_ms(); /* building a layer does not count as starting */
         return true;
     }
     log_err(LOG_WARNING, &err);
@@ -314,7 +338,8 @@ static void enclave_ended(struct kept *kept, const char *reason)
 {
     struct store_app app = current(kept);
     end_enclave(kept);
-    int64_t pause_ms = lifecycle_died(&app, reason, clock_unix());
+    int64_t ran_s = (clock_monotonic_ms() - kept->since_ms) / 1000;
+    int64_t pause_ms = lifecycle_died(&app, reason, ran_s, clock_unix());
     if (pause_ms < 0)
         shut_route(kept);
     publish(kept, &app);
@@ -353,7 +378,7 @@ static void take_news(struct kept *kept)
     publish(kept, &app);
 }
 
-/* How long the present state may last. */
+/* How long the present state may last; not by the wall clock, which may jump. */
 static int64_t patience_of(const struct kept *kept)
 {
     const struct node_limits *limits = &kept->keeper->options.config->limits;
@@ -364,8 +389,8 @@ static int64_t patience_of(const struct kept *kept)
         limit_s = limits->provision_timeout_s;
     if (limit_s <= 0)
         return WAIT_FOREVER;
-    int64_t left_s = kept->app.updated + limit_s - clock_unix();
-    return left_s > 0 ? left_s * 1000 : 0;
+    int64_t left_ms = kept->since_ms + limit_s * 1000 - clock_monotonic_ms();
+    return left_ms > 0 ? left_ms : 0;
 }
 
 static void out_of_time(struct kept *kept)
@@ -397,11 +422,65 @@ static void restart(struct kept *kept)
     publish(kept, &app);
 }
 
+/* Where a clock that was wrong for long had ended it too early. */
+static void revive(struct kept *kept)
+{
+    struct store_app app = current(kept);
+    app.reason[0] = '\0';
+    app.kept_s = 0;
+    lifecycle_spawning(&app, clock_unix());
+    publish(kept, &app);
+}
+
+/* Waits, and adds what has passed to the time for which the storage has been kept. */
+static enum wake keep(struct kept *kept)
+{
+    int64_t left_s = keeper_kept_left(kept->keeper, &kept->app);
+    int64_t start_ms = clock_monotonic_ms();
+    int64_t most_ms = left_s < WAIT_MAX_MS / 1000 ? left_s * 1000 : WAIT_MAX_MS;
+    enum wake wake = wait_for(kept, most_ms > 0 ? most_ms : DOUBT_MS);
+    struct store_app app = current(kept);
+    app.kept_s += (clock_monotonic_ms() - start_ms) / 1000;
+    publish(kept, &app);
+    return wake;
+}
+
+/* The turn of an app that has expired. What it stored is removed only after the node has seen the
+ * time pass for which it is kept, and the clock is believed. */
+static bool turn_expired(struct kept *kept)
+{
+    int64_t now = 0;
+    bool believed = keeper_clock(kept->keeper, &now);
+    const struct store_app app = current(kept);
+    if (believed && (app.expires == 0 || now < app.expires)) {
+        revive(kept);
+        return true;
+    }
+    if (believed && keeper_kept_left(kept->keeper, &app) == 0) {
+        stop_app(kept, "expired, and its storage was kept for as long as the node keeps it");
+        return false;
+    }
+    switch (keep(kept)) {
+    case WAKE_CLOSE:
+        return false;
+    case WAKE_STOP:
+        stop_app(kept, "stopped by its owner");
+        return false;
+    case WAKE_RESTART:
+        restart(kept);
+        return true;
+    default:
+        return true;
+    }
+}
+
 /* One turn: waits for what comes next and acts on it. False: the thread ends. */
 static bool turn(struct kept *kept)
 {
     bool down = kept->app.state == STORE_ON_ERROR;
-    if (!down && pending_order(kept) == WAKE_TIME && !is_expired(&kept->app) && !bring_up(kept))
+    if (kept->app.state == STORE_EXPIRED)
+        return turn_expired(kept);
+    if (!down && pending_order(kept) == WAKE_TIME && !is_expired(kept) && !bring_up(kept))
         return true;
     switch (wait_for(kept, down ? WAIT_FOREVER : patience_of(kept))) {
     case WAKE_CLOSE:
@@ -418,11 +497,9 @@ static bool turn(struct kept *kept)
     case WAKE_TIME:
         break;
     }
-    if (is_expired(&kept->app)) {
-        stop_app(kept, "expired");
-        return false;
-    }
-    if (!down)
+    if (is_expired(kept))
+        expire_app(kept);
+    else if (!down && patience_of(kept) == 0)
         out_of_time(kept);
     return true;
 }
@@ -433,7 +510,8 @@ static void adopt(struct kept *kept)
     struct err err = ERR_INIT;
     struct runner *runner = kept->keeper->options.runner;
     struct store_app app = current(kept);
-    if (app.state == STORE_ON_ERROR || app.desired == STORE_DESIRED_STOP)
+    if (app.state == STORE_ON_ERROR || app.state == STORE_EXPIRED ||
+        app.desired == STORE_DESIRED_STOP)
         return;
     if (runner->class->attach(runner, kept->folder, &kept->control_fd, &err) == 0) {
         keeper_event(kept->keeper, kept->id, "found running again after a start of the node");
@@ -457,6 +535,7 @@ void *minder_run(void *argument)
 {
     struct kept *kept = argument;
     struct keeper *keeper = kept->keeper;
+    kept->since_ms = clock_monotonic_ms();
     if (kept->adopted)
         adopt(kept);
     while (turn(kept))

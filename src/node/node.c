@@ -28,6 +28,7 @@ enum {
     GATEWAY_SPARE_MS = 1000,
     PIP_TIMEOUT_MS = 900000,
     UPLOAD_GRACE_MS = 10 * 1000,
+    TICK_MS = 60 * 1000,
 };
 
 bool node_is_localhost(const struct node *node)
@@ -256,9 +257,10 @@ int node_run(struct node *node, struct err *err)
              node->config.listen[0] != '\0' ? " and " : "", node->config.listen,
              node->config.domain);
     struct pollfd waiting = {.fd = node->stop_fd, .events = POLLIN};
-    while (poll(&waiting, 1, -1) < 0) {
-        if (errno != EINTR)
+    for (int ready = 0; ready <= 0; ready = poll(&waiting, 1, TICK_MS)) {
+        if (ready < 0 && errno != EINTR)
             return FAIL_ERRNO(err, ERR_IO, "cannot wait");
+        keeper_tick(node->keeper);
     }
     log_info("stopping; apps %s", node->stop_apps ? "are stopped too" : "run on");
     return 0;

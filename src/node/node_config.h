@@ -40,6 +40,7 @@ struct node_limits {
     int64_t disk_reserve_bytes;       /* that apps, packages and layers leave free */
     int64_t start_timeout_s;
     int64_t provision_timeout_s;
+    int64_t expired_kept_s; /* the storage of an app after its expiry */
 };
 
 /* How an owner's other name is proved. */

@@ -39,12 +39,17 @@ static const char *const migrations[] = {
     " number INTEGER PRIMARY KEY, app TEXT NOT NULL, time INTEGER NOT NULL, text TEXT NOT NULL)"
     " STRICT;"
     "CREATE INDEX event_app ON event (app, number);",
+    "ALTER TABLE app ADD COLUMN kept_s INTEGER NOT NULL DEFAULT 0;"
+    "ALTER TABLE app ADD COLUMN memory_bytes INTEGER NOT NULL DEFAULT 0;"
+    "CREATE TABLE clock ("
+    " one INTEGER PRIMARY KEY NOT NULL CHECK (one = 1), wall INTEGER NOT NULL,"
+    " since_boot INTEGER NOT NULL, boot TEXT NOT NULL) STRICT;",
 };
 
 #define APP_COLUMNS                                                                                \
     "id, owner, project, name, resource, environment, layer, fingerprint, host_name, reason,"      \
     " state, desired, provisioned, port, run_uid, quota_bytes, created, updated, started,"         \
-    " expires, restarts, quick_crashes"
+    " expires, restarts, quick_crashes, kept_s, memory_bytes"
 
 static const struct column app_columns[] = {
     COLUMN_OF(COLUMN_TEXT, store_app, id),         COLUMN_OF(COLUMN_TEXT, store_app, owner),
@@ -58,6 +63,13 @@ static const struct column app_columns[] = {
     COLUMN_OF(COLUMN_INT, store_app, created),     COLUMN_OF(COLUMN_INT, store_app, updated),
     COLUMN_OF(COLUMN_INT, store_app, started),     COLUMN_OF(COLUMN_INT, store_app, expires),
     COLUMN_OF(COLUMN_INT, store_app, restarts),    COLUMN_OF(COLUMN_INT, store_app, quick_crashes),
+    COLUMN_OF(COLUMN_INT, store_app, kept_s),      COLUMN_OF(COLUMN_INT, store_app, memory_bytes),
+};
+
+static const struct column clock_columns[] = {
+    COLUMN_OF(COLUMN_INT, store_clock, wall),
+    COLUMN_OF(COLUMN_INT, store_clock, since_boot),
+    COLUMN_OF(COLUMN_TEXT, store_clock, boot),
 };
 
 static const struct column layer_columns[] = {
@@ -82,6 +94,8 @@ enum statement {
     SQL_APP_SAME_NAME,
     SQL_APP_REPLACE,
     SQL_APP_DELETE,
+    SQL_CLOCK_SAVE,
+    SQL_CLOCK_GET,
     SQL_LAYER_SAVE,
     SQL_LAYER_GET,
     SQL_LAYER_EACH,
@@ -98,12 +112,13 @@ static const char *const statements[SQL_COUNT] = {
     [SQL_COMMIT] = "COMMIT",
     [SQL_APP_INSERT] =
         "INSERT INTO app (" APP_COLUMNS ") VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11,"
-        " ?12, ?13, ?14, ?15, ?16, ?17, ?18, ?19, ?20, ?21, ?22)",
+        " ?12, ?13, ?14, ?15, ?16, ?17, ?18, ?19, ?20, ?21, ?22, ?23, ?24)",
     [SQL_APP_UPDATE] =
         "UPDATE app SET owner = ?2, project = ?3, name = ?4, resource = ?5, environment = ?6,"
         " layer = ?7, fingerprint = ?8, host_name = ?9, reason = ?10, state = ?11, desired = ?12,"
         " provisioned = ?13, port = ?14, run_uid = ?15, quota_bytes = ?16, created = ?17,"
-        " updated = ?18, started = ?19, expires = ?20, restarts = ?21, quick_crashes = ?22"
+        " updated = ?18, started = ?19, expires = ?20, restarts = ?21, quick_crashes = ?22,"
+        " kept_s = ?23, memory_bytes = ?24"
         " WHERE id = ?1",
     [SQL_APP_GET] = "SELECT " APP_COLUMNS " FROM app WHERE id = ?1",
     [SQL_APP_EACH] = "SELECT " APP_COLUMNS " FROM app WHERE (?1 IS NULL OR owner = ?1)"
@@ -114,6 +129,9 @@ static const char *const statements[SQL_COUNT] = {
                           " AND name = ?3 AND desired = 0",
     [SQL_APP_REPLACE] = "UPDATE app SET desired = 1, updated = ?3 WHERE id = ?1 AND owner = ?2",
     [SQL_APP_DELETE] = "DELETE FROM app WHERE id = ?1",
+    [SQL_CLOCK_SAVE] =
+        "INSERT OR REPLACE INTO clock (one, wall, since_boot, boot) VALUES (1, ?1, ?2, ?3)",
+    [SQL_CLOCK_GET] = "SELECT wall, since_boot, boot FROM clock",
     [SQL_LAYER_SAVE] =
         "INSERT OR REPLACE INTO layer (key, environment, state, size_bytes, created, last_used)"
         " VALUES (?1, ?2, ?3, ?4, ?5, ?6)",
@@ -391,6 +409,39 @@ static int sqlite_app_delete(struct store *store, const char *id, struct err *er
     return transact(store, delete_app, id, err);
 }
 
+/* --- clock --- */
+
+static int sqlite_clock_save(struct store *store, const struct store_clock *clock, struct err *err)
+{
+    struct sql_value values[ARRAY_LEN(clock_columns)];
+    sql_values_from(clock, clock_columns, ARRAY_LEN(clock_columns), values);
+    return run_locked(store, &(struct query){SQL_CLOCK_SAVE, values, ARRAY_LEN(values), NULL, NULL},
+                      err);
+}
+
+struct found_clock {
+    struct store_clock clock;
+    bool any;
+};
+
+static int take_clock(void *context, sqlite3_stmt *statement, struct err *err)
+{
+    struct found_clock *found = context;
+    found->any = true;
+    return sql_row_to(statement, clock_columns, ARRAY_LEN(clock_columns), &found->clock, err);
+}
+
+static int sqlite_clock_get(struct store *store, struct store_clock *ret, struct err *err)
+{
+    struct found_clock found = {0};
+    if (run_locked(store, &(struct query){SQL_CLOCK_GET, NULL, 0, take_clock, &found}, err) < 0)
+        return -1;
+    if (!found.any)
+        return FAIL(err, ERR_NOT_FOUND, "no time was believed yet");
+    *ret = found.clock;
+    return 0;
+}
+
 /* --- layers --- */
 
 static int sqlite_layer_save(struct store *store, const struct store_layer *layer, struct err *err)
@@ -495,6 +546,8 @@ static const struct store_class sqlite_class = {
     .app_get = sqlite_app_get,
     .app_each = sqlite_app_each,
     .app_delete = sqlite_app_delete,
+    .clock_save = sqlite_clock_save,
+    .clock_get = sqlite_clock_get,
     .layer_save = sqlite_layer_save,
     .layer_get = sqlite_layer_get,
     .layer_each = sqlite_layer_each,

@@ -10,7 +10,7 @@ const char *store_state_name(int64_t state)
     static const char *const names[] = {
         [STORE_SPAWNING] = "spawning", [STORE_INITIALIZING] = "initializing",
         [STORE_RUNNING] = "running",   [STORE_ON_ERROR] = "on_error",
-        [STORE_STOPPED] = "stopped",
+        [STORE_STOPPED] = "stopped",   [STORE_EXPIRED] = "expired",
     };
     if (state < 0 || state >= (int64_t)ARRAY_LEN(names))
         return "unknown";
@@ -48,6 +48,16 @@ int store_app_each(struct store *store, const struct store_filter *filter, store
 int store_app_delete(struct store *store, const char *id, struct err *err)
 {
     return store->class->app_delete(store, id, err);
+}
+
+int store_clock_save(struct store *store, const struct store_clock *clock, struct err *err)
+{
+    return store->class->clock_save(store, clock, err);
+}
+
+int store_clock_get(struct store *store, struct store_clock *ret, struct err *err)
+{
+    return store->class->clock_get(store, ret, err);
 }
 
 int store_layer_save(struct store *store, const struct store_layer *layer, struct err *err)

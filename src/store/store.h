@@ -35,7 +35,8 @@ enum store_state {
     STORE_INITIALIZING,
     STORE_RUNNING,
     STORE_ON_ERROR,
-    STORE_STOPPED
+    STORE_STOPPED,
+    STORE_EXPIRED, /* ended by its expiry; what it stored is kept for a while */
 };
 enum store_desired { STORE_DESIRED_RUN, STORE_DESIRED_STOP };
 
@@ -62,6 +63,15 @@ struct store_app {
     int64_t expires; /* 0: never */
     int64_t restarts;
     int64_t quick_crashes; /* in a row */
+    int64_t kept_s;        /* expired: how long it has been kept since, as the node saw it pass */
+    int64_t memory_bytes;  /* that it may use; 0: made by a version that did not write it here */
+};
+
+/* One moment: what the wall clock said, and which second of which boot it was. */
+struct store_clock {
+    int64_t wall; /* unix seconds */
+    int64_t since_boot;
+    char boot[STORE_ID_SIZE]; /* the kernel's id of the boot, "" unknown */
 };
 
 struct store_filter {
@@ -114,6 +124,9 @@ struct store_class {
                     void *context, struct err *err);
     /* Forgets the app and its events; 0 also where there is none. */
     int (*app_delete)(struct store *store, const char *id, struct err *err);
+    /* The moment that the node was sure of last. NOT_FOUND: none yet. */
+    int (*clock_save)(struct store *store, const struct store_clock *clock, struct err *err);
+    int (*clock_get)(struct store *store, struct store_clock *ret, struct err *err);
     int (*layer_save)(struct store *store, const struct store_layer *layer, struct err *err);
     int (*layer_get)(struct store *store, const char *key, struct store_layer *ret,
                      struct err *err);
@@ -155,6 +168,9 @@ int store_app_get(struct store *store, const char *id, struct store_app *ret,
 int store_app_each(struct store *store, const struct store_filter *filter, store_app_fn fn,
                    void *context, struct err *err) MUST_USE;
 int store_app_delete(struct store *store, const char *id, struct err *err) MUST_USE;
+int store_clock_save(struct store *store, const struct store_clock *clock,
+                     struct err *err) MUST_USE;
+int store_clock_get(struct store *store, struct store_clock *ret, struct err *err) MUST_USE;
 int store_layer_save(struct store *store, const struct store_layer *layer,
                      struct err *err) MUST_USE;
 int store_layer_get(struct store *store, const char *key, struct store_layer *ret,

@@ -138,15 +138,82 @@ def test_five_quick_crashes_are_an_error(owner):
     assert get(app, "/").text == "hello\n"
 
 
-def test_expiry_stops_the_app(owner):
-    when = time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime(time.time() + 6))
-    project = owner.project("brief", {"app.py": HELLO})
+def expiring(owner, name: str, when: float) -> Path:
+    project = owner.project(name, {"app.py": HELLO})
     text = (project / "mse.toml").read_text()
-    (project / "mse.toml").write_text(f"expiration_date = {when}\n" + text)
-    app = owner.deploy(project)
+    date = time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime(when))
+    (project / "mse.toml").write_text(f"expiration_date = {date}\n" + text)
+    return project
+
+
+def test_expiry_ends_the_app_and_keeps_its_storage(owner, node):
+    app = owner.deploy(expiring(owner, "brief", time.time() + 6))
     status = eventually(lambda: (s := owner.ok("status", "--json", app["id"]).json)["state"] ==
-                        "stopped" and s)
+                        "expired" and s)
     assert "expired" in status["reason"]
+    assert status["removal"] > time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime(time.time() + 6 * 86400))
+    assert "storage is removed about" in owner.ok("list").out
+    assert (node / "node" / "apps" / app["id"] / "storage").exists()
+    assert owner.run("restart", app["id"]).status != 0
+    later = time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime(time.time() + 3600))
+    owner.ok("restart", "--expires", later, app["id"])
+    assert owner.ok("status", "--json", app["id"]).json["expires"] == later
+    owner.ok("stop", "--yes", app["id"])
+    assert not (node / "node" / "apps" / app["id"]).exists()
+
+
+SHIFT = r"""
+#define _GNU_SOURCE
+#include <sys/syscall.h>
+#include <sys/time.h>
+#include <time.h>
+#include <unistd.h>
+enum { SHIFT = 10 * 365 * 86400 };
+int clock_gettime(clockid_t clock, struct timespec *ret)
+{
+    int result = (int)syscall(SYS_clock_gettime, clock, ret);
+    if (result == 0 && clock == CLOCK_REALTIME)
+        ret->tv_sec += SHIFT;
+    return result;
+}
+time_t time(time_t *ret)
+{
+    struct timespec now;
+    (void)clock_gettime(CLOCK_REALTIME, &now);
+    if (ret != NULL)
+        *ret = now.tv_sec;
+    return now.tv_sec;
+}
+"""
+
+
+def test_a_clock_that_jumps_ten_years_destroys_nothing(own_node):
+    owner, state = own_node
+    config = state / "node" / "msed.toml"
+    owner.ok("node", "stop")
+    config.write_text("limits.expired_kept = \"1s\"\n" + config.read_text())
+    owner.ok("node", "start")
+    app = owner.deploy(expiring(owner, "lasting", time.time() + 200 * 86400))
+    assert get(app, "/count").text == "1"
+    owner.ok("node", "stop")
+    library = owner.folder / "shift.so"
+    subprocess.run(["cc", "-shared", "-fPIC", "-o", library, "-x", "c", "-"], input=SHIFT, text=True,
+                   check=True)
+    log = (owner.folder / "shifted.log").open("w")
+    shifted = subprocess.Popen([BUILD / "msed", "--config", config], stderr=log,
+                               env={**owner.env, "LD_PRELOAD": str(library)})
+    try:
+        eventually(lambda: "ready" in (owner.folder / "shifted.log").read_text())
+        time.sleep(4)
+        assert owner.ok("status", "--json", app["id"]).json["state"] == "running"
+    finally:
+        shifted.terminate()
+        shifted.wait(20)
+    text = (owner.folder / "shifted.log").read_text()
+    assert "2036-" in text and "the wall clock is not believed" in text
+    owner.ok("node", "start")
+    assert owner.ok("status", "--json", app["id"]).json["state"] == "running"
+    assert eventually(lambda: (a := get(app, "/count")).status_code == 200 and a.text) == "2"
 
 
 def test_quota_is_enospc_and_nothing_is_lost(own_node):

@@ -112,7 +112,7 @@ static void first_failure_test(void **state)
     app = wait_state(fixture, id_a, STORE_ON_ERROR);
     assert_string_equal(app.reason, "signal 11");
     assert_int_equal(fixture->runner.starts, 1);
-    assert_int_equal(keeper_restart(fixture->keeper, id_a, &err), -1);
+    assert_int_equal(keeper_restart(fixture->keeper, id_a, 0, &err), -1);
     assert_int_equal(err.kind, ERR_CONFLICT);
     OK(keeper_stop(fixture->keeper, id_a, &failure));
     assert_false(has_folder(fixture, id_a));
@@ -122,7 +122,7 @@ static void restart_test(void **state)
 {
     struct fixture *fixture = *state;
     (void)start_one(fixture);
-    OK(keeper_restart(fixture->keeper, id_a, &failure));
+    OK(keeper_restart(fixture->keeper, id_a, 0, &failure));
     for (int i = 0; i < 20000 && fixture->runner.starts < 2; i++)
         clock_sleep_ms(1);
     const struct store_app app = wait_state(fixture, id_a, STORE_RUNNING);
@@ -130,21 +130,117 @@ static void restart_test(void **state)
     assert_int_equal(app.quick_crashes, 0);
 }
 
-static void expiry_test(void **state)
+enum { TEN_YEARS_S = 10 * 365 * 86400 };
+
+/* An app that runs and expires at `expires`. */
+static void start_expiring(struct fixture *fixture, int64_t expires)
 {
-    struct fixture *fixture = *state;
     struct store_app app = {0};
     char package[160];
     (void)snprintf(package, sizeof(package), "%s/new", fixture->folders.uploads);
     OK(folder_create(package, 0755, &failure));
     write_manifest(package, id_a);
-    app.expires = 1; /* long ago */
+    app.expires = expires;
     (void)snprintf(app.id, sizeof(app.id), "%s", id_a);
     (void)snprintf(app.environment, sizeof(app.environment), "mse-flask");
     OK(keeper_create(fixture->keeper, &app, package, NULL, &app, &failure));
-    app = wait_state(fixture, id_a, STORE_STOPPED);
-    assert_string_equal(app.reason, "expired");
+}
+
+static void expiry_keeps_the_storage_test(void **state)
+{
+    struct fixture *fixture = *state;
+    struct err err = ERR_INIT;
+    start_expiring(fixture, 1); /* long ago */
+    struct store_app app = wait_state(fixture, id_a, STORE_EXPIRED);
+    assert_true(has_folder(fixture, id_a));
+    assert_int_equal(fixture->runner.destroys, 0);
+    assert_in_range(keeper_kept_left(fixture->keeper, &app), 7 * 86400 - 60, 7 * 86400);
+    app.provisioned = 1;
+    keeper_free(fixture->keeper); /* a restart of msed does not begin it anew, nor end it */
+    gateway_remove(fixture->gateway, id_a);
+    app.kept_s = 86400;
+    OK(store_app_save(fixture->store, &app, &failure));
+    open_keeper(fixture);
+    OK(keeper_adopt(fixture->keeper, &failure));
+    app = wait_state(fixture, id_a, STORE_EXPIRED);
+    assert_in_range(keeper_kept_left(fixture->keeper, &app), 6 * 86400 - 60, 6 * 86400);
+    assert_int_equal(keeper_restart(fixture->keeper, id_a, 0, &err), -1);
+    assert_int_equal(err.kind, ERR_CONFLICT);
+    OK(keeper_restart(fixture->keeper, id_a, clock_unix() + 3600, &failure));
+    (void)wait_state(fixture, id_a, STORE_RUNNING);
+    OK(keeper_stop(fixture->keeper, id_a, &failure));
     assert_false(has_folder(fixture, id_a));
+}
+
+static void expired_storage_goes_in_the_end_test(void **state)
+{
+    struct fixture *fixture = *state;
+    fixture->config.limits.expired_kept_s = 1;
+    start_expiring(fixture, 1);
+    const struct store_app app = wait_state(fixture, id_a, STORE_STOPPED);
+    assert_non_null(strstr(app.reason, "expired"));
+    assert_false(has_folder(fixture, id_a));
+    assert_int_equal(fixture->runner.destroys, 1);
+}
+
+/* The clock shows another decade for a while, before the app's thread looks and after. */
+static void clock_jump_ends_nothing_test(void **state)
+{
+    struct fixture *fixture = *state;
+    fixture->config.limits.expired_kept_s = 1;
+    start_expiring(fixture, clock_unix() + 3600);
+    (void)wait_state(fixture, id_a, STORE_RUNNING);
+    clock_shift_s = TEN_YEARS_S;
+    keeper_tick(fixture->keeper);
+    assert_false(keeper_clock_believed(fixture->keeper));
+    say(&fixture->runner, "s"); /* the thread wakes and looks */
+    (void)wait_stats(fixture->keeper, id_a, true);
+    say(&fixture->runner, "e");
+    for (int i = 0; i < 20000 && fixture->runner.starts < 2; i++)
+        clock_sleep_ms(1);
+    (void)wait_state(fixture, id_a, STORE_RUNNING); /* a crash is mended meanwhile */
+    clock_shift_s = 0;
+    assert_true(keeper_clock_believed(fixture->keeper));
+    assert_int_equal(wait_state(fixture, id_a, STORE_RUNNING).restarts, 1);
+    assert_true(has_folder(fixture, id_a));
+}
+
+/* The same between two starts of msed. */
+static void clock_jump_at_adoption_test(void **state)
+{
+    struct fixture *fixture = *state;
+    fixture->config.limits.expired_kept_s = 1;
+    start_expiring(fixture, clock_unix() + 3600);
+    (void)wait_state(fixture, id_a, STORE_RUNNING);
+    for (int i = 0; i < 2; i++) {
+        clock_shift_s = i == 0 ? TEN_YEARS_S : 0;
+        keeper_free(fixture->keeper);
+        gateway_remove(fixture->gateway, id_a);
+        open_keeper(fixture);
+        assert_int_equal(keeper_clock_believed(fixture->keeper), i == 1);
+        OK(keeper_adopt(fixture->keeper, &failure));
+        say(&fixture->runner, "r");
+        (void)wait_state(fixture, id_a, STORE_RUNNING);
+        say(&fixture->runner, "s");
+        (void)wait_stats(fixture->keeper, id_a, true);
+    }
+    assert_int_equal(fixture->runner.starts, 1);
+    assert_true(has_folder(fixture, id_a));
+}
+
+/* What a wrong clock has ended, once it was believed, comes back with the right one. */
+static void ended_too_early_test(void **state)
+{
+    struct fixture *fixture = *state;
+    start_expiring(fixture, 1);
+    struct store_app app = wait_state(fixture, id_a, STORE_EXPIRED);
+    keeper_free(fixture->keeper);
+    gateway_remove(fixture->gateway, id_a);
+    app.expires = clock_unix() + 3600;
+    OK(store_app_save(fixture->store, &app, &failure));
+    open_keeper(fixture);
+    OK(keeper_adopt(fixture->keeper, &failure));
+    (void)wait_state(fixture, id_a, STORE_RUNNING);
 }
 
 /* msed is killed while an enclave runs: the next one finds it and starts no other. */
@@ -336,7 +432,11 @@ int main(void)
         TEST(crash_comes_back),
         TEST(first_failure),
         TEST(restart),
-        TEST(expiry),
+        TEST(expiry_keeps_the_storage),
+        TEST(expired_storage_goes_in_the_end),
+        TEST(clock_jump_ends_nothing),
+        TEST(clock_jump_at_adoption),
+        TEST(ended_too_early),
         TEST(adopt_running),
         TEST(adopt_dead),
         TEST(adopt_half_done),

@@ -32,7 +32,7 @@ static void unprovisioned_death_test(void **state)
 {
     struct store_app app = {0};
     lifecycle_initializing(&app, 1);
-    assert_int_equal(lifecycle_died(&app, "module 'app' not found", 2), -1);
+    assert_int_equal(lifecycle_died(&app, "module 'app' not found", 0, 2), -1);
     assert_int_equal(app.state, STORE_ON_ERROR);
     assert_string_equal(app.reason, "module 'app' not found");
     assert_int_equal(app.restarts, 0);
@@ -46,14 +46,14 @@ static void quick_deaths_test(void **state)
     for (size_t i = 0; i < sizeof(pauses) / sizeof(pauses[0]); i++) {
         lifecycle_running(&app, now);
         now += LIFECYCLE_STABLE_S - 1;
-        assert_int_equal(lifecycle_died(&app, "signal 11", now), pauses[i]);
+        assert_int_equal(lifecycle_died(&app, "signal 11", LIFECYCLE_STABLE_S - 1, now), pauses[i]);
         assert_int_equal(app.state, STORE_SPAWNING);
         assert_string_equal(app.reason, "signal 11");
         assert_int_equal(app.restarts, i + 1);
     }
     lifecycle_running(&app, now);
     assert_string_equal(app.reason, "signal 11"); /* can still be looked up */
-    assert_int_equal(lifecycle_died(&app, "signal 11", now), -1);
+    assert_int_equal(lifecycle_died(&app, "signal 11", 0, now), -1);
     assert_int_equal(app.state, STORE_ON_ERROR);
     assert_non_null(strstr(app.reason, "signal 11"));
     assert_non_null(strstr(app.reason, "5 times"));
@@ -63,7 +63,7 @@ static void stable_run_starts_anew_test(void **state)
 {
     struct store_app app = {.provisioned = 1, .quick_crashes = 4};
     lifecycle_running(&app, 1000);
-    assert_int_equal(lifecycle_died(&app, "x", 1000 + LIFECYCLE_STABLE_S), 500);
+    assert_int_equal(lifecycle_died(&app, "x", LIFECYCLE_STABLE_S, 1000), 500);
     assert_int_equal(app.quick_crashes, 1);
 }
 
@@ -71,9 +71,9 @@ static void death_before_running_counts_test(void **state)
 {
     struct store_app app = {.provisioned = 1, .started = 0};
     lifecycle_spawning(&app, 1000000);
-    assert_int_equal(lifecycle_died(&app, "x", 2000000), 500);
+    assert_int_equal(lifecycle_died(&app, "x", 1000000, 2000000), 500);
     lifecycle_spawning(&app, 2000000);
-    assert_int_equal(lifecycle_died(&app, "x", 3000000), 1000);
+    assert_int_equal(lifecycle_died(&app, "x", 1000000, 3000000), 1000);
 }
 
 static void stopped_test(void **state)
@@ -91,7 +91,7 @@ static void long_reason_test(void **state)
     static char reason[2 * STORE_REASON_SIZE];
     struct store_app app = {.provisioned = 1, .quick_crashes = 4};
     memset(reason, 'r', sizeof(reason) - 1);
-    assert_int_equal(lifecycle_died(&app, reason, 1), -1);
+    assert_int_equal(lifecycle_died(&app, reason, 0, 1), -1);
     assert_int_equal(strlen(app.reason), STORE_REASON_SIZE - 1);
 }
 

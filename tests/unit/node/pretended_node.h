@@ -157,6 +157,15 @@ static const char *const loopback[] = {"127.0.0.1"};
             fail_msg("%s", failure.message);                                                       \
     } while (0)
 
+/* Added to the machine's wall clock. */
+static _Atomic int64_t clock_shift_s;
+
+static inline void read_shifted_clock(struct timeline_reading *ret)
+{
+    timeline_read(ret);
+    ret->clock.wall += clock_shift_s;
+}
+
 static inline void open_keeper(struct fixture *fixture)
 {
     const struct keeper_options options = {.config = &fixture->config,
@@ -167,7 +176,8 @@ static inline void open_keeper(struct fixture *fixture)
                                            .gateway = fixture->gateway,
                                            .runner = &fixture->runner.runner,
                                            .addresses = loopback,
-                                           .address_count = 1};
+                                           .address_count = 1,
+                                           .read_clock = read_shifted_clock};
     OK(keeper_new(&options, &fixture->keeper, &failure));
 }
 
@@ -175,6 +185,7 @@ static inline int set_up(void **state)
 {
     struct fixture *fixture = mem_alloc(sizeof(*fixture), NULL);
     assert_non_null(fixture);
+    clock_shift_s = 0;
     log_init("test", LOG_ERROR);
     (void)snprintf(fixture->state, sizeof(fixture->state), "/tmp/mse-keeper-XXXXXX");
     assert_non_null(mkdtemp(fixture->state));

@@ -272,6 +272,25 @@ static void callback_test(void **state)
     assert_int_equal(nested.count, APPS);
 }
 
+/* One moment, the last that was saved. */
+static void clock_test(void **state)
+{
+    struct fixture *fixture = *state;
+    struct err err = ERR_INIT;
+    struct store_clock found = {0};
+    assert_int_equal(store_clock_get(fixture->store, &found, &err), -1);
+    assert_int_equal(err.kind, ERR_NOT_FOUND);
+    for (int64_t i = 1; i <= 2; i++) {
+        const struct store_clock clock = {.wall = 1000 * i, .since_boot = i, .boot = "b"};
+        assert_int_equal(store_clock_save(fixture->store, &clock, &err), 0);
+    }
+    reopen(fixture);
+    assert_int_equal(store_clock_get(fixture->store, &found, &err), 0);
+    assert_int_equal(found.wall, 2000);
+    assert_int_equal(found.since_boot, 2);
+    assert_string_equal(found.boot, "b");
+}
+
 static int keep_layer(void *context, const struct store_layer *layer, struct err *err)
 {
     ++*(int *)context;
@@ -451,12 +470,12 @@ int main(void)
 {
 #define TEST(name) cmocka_unit_test_setup_teardown(name##_test, set_up, tear_down)
     const struct CMUnitTest tests[] = {
-        TEST(round_trip),     TEST(missing),   TEST(same_id),
-        TEST(same_name),      TEST(replace),   TEST(failed_replace_rolls_back),
-        TEST(same_user),      TEST(filter),    TEST(callback),
-        TEST(layer),          TEST(event),     TEST(newer_schema),
-        TEST(not_a_database), TEST(damaged),   TEST(full_disk),
-        TEST(kill),           TEST(file_mode),
+        TEST(round_trip),   TEST(missing),        TEST(same_id),
+        TEST(same_name),    TEST(replace),        TEST(failed_replace_rolls_back),
+        TEST(same_user),    TEST(filter),         TEST(callback),
+        TEST(layer),        TEST(clock),          TEST(event),
+        TEST(newer_schema), TEST(not_a_database), TEST(damaged),
+        TEST(full_disk),    TEST(kill),           TEST(file_mode),
     };
     return cmocka_run_group_tests_name("sqlite", tests, NULL, NULL);
 }
