@@ -24,9 +24,11 @@
 
 enum {
     HELLO_TIMEOUT_MS = 5 * 1000,
-    ROOM_PER_ADDRESS = 32,
+    HELLO_READS = 64, /* more pieces than any client cuts it into */
     RETRY_MS = 20,
-    LOOK_AT_MOST = 64, /* connections, for one that is idle */
+    RETRY_MAX_MS = 200,
+    WARN_PAUSE_MS = 60 * 1000, /* between warnings about one app */
+    LOOK_AT_MOST = 64,         /* connections, for one that is idle */
 };
 
 /* From accept until both ends are known; afterwards `relay` is in charge. */
@@ -43,6 +45,7 @@ struct connection {
     int64_t deadline_ms;
     int64_t listed_ms; /* the activity by which it stands in its route's list */
     struct buf hello;
+    unsigned hello_reads;
     struct relay relay;
     bool waiting; /* in the waiting room, watched */
     bool admitted;
@@ -262,25 +265,42 @@ static int start_relay(struct connection *connection, int app_fd, struct err *er
                        buf_slice(&first), err);
 }
 
-/* An app that is starting or whose queue is full is asked again for a while. */
+/* The longer it has waited, the longer it waits. */
+static void ask_again(struct connection *connection)
+{
+    struct loop *loop = connection->gateway->loop;
+    int64_t pause_ms = (loop_now_ms(loop) - connection->listed_ms) / 8;
+    pause_ms = pause_ms < RETRY_MS ? RETRY_MS : pause_ms;
+    loop_timer_set(loop, &connection->timer, pause_ms < RETRY_MAX_MS ? pause_ms : RETRY_MAX_MS);
+}
+
+/* An app that is starting or whose queue is full is asked again for a while: once for all who wait
+ * for it, or whoever fills its queue would keep the gateway busy with asking. */
 static void reach_app(struct connection *connection)
 {
-    struct gateway *gateway = connection->gateway;
-    const struct route *route = connection->route;
+    struct route *route = connection->route;
+    int64_t now_ms = loop_now_ms(connection->gateway->loop);
     struct err err = ERR_INIT;
     int fd = -1;
+    if (now_ms < route->retry_ms && now_ms < connection->deadline_ms) {
+        ask_again(connection);
+        return;
+    }
     if (app_socket_connect(route->folder, route->socket, route->uid, &fd, &err) == 0) {
         if (start_relay(connection, fd, &err) < 0)
             drop_connection(connection);
         return;
     }
     bool may_change = err.kind == ERR_NOT_FOUND || err.kind == ERR_BUSY;
-    if (may_change && loop_now_ms(gateway->loop) < connection->deadline_ms) {
-        loop_timer_set(gateway->loop, &connection->timer, RETRY_MS);
+    if (may_change && now_ms < connection->deadline_ms) {
+        route->retry_ms = now_ms + RETRY_MS;
+        ask_again(connection);
         return;
     }
-    if (!may_change)
+    if (!may_change && now_ms >= route->warn_ms) {
         log_warning("gateway: app %s: %s", route->id, err.message);
+        route->warn_ms = now_ms + WARN_PAUSE_MS;
+    }
     drop_connection(connection);
 }
 
@@ -309,7 +329,7 @@ static int read_hello(struct connection *connection, struct client_hello *ret)
     ssize_t got = recv(connection->watch.fd, gateway->scratch, room, MSG_DONTWAIT);
     if (got < 0 && (errno == EAGAIN || errno == EINTR))
         return 0;
-    if (got <= 0 ||
+    if (got <= 0 || ++connection->hello_reads > HELLO_READS ||
         buf_bytes(&connection->hello, slice_of(gateway->scratch, (size_t)got), &err) < 0)
         return -1;
     return client_hello_parse(buf_slice(&connection->hello), ret, &err);
@@ -408,8 +428,7 @@ void gateway_connection_new(struct gateway *gateway, struct route *route, int fd
 void gateway_connections_init(struct gateway *gateway)
 {
     unsigned room = gateway->options.waiting;
-    gateway->room = (struct waiting_room){
-        .max = room, .max_per_address = room < ROOM_PER_ADDRESS ? room : ROOM_PER_ADDRESS};
+    gateway->room = (struct waiting_room){.max = room, .max_per_address = room >= 4 ? room / 4 : 1};
     gateway->relay_settings =
         (struct relay_settings){.loop = gateway->loop,
                                 .scratch = gateway->scratch,

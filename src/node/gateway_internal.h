@@ -45,6 +45,8 @@ struct route {
     uint16_t port;
     uid_t uid;
     bool down;
+    int64_t retry_ms;        /* not reached: not to be asked again before */
+    int64_t warn_ms;         /* no warning about it before */
     unsigned open;           /* admitted connections: these, by their last known activity */
     struct connection *idle; /* the longest idle */
     struct connection *busy; /* the last */
