@@ -129,10 +129,9 @@ static const struct config_key keys[] = {
      .fallback = "hardware",
      AT(tee),
      .choices = app_config_tees,
-     .doc = "Which TEE is accepted, where no policy says more: hardware (any), sgx, tdx, snp, or "
-            "simulation, which protects nothing from the operator. With hardware, the simulation "
-            "of a node that provably runs on this machine is accepted too, and said; from any "
-            "other node it needs this key or the option --simulation of mse deploy."},
+     .doc = "Which TEE is accepted without a policy: hardware (any), sgx, tdx, snp, or simulation, "
+            "which protects nothing from the operator. hardware includes the simulation of a node "
+            "that provably runs on this machine; see --simulation."},
     {{"tests", "cloud.tests"},
      {"code.tests", "tests"},
      CONFIG_PATH,

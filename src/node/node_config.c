@@ -47,9 +47,8 @@ static const struct config_key keys[] = {
      .fallback = "/var/lib/mse",
      AT(state),
      .doc = "The folder where the node keeps its database, packages, environments and the apps' "
-            "sealed storage. It belongs to the node; others may pass through to what is theirs "
-            "below, as each "
-            "app's own user does, and list nothing (mode 0711)."},
+            "sealed storage. It is the node's; an app's own user may pass through it to its own "
+            "part, and list nothing (mode 0711)."},
     {{"socket"},
      {0},
      CONFIG_PATH,
@@ -142,9 +141,10 @@ static const struct config_key keys[] = {
     {{"hardware"},
      {0},
      CONFIG_TABLES,
-     .doc = "The hardware profiles that the node offers, each a section [hardware.NAME]. One named "
-            "free exists unless it is given here. Without any such section there is 4g-eu-001 too, "
-            "with 4 GiB of memory, which published examples of mse.toml name."},
+     .doc =
+         "The hardware profiles that the node offers, each a section [hardware.NAME]. free exists "
+         "unless it is given here. Without any section there is 4g-eu-001 too, with 4 GiB of "
+         "memory: published examples name it."},
     {{"environments"},
      {0},
      CONFIG_TABLES,

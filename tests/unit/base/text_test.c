@@ -271,6 +271,8 @@ static void test_make_printable(void **state)
 static void test_copy_printable(void **state)
 {
     char to[6];
+    text_copy_printable(to, sizeof(to), slice_of(NULL, 0), "");
+    assert_string_equal(to, "");
     text_copy_printable(to, sizeof(to), slice_str("abcd\xc3\xa9"), "");
     assert_string_equal(to, "abcd");
     text_copy_printable(to, sizeof(to), slice_str("abc\xc3\xa9"), "");
