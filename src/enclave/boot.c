@@ -16,7 +16,7 @@ enum { SMALL_FILE_MAX = 1 << 20 };
 
 int boot_manifest(struct enclave *enclave, struct err *err)
 {
-    if (file_read(ENCLAVE_PACKAGE "/manifest.json", &enclave->manifest_bytes, err) < 0 ||
+    if (file_read(SANDBOX_PACKAGE "/manifest.json", &enclave->manifest_bytes, err) < 0 ||
         manifest_decode(buf_slice(&enclave->manifest_bytes), &enclave->manifest, err) < 0)
         return -1;
     return sha256(buf_slice(&enclave->manifest_bytes), enclave->fingerprint, err);
@@ -61,12 +61,12 @@ int boot_package(struct enclave *enclave, struct err *err)
     uint8_t runtime[SHA256_SIZE];
     if (sha256_file("/proc/self/exe", runtime, err) < 0 ||
         check_digest("runtime (mse-enclave)", runtime, manifest->runtime_digest, err) < 0 ||
-        check_file(ENCLAVE_PACKAGE "/requirements.txt", "requirements.txt",
+        check_file(SANDBOX_PACKAGE "/requirements.txt", "requirements.txt",
                    manifest->requirements_digest, err) < 0 ||
         check_file(ENCLAVE_ENVIRONMENT, "environment", manifest->environment_digest, err) < 0)
         return -1;
     if (manifest->tls_mode == MANIFEST_TLS_OWNER)
-        return check_file(ENCLAVE_PACKAGE "/certificate.pem", "owner's certificate",
+        return check_file(SANDBOX_PACKAGE "/certificate.pem", "owner's certificate",
                           manifest->tls_certificate_digest, err);
     return 0;
 }
@@ -77,7 +77,7 @@ int boot_confine(struct enclave *enclave, struct err *err)
 {
     (void)enclave;
     const struct confine_options options = {
-        .status_fd = ENCLAVE_STATUS_FD,
+        .status_fd = SANDBOX_STATUS_FD,
         .on_forbidden = serve_print_traceback,
     };
     if (confine_hide_neighbours(err) < 0)

@@ -13,8 +13,11 @@
 #include "base/rotating_file.h"
 #include "base/text.h"
 
+#include <errno.h>
+#include <fcntl.h>
 #include <signal.h>
 #include <sys/resource.h>
+#include <sys/socket.h>
 #include <unistd.h>
 
 enum { DESCRIPTORS_KEPT = 512 };
@@ -220,15 +223,33 @@ static int open_access_log(struct enclave *enclave, struct err *err)
     return access_log_new(&config, &enclave->access_log, err);
 }
 
+/* The launcher made the socket outside and gave it to us: here no name could be trusted. */
+static int check_socket(int fd, struct err *err)
+{
+    int family = 0;
+    int listens = 0;
+    socklen_t size = sizeof(int);
+    if (getsockopt(fd, SOL_SOCKET, SO_DOMAIN, &family, &size) < 0 ||
+        getsockopt(fd, SOL_SOCKET, SO_ACCEPTCONN, &listens, &size) < 0)
+        return FAIL_ERRNO(err, ERR_INVALID, "descriptor %d is no socket", fd);
+    if (family != AF_UNIX || listens == 0)
+        return FAIL(err, ERR_INVALID, "descriptor %d is no listening Unix socket", fd);
+    if (fcntl(fd, F_SETFD, FD_CLOEXEC) < 0)
+        return FAIL_ERRNO(err, ERR_IO, "cannot keep descriptor %d to ourselves", fd);
+    return 0;
+}
+
 int boot_listen(struct enclave *enclave, struct err *err)
 {
+    if (check_socket(SANDBOX_LISTEN_FD, err) < 0)
+        return -1;
     if (front_new(routes, ARRAY_LEN(routes), enclave, &enclave->front, err) < 0)
         return -1;
     if (open_access_log(enclave, err) < 0)
         return -1;
     const struct http_listener listener = {
-        .unix_path = ENCLAVE_APP_SOCKET,
-        .unix_mode = 0600,
+        .use_fd = true,
+        .fd = SANDBOX_LISTEN_FD,
         .proxy = true,
         .tls = enclave->tls,
     };

@@ -19,23 +19,18 @@
 
 #include <signal.h>
 
-#define ENCLAVE_PACKAGE "/run/mse/package"
-#define ENCLAVE_APP_SOCKET "/run/mse/node/app.sock"
-#define ENCLAVE_CIPHER "/run/mse/cipher"
-#define ENCLAVE_PLAIN "/run/mse/plain"
-#define ENCLAVE_SITE "/mse-env/site-packages"
-#define ENCLAVE_ENVIRONMENT "/mse-env/environment.json"
+#define ENCLAVE_SITE SANDBOX_ENVIRONMENT "/site-packages"
+#define ENCLAVE_ENVIRONMENT SANDBOX_ENVIRONMENT "/environment.json"
 #define ENCLAVE_CODE_NAME "app" /* in SANDBOX_CODE_FOLDER */
 #define ENCLAVE_CODE SANDBOX_CODE_FOLDER "/" ENCLAVE_CODE_NAME
-#define ENCLAVE_CACHE "/root/.cache/mse"
-#define ENCLAVE_ACCESS_LOG "/root/.cache/mse/access.log"
-#define ENCLAVE_OCSP "/root/.cache/mse/ocsp.der"
+#define ENCLAVE_CACHE SANDBOX_HOME "/.cache/mse"
+#define ENCLAVE_ACCESS_LOG ENCLAVE_CACHE "/access.log"
+#define ENCLAVE_OCSP ENCLAVE_CACHE "/ocsp.der"
 
 enum {
-    PEM_MAX = 64 << 10, /* of a TLS identity */
-    ENCLAVE_STATUS_FD = 3,
-    ENCLAVE_ACCESS_LOG_BYTES = 16 << 20,   /* with the file before it */
-    ENCLAVE_REPORT_S = 5,                  /* between two reports of the counters */
+    PEM_MAX = 64 << 10,                         /* of a TLS identity */
+    ENCLAVE_ACCESS_LOG_BYTES = 16 << 20,        /* with the file before it */
+    ENCLAVE_REPORT_S = 5,                       /* between two reports of the counters */
     ENCLAVE_STOP_MS = LAUNCH_GRACE_MS * 9 / 10, /* then the node's patience is about to end */
     ENCLAVE_WAITING_CERTIFICATE_S = 86400, /* life of the certificate before provisioning, where
                                               the owner brings the real one */

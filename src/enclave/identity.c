@@ -251,7 +251,7 @@ static void staple_kept(struct enclave *enclave)
 static int read_owner_certificate(struct enclave *enclave, struct buf *pem, struct err *err)
 {
     uint8_t digest[SHA256_SIZE];
-    if (file_read(ENCLAVE_PACKAGE "/certificate.pem", pem, err) < 0 ||
+    if (file_read(SANDBOX_PACKAGE "/certificate.pem", pem, err) < 0 ||
         sha256(buf_slice(pem), digest, err) < 0)
         return -1;
     if (!crypto_equal(digest, enclave->manifest.tls_certificate_digest, sizeof(digest)))

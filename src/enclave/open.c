@@ -42,7 +42,7 @@ static int unpack(struct enclave *enclave, struct err *err)
     AUTO_CLOSE int archive = -1;
     AUTO_FREE char *to =
         str_printf(err, "/proc/self/fd/%d/" ENCLAVE_CODE_NAME, enclave->code_folder);
-    if (to == NULL || fd_open(ENCLAVE_PACKAGE "/code.enc", O_RDONLY, 0, &archive, err) < 0 ||
+    if (to == NULL || fd_open(SANDBOX_PACKAGE "/code.enc", O_RDONLY, 0, &archive, err) < 0 ||
         check_size(enclave, archive, err) < 0)
         return -1;
     const struct package_keys keys = {secret_slice(&enclave->provisioned.code_key),

@@ -43,7 +43,7 @@ void report_state(const char *state, const char *reason)
         (void)!buf_str(&line, "\"", &err);
     }
     (void)!buf_str(&line, "}\n", &err);
-    if (fd_write_all(ENCLAVE_STATUS_FD, buf_slice(&line), &err) < 0)
+    if (fd_write_all(SANDBOX_STATUS_FD, buf_slice(&line), &err) < 0)
         log_err(LOG_WARNING, &err);
 }
 
@@ -118,6 +118,6 @@ void report_stats(const struct enclave *enclave)
         return;
     last = stats;
     if (app_stats_line(&stats, &line, &err) < 0 ||
-        fd_write_all(ENCLAVE_STATUS_FD, buf_slice(&line), &err) < 0)
+        fd_write_all(SANDBOX_STATUS_FD, buf_slice(&line), &err) < 0)
         log_err(LOG_WARNING, &err);
 }

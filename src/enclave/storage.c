@@ -25,7 +25,7 @@ enum { SECRETS_BYTES = 2 << 20 };
  * would write where the host reads. */
 static int open_folder(const char *name, int *ret, struct err *err)
 {
-    AUTO_FREE char *path = path_join(ENCLAVE_PLAIN, name, err);
+    AUTO_FREE char *path = path_join(SANDBOX_PLAIN, name, err);
     if (path == NULL || folder_create(path, 0700, err) < 0 ||
         fd_open(path, O_PATH | O_DIRECTORY | O_NOFOLLOW, 0, ret, err) < 0)
         return FAIL_CONTEXT(err, "the folder '%s' of sealed storage", name);
@@ -102,22 +102,22 @@ static int mount_storage(struct enclave *enclave, struct err *err)
     if (ask_sealing_key(enclave, &sealing, err) < 0 ||
         tee_purpose_key(&sealing, "storage", &key, err) < 0)
         return -1;
-    return storage_mount(&key, ENCLAVE_CIPHER, ENCLAVE_PLAIN, err);
+    return storage_mount(&key, SANDBOX_CIPHER, SANDBOX_PLAIN, err);
 }
 
 static int open_state(struct enclave *enclave, struct err *err)
 {
     AUTO_SECRET struct secret sealing = SECRET_INIT;
     if (ask_sealing_key(enclave, &sealing, err) < 0 ||
-        folder_create(ENCLAVE_PLAIN "/state", 0700, err) < 0)
+        folder_create(SANDBOX_PLAIN "/state", 0700, err) < 0)
         return -1;
-    return state_open(enclave, ENCLAVE_PLAIN "/state", &sealing, err);
+    return state_open(enclave, SANDBOX_PLAIN "/state", &sealing, err);
 }
 
 /* The app sees its own folders and not the sealed state beside them, nor the cipher text. */
 static int hide(struct err *err)
 {
-    static const char *const hidden[] = {ENCLAVE_PLAIN, ENCLAVE_CIPHER, "/dev/fuse"};
+    static const char *const hidden[] = {SANDBOX_PLAIN, SANDBOX_CIPHER, "/dev/fuse"};
     for (size_t i = 0; i < ARRAY_LEN(hidden); i++) {
         if (umount2(hidden[i], MNT_DETACH) < 0)
             return FAIL_ERRNO(err, ERR_IO, "cannot hide '%s' from the app", hidden[i]);

@@ -24,7 +24,6 @@
 #include <unistd.h>
 
 enum {
-    READY_FD = 3,
     START_TIMEOUT_MS = 180000, /* a new file system of many gigabytes on a slow disk */
     STOP_EXTRA_MS = 20000,
     POLL_MS = 10,
@@ -95,18 +94,16 @@ static int wait_for_answer(int fd, struct err *err)
     }
 }
 
-static int start_process(const char *program, const char *run_folder, int ready_fd, int log_fd,
+static int start_process(const char *const *argv, const struct process_fd fds[static 3],
                          struct err *err)
 {
-    const char *const argv[] = {program, "supervise", run_folder, NULL};
     const char *const env[] = {"PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin",
                                "LANG=C.UTF-8", NULL};
-    const struct process_fd fds[] = {{log_fd, STDERR_FILENO}, {ready_fd, READY_FD}};
     const struct process_spec spec = {
         .argv = argv,
         .env = env,
         .fds = fds,
-        .fd_count = ARRAY_LEN(fds),
+        .fd_count = 3,
         .new_session = true,
     };
     pid_t pid = 0;
@@ -116,7 +113,7 @@ static int start_process(const char *program, const char *run_folder, int ready_
     return process_wait(pid, &status, err); /* it leaves its own child behind at once */
 }
 
-int launch_start(const char *program, const char *run_folder, struct err *err)
+int launch_start(const char *program, const char *run_folder, int app_fd, struct err *err)
 {
     AUTO_CLOSE int log_fd = -1;
     int ready[2] = {-1, -1};
@@ -130,7 +127,10 @@ int launch_start(const char *program, const char *run_folder, struct err *err)
     if (fd_open(log, O_WRONLY | O_CREAT | O_TRUNC | O_NOFOLLOW, 0600, &log_fd, err) < 0 ||
         fd_pipe(ready, err) < 0)
         return -1;
-    int result = start_process(program, folder, ready[1], log_fd, err);
+    const char *const argv[] = {program, "supervise", folder, NULL};
+    const struct process_fd fds[] = {
+        {log_fd, STDERR_FILENO}, {ready[1], LAUNCH_READY_FD}, {app_fd, LAUNCH_APP_FD}};
+    int result = start_process(argv, fds, err);
     fd_close(ready[1]);
     if (result == 0)
         result = wait_for_answer(ready[0], err);
@@ -165,15 +165,6 @@ static int connect_in(const char *run_folder, const char *name, int *ret, struct
 int launch_attach(const char *run_folder, int *ret_fd, struct err *err)
 {
     return connect_in(run_folder, CONTROL_SOCKET, ret_fd, err);
-}
-
-int launch_connect_app(const char *run_folder, int *ret_fd, struct err *err)
-{
-    if (connect_in(run_folder, "node/app.sock", ret_fd, err) == 0)
-        return 0;
-    if (err != NULL)
-        err->kind = ERR_UNREACHABLE;
-    return -1;
 }
 
 int launch_status_read(const char *run_folder, struct launch_status *ret, struct err *err)
@@ -238,7 +229,6 @@ int launch_cleanup(const char *run_folder, const struct launch_storage *storage,
         return FAIL(err, ERR_CONFLICT, "the supervisor in '%s' lives", run_folder);
     if (leftovers_kill(run_folder, err) < 0)
         return FAIL_CONTEXT(err, "cleanup");
-    stage_remove_leftovers(run_folder);
     if (file_remove(control, err) < 0)
         return FAIL_CONTEXT(err, "cleanup");
     /* without a readable launch.json nothing was ever started from it */

@@ -11,7 +11,8 @@
  *     control.sock      the same, pushed; takes requests (mode 0600)
  *     log, log.1        what the app wrote, newest in log
  *     supervisor.log    what the supervisor itself has to say
- *     node/             shared with the enclave: app.sock, tee.sock
+ *     node/             read by the enclave: tee.sock
+ *     app.sock          msed's own: the app's users come through it (node/listener.h)
  *     leftovers         what a killed supervisor would leave behind, for launch_cleanup
  */
 #pragma once
@@ -62,9 +63,12 @@ struct launch_storage {
  * missing: a program and its Debian package, FUSE, user namespaces. */
 int launch_probe(const char *launcher, bool with_quota, struct err *err) MUST_USE;
 /* Starts a supervisor for the run folder, which holds launch.json; returns when the sandbox runs.
- * `program` is msed's own path (it becomes `program supervise RUN-FOLDER`). Errors: CONFLICT (it
+ * `program` is msed's own path (it becomes `program supervise RUN-FOLDER`). `app_fd` is the app's
+ * listening Unix socket: the enclave accepts on it, and no name of it is in the sandbox, so the app
+ * puts nothing in its place. It stays the caller's, who keeps it over the starts of one app: what
+ * connects while no enclave runs waits in its queue. Errors: CONFLICT (it
  * runs already), and whatever the supervisor failed with, in its words. */
-int launch_start(const char *program, const char *run_folder, struct err *err) MUST_USE;
+int launch_start(const char *program, const char *run_folder, int app_fd, struct err *err) MUST_USE;
 /* Does a supervisor live there? */
 bool launch_alive(const char *run_folder);
 /* Connects to the supervisor: *ret_fd is a non-blocking stream of lines, first the status as it is,
@@ -91,12 +95,10 @@ int launch_stop(const char *run_folder, int grace_ms, struct err *err) MUST_USE;
  * sockets. 0 also when there is nothing. CONFLICT while a supervisor lives. */
 int launch_cleanup(const char *run_folder, const struct launch_storage *storage,
                    struct err *err) MUST_USE;
-/* Connects to the app's TLS port. The folder of that socket belongs to the app: whatever is not a
- * socket there (a link to one of the node's own, say) is refused. ERR_UNREACHABLE. */
-int launch_connect_app(const char *run_folder, int *ret_fd, struct err *err) MUST_USE;
-
 /* --- the supervisor --- */
 
-/* The whole life of a supervisor; returns the exit status. Expects descriptor 3 to be the pipe of
- * launch_start where there is one. */
+/* What launch_start gives a supervisor: a pipe, where there is one, and the app's socket. */
+enum { LAUNCH_READY_FD = 3, LAUNCH_APP_FD = 4 };
+
+/* The whole life of a supervisor; returns the exit status. */
 int launch_supervise_main(const char *run_folder, const struct launch_storage *storage);

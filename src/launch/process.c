@@ -38,8 +38,8 @@ enum {
     PROBE_TIMEOUT_MS = 20000,
     FUSE_CONNECTIONS_MAX = 8,
     KILL_PATIENCE_MS = 3000,
-    INFO_FD = 4,
-    BLOCK_FD = 5,
+    INFO_FD = 5,
+    BLOCK_FD = 6,
 };
 
 /* --- the command line --- */
@@ -167,7 +167,7 @@ static void add_own_folders(struct arguments *to, const struct stage *stage, con
         "--dir",     SANDBOX_MODULE,
         "--dir",     SANDBOX_CODE_FOLDER,
         "--dir",     SANDBOX_SECRETS_FOLDER,
-        "--dir",     "/run/mse/plain",
+        "--dir",     SANDBOX_PLAIN,
         "--dir",     "/var",
         "--symlink", "../tmp",
         "/var/tmp",
@@ -178,12 +178,12 @@ static void add_own_folders(struct arguments *to, const struct stage *stage, con
     add_many(to, devices, ARRAY_LEN(devices));
     add_many(to, tmp, ARRAY_LEN(tmp));
     add_many(to, empty, ARRAY_LEN(empty));
-    add_bind(to, "--ro-bind", stage->package, "/run/mse/package");
-    add_bind(to, "--ro-bind", stage->enclave, "/run/mse/mse-enclave");
-    add_bind(to, "--bind", stage->node, "/run/mse/node");
-    add_bind(to, "--bind", stage->cipher, "/run/mse/cipher");
+    add_bind(to, "--ro-bind", stage->package, SANDBOX_PACKAGE);
+    add_bind(to, "--ro-bind", stage->enclave, SANDBOX_PROGRAM);
+    add_bind(to, "--ro-bind", stage->node, SANDBOX_NODE);
+    add_bind(to, "--bind", stage->cipher, SANDBOX_CIPHER);
     if (stage->environment[0] != '\0')
-        add_bind(to, "--ro-bind", stage->environment, "/mse-env");
+        add_bind(to, "--ro-bind", stage->environment, SANDBOX_ENVIRONMENT);
 }
 
 /* --- starting --- */
@@ -215,12 +215,13 @@ static int pipes_open(struct pipes *pipes, struct err *err)
     return 0;
 }
 
-static int start_bubblewrap(const struct arguments *arguments, const struct launch_spec *spec,
-                            struct pipes *pipes, pid_t *ret, struct err *err)
+static int start_bubblewrap(struct sandbox *sandbox, const struct arguments *arguments,
+                            const struct launch_spec *spec, struct pipes *pipes, struct err *err)
 {
     const struct process_fd fds[] = {{pipes->log[1], STDOUT_FILENO},
                                      {pipes->log[1], STDERR_FILENO},
-                                     {pipes->status[1], 3},
+                                     {pipes->status[1], SANDBOX_STATUS_FD},
+                                     {sandbox->app_fd, SANDBOX_LISTEN_FD},
                                      {pipes->info[1], INFO_FD},
                                      {pipes->block[0], BLOCK_FD}};
     const struct process_spec process = {
@@ -234,7 +235,8 @@ static int start_bubblewrap(const struct arguments *arguments, const struct laun
         .uid = spec->uid,
         .gid = spec->gid,
     };
-    int result = process_start(&process, ret, err);
+    int result = process_start(&process, &sandbox->monitor, err);
+    fd_close(fd_steal(&sandbox->app_fd)); /* without its enclave it is nobody's here */
     fd_close(fd_steal(&pipes->log[1]));
     fd_close(fd_steal(&pipes->status[1]));
     fd_close(fd_steal(&pipes->info[1]));
@@ -334,8 +336,8 @@ static int make_arguments(struct arguments *to, const struct stage *stage, const
                           const char *tmp_size, struct err *err)
 {
     static const char *const ending[] = {
-        "--remount-ro",        "/", "--chdir", "/", "--info-fd", "4", "--block-fd", "5", "--",
-        "/run/mse/mse-enclave"};
+        "--remount-ro", "/", "--chdir", "/", "--info-fd", "5", "--block-fd", "6", "--",
+        SANDBOX_PROGRAM};
     add(to, bubblewrap);
     add_namespaces(to);
     add_system_folders(to);
@@ -358,7 +360,7 @@ static int start_sandbox(struct sandbox *sandbox, const struct launch_spec *spec
     if (arguments == NULL || process_find("bwrap", "bubblewrap", &bubblewrap, err) < 0 ||
         make_arguments(arguments, &sandbox->stage, bubblewrap, tmp_size, err) < 0 ||
         pipes_open(&pipes, err) < 0 ||
-        start_bubblewrap(arguments, spec, &pipes, &sandbox->monitor, err) < 0 ||
+        start_bubblewrap(sandbox, arguments, spec, &pipes, err) < 0 ||
         complete(sandbox, spec, &pipes, err) < 0)
         return -1;
     sandbox->status_fd = fd_steal(&pipes.status[0]);
@@ -465,7 +467,7 @@ static void kill_all(const struct sandbox *sandbox)
         (void)kill(sandbox->monitor, SIGKILL); /* our child, not reaped: the number is its own */
     if (has_ended(sandbox->monitor, KILL_PATIENCE_MS))
         return;
-    if (sandbox->stage.host_mounts >= 0)
+    if (sandbox->stage.own_mounts)
         abort_fuse(minors, count);
     if (!has_ended(sandbox->monitor, KILL_PATIENCE_MS))
         (void)kill(sandbox->monitor, SIGKILL);

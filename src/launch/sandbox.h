@@ -13,6 +13,7 @@ struct sandbox {
     pid_t init;      /* pid 1 of the sandbox, in our numbering: for showing and reading only */
     int init_handle; /* the same process, whoever has that number later */
     pid_t network;   /* our child, which carries its traffic */
+    int app_fd;      /* the app's listening socket, for the enclave; -1 once it has it */
     int status_fd;   /* the enclave's status lines */
     int log_fd;      /* the app's output */
     struct cgroup cgroup;
@@ -23,12 +24,8 @@ struct sandbox {
 };
 
 #define SANDBOX_INIT                                                                               \
-    ((struct sandbox){.monitor = -1,                                                               \
-                      .init = -1,                                                                  \
-                      .network = -1,                                                               \
-                      .status_fd = -1,                                                             \
-                      .log_fd = -1,                                                                \
-                      .stage = STAGE_INIT})
+    ((struct sandbox){                                                                             \
+        .monitor = -1, .init = -1, .network = -1, .app_fd = -1, .status_fd = -1, .log_fd = -1})
 
 struct launcher {
     const char *name;

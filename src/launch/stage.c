@@ -67,20 +67,14 @@ static int give_to(const char *path, const struct launch_spec *spec, struct err 
     return 0;
 }
 
-/* The enclave may write here and the host reads: as root a small tmpfs, so that an app cannot fill
- * the disk outside its quota. In the host's mount namespace, because msed connects to app.sock. */
-static int make_node_folder(const struct launch_spec *spec, struct err *err)
+/* What the enclave reaches of the node's: it may enter, and connect to what we put there, but not
+ * write. Also read-only in the sandbox, where without root it belongs to the same user. */
+static int make_node_folder(struct err *err)
 {
-    char options[128];
-    if (folder_create(NODE_FOLDER, 0700, err) < 0)
+    if (folder_create(NODE_FOLDER, 0711, err) < 0)
         return -1;
-    (void)umount2(NODE_FOLDER, MNT_DETACH | UMOUNT_NOFOLLOW); /* a killed supervisor's */
-    if (geteuid() != 0)
-        return 0;
-    (void)snprintf(options, sizeof(options), "size=64k,nr_inodes=32,mode=0700,uid=%u,gid=%u",
-                   (unsigned)spec->uid, (unsigned)spec->gid);
-    if (mount("mse-node", NODE_FOLDER, "tmpfs", MS_NOSUID | MS_NODEV | MS_NOEXEC, options) < 0)
-        return FAIL_ERRNO(err, ERR_IO, "cannot mount the folder '%s'", NODE_FOLDER);
+    if (chmod(NODE_FOLDER, 0711) < 0) /* whatever the umask is */
+        return FAIL_ERRNO(err, ERR_IO, "cannot open the folder '%s' to the app", NODE_FOLDER);
     return 0;
 }
 
@@ -124,10 +118,9 @@ static int use_paths(struct stage *stage, const struct launch_spec *spec, struct
 
 static int enter_own_namespace(struct stage *stage, struct err *err)
 {
-    if (fd_open("/proc/self/ns/mnt", O_RDONLY, 0, &stage->host_mounts, err) < 0)
-        return -1;
     if (unshare(CLONE_NEWNS) < 0 || mount(NULL, "/", NULL, MS_SLAVE | MS_REC, NULL) < 0)
         return FAIL_ERRNO(err, ERR_IO, "cannot make a mount namespace");
+    stage->own_mounts = true;
     return 0;
 }
 
@@ -236,24 +229,13 @@ static int gather(struct stage *stage, const struct launch_spec *spec,
 int stage_make(struct stage *stage, const struct launch_spec *spec,
                const struct launch_storage *storage, struct err *err)
 {
-    if (copy_resolved(stage->home, ".", err) < 0 || make_node_folder(spec, err) < 0)
+    if (make_node_folder(err) < 0)
         return -1;
     return geteuid() == 0 ? gather(stage, spec, storage, err) : use_paths(stage, spec, err);
 }
 
 void stage_remove(struct stage *stage)
 {
-    if (stage->host_mounts < 0)
-        return;
-    (void)umount2(CIPHER_FOLDER, MNT_DETACH | UMOUNT_NOFOLLOW);
-    if (setns(stage->host_mounts, CLONE_NEWNS) == 0 && chdir(stage->home) == 0)
-        (void)umount2(NODE_FOLDER, MNT_DETACH | UMOUNT_NOFOLLOW);
-    fd_close(fd_steal(&stage->host_mounts));
-}
-
-void stage_remove_leftovers(const char *run_folder)
-{
-    AUTO_FREE char *node = path_join(run_folder, NODE_FOLDER, NULL);
-    if (node != NULL)
-        (void)umount2(node, MNT_DETACH | UMOUNT_NOFOLLOW);
+    if (stage->own_mounts)
+        (void)umount2(CIPHER_FOLDER, MNT_DETACH | UMOUNT_NOFOLLOW);
 }

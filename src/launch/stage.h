@@ -16,12 +16,9 @@ struct stage {
     char node[LAUNCH_PATH_MAX];
     char cipher[LAUNCH_PATH_MAX];
     char fuse[LAUNCH_PATH_MAX];
-    char etc[LAUNCH_PATH_MAX];  /* folder with the files of stage_etc_files */
-    char home[LAUNCH_PATH_MAX]; /* the run folder */
-    int host_mounts;            /* the mount namespace that we came from; -1: never left */
+    char etc[LAUNCH_PATH_MAX]; /* folder with the files of stage_etc_files */
+    bool own_mounts;           /* we are in a mount namespace of our own */
 };
-
-#define STAGE_INIT ((struct stage){.host_mounts = -1})
 
 /* Files that stand in the sandbox's /etc, made by us. */
 extern const char *const stage_etc_files[];
@@ -30,8 +27,6 @@ extern const size_t stage_etc_file_count;
 /* Must be called with one thread, in the run folder. Mounts the storage. */
 int stage_make(struct stage *stage, const struct launch_spec *spec,
                const struct launch_storage *storage, struct err *err) MUST_USE;
-/* Takes back what was done outside of the own mount namespace. With one thread, in the run folder.
- */
+/* Takes the storage off, without waiting for the end of the supervisor and of its mounts. In the
+ * run folder. */
 void stage_remove(struct stage *stage);
-/* The part of stage_remove that another process can do for a killed supervisor, in any folder. */
-void stage_remove_leftovers(const char *run_folder);

@@ -17,6 +17,7 @@
 #include "launch/sandbox.h"
 #include "launch/simulation_device.h"
 #include "launch/status.h"
+#include "model/simulation_protocol.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -29,7 +30,6 @@
 #include <unistd.h>
 
 enum {
-    READY_FD = 3,
     PIECE_SIZE = 16 * 1024,
     SIGSYS_STATUS = 128 + SIGSYS,
     KILLED_STATUS = 128 + SIGKILL,
@@ -109,12 +109,12 @@ static int open_device(struct supervisor *self, struct err *err)
 /* After the sandbox's node folder exists, before the enclave runs in it. */
 static int start_device(struct supervisor *self, struct err *err)
 {
-    if (file_remove("node/tee.sock", err) < 0 || file_remove("node/app.sock", err) < 0 ||
-        unix_listen("node/tee.sock", 0600, &self->device_listen_fd, err) < 0 ||
+    static const char path[] = "node/" SIMULATION_SOCKET_NAME;
+    if (file_remove(path, err) < 0 || unix_listen(path, 0600, &self->device_listen_fd, err) < 0 ||
         fd_pipe(self->device_stop, err) < 0)
         return FAIL_CONTEXT(err, "simulated TEE");
-    if (geteuid() == 0 && lchown("node/tee.sock", self->spec.uid, self->spec.gid) < 0)
-        return FAIL_ERRNO(err, ERR_IO, "cannot give 'tee.sock' to the app's user");
+    if (geteuid() == 0 && lchown(path, self->spec.uid, self->spec.gid) < 0)
+        return FAIL_ERRNO(err, ERR_IO, "cannot give '%s' to the app's user", path);
     int result = pthread_create(&self->device_thread, NULL, device_main, self);
     if (result != 0) {
         errno = result;
@@ -427,7 +427,6 @@ static int clear_leftovers(struct supervisor *self, struct err *err)
 {
     if (leftovers_kill(".", err) < 0)
         return -1;
-    stage_remove_leftovers(".");
     if (geteuid() == 0)
         cgroup_remove(self->spec.id);
     return self->storage->cleanup(self->spec.storage, err);
@@ -498,13 +497,30 @@ static int fail_launch(struct supervisor *self, const struct err *problem)
     return 1;
 }
 
+/* Moves a descriptor that was given to us out of the way of those that we give. -1: none was. */
+static int take_fd(int given)
+{
+    int fd = fcntl(given, F_DUPFD_CLOEXEC, 10);
+    if (fd >= 0)
+        (void)close(given);
+    return fd;
+}
+
+static int take_app_socket(struct supervisor *self, struct err *err)
+{
+    self->sandbox.app_fd = take_fd(LAUNCH_APP_FD);
+    if (self->sandbox.app_fd < 0)
+        return FAIL(err, ERR_INVALID, "descriptor %d is not open: msed starts supervisors",
+                    LAUNCH_APP_FD);
+    return 0;
+}
+
 /* The starter waits for its child only: what runs on is nobody's zombie. */
 static int leave_starter(struct supervisor *self, struct err *err)
 {
-    self->ready_fd = fcntl(READY_FD, F_GETFD) < 0 ? -1 : fcntl(READY_FD, F_DUPFD_CLOEXEC, 10);
+    self->ready_fd = take_fd(LAUNCH_READY_FD);
     if (self->ready_fd < 0)
         return 0;
-    (void)close(READY_FD);
     pid_t pid = fork();
     if (pid < 0)
         return FAIL_ERRNO(err, ERR_IO, "cannot start the supervisor");
@@ -538,8 +554,8 @@ int launch_supervise_main(const char *run_folder, const struct launch_storage *s
         (void)FAIL_ERRNO(&err, ERR_NOT_FOUND, "cannot enter the run folder '%s'", run_folder);
         result = -1;
     }
-    if (result < 0 || leave_starter(self, &err) < 0 || prepare(self, &err) < 0 ||
-        launch(self, &err) < 0)
+    if (result < 0 || leave_starter(self, &err) < 0 || take_app_socket(self, &err) < 0 ||
+        prepare(self, &err) < 0 || launch(self, &err) < 0)
         result = fail_launch(self, &err);
     else
         run(self);
@@ -547,6 +563,7 @@ int launch_supervise_main(const char *run_folder, const struct launch_storage *s
     app_log_close(&self->log);
     buf_done(&self->status_line);
     launch_spec_done(&self->spec);
+    fd_close(self->sandbox.app_fd);
     fd_close(self->signal_fd);
     fd_close(self->lock_fd);
     return result;

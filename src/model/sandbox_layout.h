@@ -1,9 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
 /*
- * Where things are for an app, inside any sandbox: the launcher makes these folders and variables,
- * the enclave fills them, `mse test` imitates both. docs/sandbox.md says what each is.
+ * Where things are inside any sandbox: the launcher makes these folders, variables and descriptors,
+ * the enclave fills and uses them, `mse test` imitates both. docs/sandbox.md says what each is.
  */
 #pragma once
+
+/* for the app */
 
 #define SANDBOX_HOME "/root"
 #define SANDBOX_MODULE "/mse-app"
@@ -13,3 +15,17 @@
 /* In memory: the host can exchange what lies in storage. */
 #define SANDBOX_SECRETS_FOLDER "/run/mse/secrets"
 #define SANDBOX_SECRETS SANDBOX_SECRETS_FOLDER "/secrets.json"
+
+/* for the enclave: nothing of the host's is written to but the cipher folder */
+#define SANDBOX_PACKAGE "/run/mse/package"
+#define SANDBOX_PROGRAM "/run/mse/mse-enclave"
+#define SANDBOX_NODE "/run/mse/node" /* of the simulated TEE */
+#define SANDBOX_CIPHER "/run/mse/cipher"
+#define SANDBOX_PLAIN "/run/mse/plain"
+#define SANDBOX_ENVIRONMENT "/mse-env"
+
+/* Open when the enclave starts. */
+enum {
+    SANDBOX_STATUS_FD = 3, /* pipe: takes lines of JSON */
+    SANDBOX_LISTEN_FD = 4, /* the app's listening socket, held outside over restarts */
+};

@@ -15,9 +15,12 @@
  */
 #pragma once
 
+#include "model/sandbox_layout.h"
+
 #include <stdint.h>
 
-#define SIMULATION_SOCKET "/run/mse/node/tee.sock"
+#define SIMULATION_SOCKET_NAME "tee.sock"
+#define SIMULATION_SOCKET SANDBOX_NODE "/" SIMULATION_SOCKET_NAME
 
 enum {
     SIMULATION_REQUEST_EVIDENCE = 1,

@@ -40,7 +40,7 @@ struct gateway_options {
 struct gateway_route {
     const char *id;
     const char *account;   /* whose it is: what one account's apps hold counts together */
-    const char *folder;    /* holds the app's socket; written by the app */
+    const char *folder;    /* holds the app's socket */
     const char *socket;    /* name of the socket in it */
     const char *host_name; /* lower case; for the shared listeners */
     uint16_t port;         /* 0: none of its own */

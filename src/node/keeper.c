@@ -32,6 +32,7 @@ static void free_kept(struct kept *kept)
         return;
     fd_close(kept->wake_fd);
     fd_close(kept->control_fd);
+    fd_close(kept->app_fd);
     free(kept->folder);
     free(kept);
 }
@@ -93,6 +94,7 @@ static struct kept *make_kept(struct keeper *keeper, const struct store_app *app
     kept->keeper = keeper;
     kept->app = *app;
     kept->control_fd = -1;
+    kept->app_fd = -1;
     kept->users = 1;
     memcpy(kept->id, app->id, sizeof(kept->id));
     kept->folder = path_join(keeper->options.folders->apps, app->id, err);
@@ -205,17 +207,17 @@ static int choose_uid(const struct taken *taken, struct store_app *app, struct e
 int keeper_add_route(const struct keeper *keeper, const struct store_app *app, const char *replaces,
                      struct err *err)
 {
-    AUTO_FREE char *folder = str_printf(err, "%s/%s/node", keeper->options.folders->apps, app->id);
+    AUTO_FREE char *folder = str_printf(err, "%s/%s", keeper->options.folders->apps, app->id);
     if (folder == NULL)
         return -1;
     const struct gateway_route route = {
         .id = app->id,
         .account = app->owner,
         .folder = folder,
-        .socket = "app.sock",
+        .socket = APP_SOCKET,
         .host_name = app->host_name,
         .port = (uint16_t)app->port,
-        .uid = app->run_uid != 0 ? (uid_t)app->run_uid : geteuid(),
+        .uid = geteuid(),
         .replaces = replaces,
     };
     return gateway_add(keeper->options.gateway, &route, err);

@@ -7,6 +7,7 @@
 
 #include "base/lock.h"
 #include "node/keeper.h"
+#include "node/listener.h"
 #include "node/runner.h"
 
 #include <pthread.h>
@@ -21,6 +22,7 @@ struct kept {
     pthread_t thread;
     int wake_fd;      /* eventfd */
     int control_fd;   /* news of the enclave, -1: none attached. The minder's alone. */
+    int app_fd;       /* the app's listening socket, kept over restarts. The minder's alone. */
     bool adopted;     /* it may be running already */
     bool routed;      /* the gateway has its route. The minder's alone. */
     int64_t since_ms; /* monotonic: when its state began, or was adopted. The minder's alone. */

@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 /*
- * Sockets of the gateway. Owns nothing. Runs in msed; the folder with an app's socket is written by
- * the app, so nothing in it is trusted.
+ * Sockets of the gateway. Owns nothing. Runs in msed.
  */
 #include "node/listener.h"
 
@@ -17,6 +16,7 @@
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/un.h>
+#include <unistd.h>
 
 enum { BACKLOG = 1024 };
 
@@ -106,6 +106,24 @@ static int connect_found(int found, const char *name, int *ret, struct err *err)
             return FAIL_ERRNO(err, ERR_BUSY, "'%s'", name);
         return FAIL_ERRNO(err, errno == ECONNREFUSED ? ERR_NOT_FOUND : ERR_IO, "'%s'", name);
     }
+    *ret = fd_steal(&fd);
+    return 0;
+}
+
+int app_socket_listen(const char *folder, const char *name, int *ret, struct err *err)
+{
+    char path[64]; /* the folder's own may be too long for a socket's address */
+    AUTO_CLOSE int fd = -1;
+    AUTO_CLOSE int folder_fd = open(folder, O_PATH | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+    if (folder_fd < 0)
+        return FAIL_ERRNO(err, ERR_IO, "cannot open '%s'", folder);
+    if (unlinkat(folder_fd, name, 0) < 0 && errno != ENOENT)
+        return FAIL_ERRNO(err, ERR_IO, "cannot remove '%s' in '%s'", name, folder);
+    (void)snprintf(path, sizeof(path), "/proc/self/fd/%d/%s", folder_fd, name);
+    if (unix_listen(path, 0600, &fd, err) < 0)
+        return FAIL_CONTEXT(err, "'%s'", folder);
+    if (listen(fd, APP_SOCKET_QUEUE) < 0)
+        return FAIL_ERRNO(err, ERR_IO, "cannot listen on '%s' in '%s'", name, folder);
     *ret = fd_steal(&fd);
     return 0;
 }

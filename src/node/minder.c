@@ -180,19 +180,34 @@ static int add_route(struct kept *kept, const struct store_app *app, struct err 
     return 0;
 }
 
+/* Who waits in its queue is sent away. */
+static void close_socket(struct kept *kept)
+{
+    fd_close(fd_steal(&kept->app_fd));
+}
+
 /* An app that is down and not removed answers nobody, and keeps its port and its name: both are in
  * users' bookmarks and in certificates. */
 static void shut_route(struct kept *kept)
 {
+    close_socket(kept);
     if (kept->routed)
         gateway_set_down(kept->keeper->options.gateway, kept->id, true);
 }
 
 static void remove_route(struct kept *kept)
 {
+    close_socket(kept);
     if (kept->routed)
         gateway_remove(kept->keeper->options.gateway, kept->id);
     kept->routed = false;
+}
+
+/* Kept over restarts, so that who comes meanwhile waits. An enclave that was taken over has one
+ * that this process does not hold: it gets a new one when it is started again. */
+static int open_socket(struct kept *kept, struct err *err)
+{
+    return kept->app_fd >= 0 ? 0 : app_socket_listen(kept->folder, APP_SOCKET, &kept->app_fd, err);
 }
 
 static int start_enclave(struct kept *kept, const struct store_app *app, struct err *err)
@@ -201,11 +216,12 @@ static int start_enclave(struct kept *kept, const struct store_app *app, struct 
     struct manifest manifest;
     AUTO_FREE char *layer = NULL;
     if (read_manifest(kept->folder, &manifest, err) < 0 || add_route(kept, app, err) < 0 ||
-        get_layer(kept, app, &layer, err) < 0)
+        get_layer(kept, app, &layer, err) < 0 || open_socket(kept, err) < 0)
         return -1;
     const struct runner_spec spec = {.app = app,
                                      .folder = kept->folder,
                                      .layer = layer,
+                                     .app_fd = kept->app_fd,
                                      .memory_bytes = manifest.memory_bytes,
                                      .cpu_millis = manifest.cpu_millis,
                                      .key_epoch = manifest.key_epoch};
@@ -415,6 +431,7 @@ static void restart(struct kept *kept)
         kept->order = ORDER_NONE;
     lock_release(&kept->keeper->mutex);
     end_enclave(kept);
+    close_socket(kept); /* the app may have shut it down */
     app.quick_crashes = 0;
     app.reason[0] = '\0';
     app.restarts++;

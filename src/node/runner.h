@@ -13,6 +13,7 @@ struct runner_spec {
     const struct store_app *app;
     const char *folder; /* the app's own: package/ is in it */
     const char *layer;  /* folder, NULL: none */
+    int app_fd;         /* the app's listening socket; stays the caller's */
     uint64_t memory_bytes;
     uint64_t cpu_millis;
     uint64_t key_epoch;

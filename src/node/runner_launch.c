@@ -102,7 +102,7 @@ static int launch_runner_start(struct runner *runner, const struct runner_spec *
         fill_spec(self, from, &spec, err) < 0 || launch_spec_encode(&spec, &text, err) < 0 ||
         file_write_atomic(path, buf_slice(&text), 0600, err) < 0)
         return FAIL_CONTEXT(err, "launch");
-    return launch_start(self->self, from->folder, err);
+    return launch_start(self->self, from->folder, from->app_fd, err);
 }
 
 /* --- news --- */

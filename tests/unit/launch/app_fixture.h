@@ -64,6 +64,7 @@ struct app {
     char storage_path[128];
     char root[128];
     struct launch_spec spec;
+    int listen_fd; /* what msed would hold */
 };
 
 static const char *program;
@@ -88,7 +89,7 @@ static inline int make_app(void **state)
 {
     static struct app app;
     struct err err = ERR_INIT;
-    app = (struct app){.base = "/tmp/mse-launch-XXXXXX"};
+    app = (struct app){.base = "/tmp/mse-launch-XXXXXX", .listen_fd = -1};
     if (mkdtemp(app.base) == NULL)
         return -1;
     (void)snprintf(app.run, sizeof(app.run), "%s/run", app.base);
@@ -120,6 +121,9 @@ static inline int make_app(void **state)
     if (uuid_new(app.spec.id, &err) < 0)
         return -1;
     write_spec(&app);
+    AUTO_FREE char *listens = path_join(app.run, "app.sock", &err);
+    if (listens == NULL || unix_listen(listens, 0600, &app.listen_fd, &err) < 0)
+        return -1;
     return write_in(app.base, "enclave",
                     "#!/bin/sh\nexec /usr/bin/python3 -S /run/mse/package/test.py\n", 0755);
 }
@@ -133,7 +137,7 @@ static inline void start(struct app *app, const char *python)
                                "    while True: signal.pause()\n";
     AUTO_FREE char *text = str_printf(&err, "%s%s", head, python);
     assert_int_equal(write_in(app->package, "test.py", text, 0644), 0);
-    if (launch_start(program, app->run, &err) < 0)
+    if (launch_start(program, app->run, app->listen_fd, &err) < 0)
         fail_msg("%s", err.message);
 }
 
@@ -227,6 +231,7 @@ static inline int remove_app(void **state)
     struct err err = ERR_INIT;
     if (launch_stop(app->run, 0, &err) < 0 || launch_cleanup(app->run, &storage, &err) < 0)
         (void)fprintf(stderr, "%s\n", err.message);
+    fd_close(fd_steal(&app->listen_fd));
     return folder_remove_tree(app->base, &err);
 }
 

@@ -8,6 +8,8 @@
 #include "confine/confine.h"
 #include "tee/tee.h"
 
+#include <sys/wait.h>
+
 /* --- tests --- */
 
 static void test_life(void **state)
@@ -21,7 +23,7 @@ static void test_life(void **state)
     status = wait_for(app, LAUNCH_RUNNING);
     assert_int_equal(status.state, LAUNCH_RUNNING);
     assert_true(launch_alive(app->run));
-    assert_int_equal(launch_start(program, app->run, &err), -1);
+    assert_int_equal(launch_start(program, app->run, app->listen_fd, &err), -1);
     assert_int_equal(err.kind, ERR_CONFLICT);
     assert_int_equal(launch_cleanup(app->run, &storage, &err), -1);
     assert_int_equal(err.kind, ERR_CONFLICT);
@@ -50,11 +52,11 @@ static void test_what_the_app_sees(void **state)
         "'PYTHONUNBUFFERED','SECRETS_PATH','TMP_PATH'], sorted(os.environ)\n"
         "assert [p for p in os.listdir('/proc') if p.isdigit() and int(p) > 9] == []\n"
         "fds = sorted(int(f) for f in os.listdir('/proc/self/fd'))\n"
-        "assert fds[:4] == [0,1,2,3] and len(fds) == 5, fds\n"
-        "for place in ['/usr', '/etc', '/', '/run/mse/package', '/run/mse']:\n"
+        "assert fds[:5] == [0,1,2,3,4] and len(fds) == 6, fds\n"
+        "for place in ['/usr', '/etc', '/', '/run/mse/package', '/run/mse', '/run/mse/node']:\n"
         "    try: open(place + '/x', 'w'); assert False, place\n"
         "    except OSError: pass\n"
-        "for place in ['/tmp', '/run/mse/cipher', '/run/mse/node', '/dev/shm']:\n"
+        "for place in ['/tmp', '/run/mse/cipher', '/dev/shm']:\n"
         "    open(place + '/x', 'w').write('x')\n"
         "try: open('/tmp/big', 'wb').write(bytes(2 << 20)); assert False\n"
         "except OSError: pass\n"
@@ -276,7 +278,7 @@ static void test_talkative_app(void **state)
         assert_int_equal(file_read(path, &text, &err), 0);
 }
 
-/* The log has a size, and so has the folder that the app shares with the node. */
+/* The log has a size, and what the node shows the app cannot be written to. */
 static void test_app_cannot_fill_the_disk(void **state)
 {
     struct app *app = *state;
@@ -299,24 +301,74 @@ static void test_app_cannot_fill_the_disk(void **state)
     assert_true(info.st_size <= 32 << 10);
 }
 
-static void test_connect_app(void **state)
+/* A client of the app, as the gateway connects. */
+static int client_of(const struct app *app)
+{
+    struct err err = ERR_INIT;
+    int fd = -1;
+    AUTO_FREE char *path = path_join(app->run, "app.sock", &err);
+    assert_int_equal(unix_connect(path, &fd, &err), 0);
+    return fd;
+}
+
+static void assert_says(int fd, char expected)
+{
+    struct pollfd ready = {.fd = fd, .events = POLLIN};
+    char byte = 0;
+    assert_int_equal(poll(&ready, 1, PATIENCE_MS), 1);
+    assert_int_equal(read(fd, &byte, 1), 1);
+    assert_int_equal(byte, expected);
+}
+
+/* The app has the socket and no name of it: nothing that it makes, links or removes comes in its
+ * place, also not after its death. Who connects between two starts waits for the second. */
+static void test_listening_socket(void **state)
+{
+    struct app *app = *state;
+    static const char script[] =
+        "s = socket.socket(fileno=4)\n"
+        "assert s.family == socket.AF_UNIX and s.getsockopt(1, 30) == 1\n" /* SO_ACCEPTCONN */
+        "def attempt(act, *what):\n"
+        "    try: act(*what)\n"
+        "    except OSError: return\n"
+        "    assert False, what\n"
+        "other = socket.socket(socket.AF_UNIX)\n"
+        "for place in ('/run/mse/node/app.sock', '/run/mse/app.sock', '/run/app.sock',\n"
+        "              s.getsockname()):\n"
+        "    attempt(other.bind, place); attempt(os.unlink, place)\n"
+        "    attempt(os.symlink, '/run/mse/node/tee.sock', place)\n"
+        "attempt(os.unlink, '/run/mse/node/tee.sock'); attempt(os.chmod, '/run/mse/node', 0o777)\n"
+        "attempt(os.rename, '/run/mse/node/tee.sock', '/run/mse/node/app.sock')\n"
+        "say(state='running')\n"
+        "c, _ = s.accept(); c.sendall(b'%c'); c.recv(1); os._exit(3)\n";
+    struct err err = ERR_INIT;
+    AUTO_FREE char *first = str_printf(&err, script, '1');
+    AUTO_FREE char *second = str_printf(&err, script, '2');
+    if (!can_launch)
+        skip();
+    assert_script_runs(app, first);
+    AUTO_CLOSE int before = client_of(app);
+    assert_says(before, '1');
+    assert_int_equal(write(before, "x", 1), 1); /* it dies */
+    wait_until_gone(app);
+    AUTO_CLOSE int between = client_of(app);
+    assert_script_runs(app, second);
+    assert_says(between, '2');
+}
+
+/* Nothing but msed starts supervisors: without the socket there is nothing to serve on. */
+static void test_no_socket(void **state)
 {
     struct app *app = *state;
     struct err err = ERR_INIT;
-    AUTO_CLOSE int fd = -1;
-    if (!can_launch)
-        skip();
-    assert_script_runs(app, "s = socket.socket(socket.AF_UNIX); s.bind('/run/mse/node/app.sock')\n"
-                            "s.listen(); say(state='running'); c, _ = s.accept()\n"
-                            "os.unlink('/run/mse/node/app.sock')\n"
-                            "os.symlink('/run/mse/node/tee.sock', '/run/mse/node/app.sock')\n"
-                            "c.sendall(b'x'); wait()\n");
-    assert_int_equal(launch_connect_app(app->run, &fd, &err), 0);
-    struct pollfd ready = {.fd = fd, .events = POLLIN};
-    assert_int_equal(poll(&ready, 1, PATIENCE_MS), 1);
-    int other = -1;
-    assert_int_equal(launch_connect_app(app->run, &other, &err), -1);
-    assert_int_equal(err.kind, ERR_UNREACHABLE);
+    AUTO_BUF struct buf out = BUF_INIT(4096);
+    AUTO_BUF struct buf errors = BUF_INIT(4096);
+    int status = 0;
+    const char *const argv[] = {program, "supervise", app->run, NULL};
+    const struct process_spec spec = {.argv = argv};
+    assert_int_equal(process_run(&spec, slice_str(""), &out, &errors, 20000, &status, &err), 0);
+    assert_true(WIFEXITED(status) && WEXITSTATUS(status) == 1);
+    assert_non_null(strstr(buf_text(&errors), "descriptor 4 is not open"));
 }
 
 static void test_bad_starts(void **state)
@@ -326,14 +378,14 @@ static void test_bad_starts(void **state)
     if (!can_launch)
         skip();
     assert_int_equal(file_remove(app->enclave, &err), 0);
-    assert_int_equal(launch_start(program, app->run, &err), -1);
+    assert_int_equal(launch_start(program, app->run, app->listen_fd, &err), -1);
     assert_non_null(strstr(err.message, "enclave"));
     wait_until_gone(app);
     assert_nothing_left(app);
     assert_int_equal(write_in(app->run, LAUNCH_SPEC_FILE, "{", 0600), 0);
-    assert_int_equal(launch_start(program, app->run, &err), -1);
+    assert_int_equal(launch_start(program, app->run, app->listen_fd, &err), -1);
     assert_int_equal(err.kind, ERR_INVALID);
-    assert_int_equal(launch_start(program, "/nonexistent", &err), -1);
+    assert_int_equal(launch_start(program, "/nonexistent", app->listen_fd, &err), -1);
 }
 
 int main(int argc, char **argv)
@@ -353,7 +405,8 @@ int main(int argc, char **argv)
         cmocka_unit_test_setup_teardown(test_killed_supervisor, make_app, remove_app),
         cmocka_unit_test_setup_teardown(test_app_cannot_fill_the_disk, make_app, remove_app),
         cmocka_unit_test_setup_teardown(test_talkative_app, make_app, remove_app),
-        cmocka_unit_test_setup_teardown(test_connect_app, make_app, remove_app),
+        cmocka_unit_test_setup_teardown(test_listening_socket, make_app, remove_app),
+        cmocka_unit_test_setup_teardown(test_no_socket, make_app, remove_app),
         cmocka_unit_test_setup_teardown(test_bad_starts, make_app, remove_app),
     };
     program = argv[0];
