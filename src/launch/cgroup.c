@@ -19,11 +19,19 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/resource.h>
+#include <sys/sysinfo.h>
 #include <unistd.h>
 
 #define ROOT "/sys/fs/cgroup"
 
-enum { CPU_PERIOD_US = 100000, REMOVE_TRIES = 200, REMOVE_PAUSE_MS = 10, PATH_SIZE = 256 };
+enum {
+    CPU_PERIOD_US = 100000,
+    REMOVE_TRIES = 200,
+    REMOVE_PAUSE_MS = 10,
+    PATH_SIZE = 256,
+    KEPT_SHARE = 8,
+    KEPT_LEAST = 512 << 20
+};
 
 /* Below ROOT; v2 has one hierarchy. */
 static const char *const v1_folders[] = {"memory/mse", "cpu/mse", "pids/mse"};
@@ -61,6 +69,23 @@ static enum cgroup_kind detect(void)
     return access(ROOT "/memory/memory.limit_in_bytes", R_OK) == 0 ? CGROUP_V1 : CGROUP_NONE;
 }
 
+uint64_t cgroup_memory_of_all(void)
+{
+    struct sysinfo machine = {0};
+    (void)sysinfo(&machine); /* fails only for a bad address */
+    uint64_t bytes = (uint64_t)machine.totalram * machine.mem_unit;
+    uint64_t kept = bytes / KEPT_SHARE < KEPT_LEAST ? KEPT_LEAST : bytes / KEPT_SHARE;
+    return kept < bytes / 2 ? bytes - kept : bytes / 2;
+}
+
+/* Of the group around those of the apps: whatever is in it leaves the machine its part. */
+static void limit_all(const char *folder, const char *file)
+{
+    char value[24];
+    (void)snprintf(value, sizeof(value), "%llu", (unsigned long long)cgroup_memory_of_all());
+    (void)write_value(folder, "", file, value); /* each app has its own limit besides */
+}
+
 struct setting {
     const char *folder;
     const char *file;
@@ -94,6 +119,7 @@ static int open_v1(const struct launch_spec *spec, struct err *err)
         if (make_folder(v1_folders[i], spec->id) < 0)
             return FAIL_ERRNO(err, ERR_IO, "cannot make the cgroup '%s'", v1_folders[i]);
     }
+    limit_all("memory/mse", "memory.limit_in_bytes");
     for (size_t i = 0; i < ARRAY_LEN(settings); i++)
         (void)snprintf(settings[i].value, sizeof(settings[i].value), "%llu",
                        (unsigned long long)values[i]);
@@ -118,6 +144,7 @@ static int open_v2(const struct launch_spec *spec, struct err *err)
     (void)write_value("mse", "", "cgroup.subtree_control", "+memory +cpu +pids");
     if (make_folder("mse", spec->id) < 0)
         return FAIL_ERRNO(err, ERR_IO, "cannot make the cgroup of the app");
+    limit_all("mse", "memory.max");
     return apply(settings, ARRAY_LEN(settings), spec->id, err);
 }
 

@@ -16,6 +16,10 @@ struct cgroup {
     char id[LAUNCH_ID_SIZE];
 };
 
+/* The memory that all enclaves of the machine may have together: all but an eighth of it, or all
+ * but 512 MiB where that is more; half of a small machine's. It is also the limit of the group that
+ * the apps' groups lie in. */
+uint64_t cgroup_memory_of_all(void);
 /* Makes the app's groups with its limits; without cgroups (not root, nothing mounted) kind is
  * CGROUP_NONE and it is no error. */
 int cgroup_open(struct cgroup *group, const struct launch_spec *spec, struct err *err) MUST_USE;

@@ -42,10 +42,23 @@ static bool is_in_group(uid_t uid)
     return false;
 }
 
+static bool is_operator(uid_t uid)
+{
+    return uid == 0 || uid == geteuid();
+}
+
+bool account_is_operators(const char *owner)
+{
+    uint64_t uid = 0;
+    return str_starts_with(owner, "uid:") &&
+           parse_u64(owner + strlen("uid:"), "user", 0, UINT32_MAX, &uid, NULL) == 0 &&
+           is_operator((uid_t)uid);
+}
+
 static int account_of_user(uid_t uid, struct account *ret, struct err *err)
 {
     struct account account = {.local = true};
-    account.operator_of_node = uid == 0 || uid == geteuid();
+    account.operator_of_node = is_operator(uid);
     if (!account.operator_of_node && !is_in_group(uid)) {
         err_set(err, ERR_FORBIDDEN, 0, "user %u may not use this node", uid);
         err_hint(err, "the operator can add the user to the group '%s'", ACCOUNT_GROUP);

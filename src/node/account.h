@@ -27,6 +27,8 @@ struct account {
 int account_of(const char *tokens, const struct http_request *request, struct account *ret,
                struct err *err) MUST_USE;
 
+/* Is "uid:N" root or the user that msed runs as? */
+bool account_is_operators(const char *owner);
 /* May this account see and change what `owner` owns? */
 bool account_may(const struct account *account, const char *owner);
 

@@ -316,6 +316,7 @@ static void fill_new(const struct upload *upload, const struct deployment *deplo
     app->state = STORE_SPAWNING;
     app->desired = STORE_DESIRED_RUN;
     app->quota_bytes = (int64_t)manifest->quota_bytes;
+    app->memory_bytes = (int64_t)manifest->memory_bytes;
     app->created = app->updated = clock_unix();
     app->expires = deployment->expires;
     (void)snprintf(app->id, sizeof(app->id), "%s", manifest->id);

@@ -10,7 +10,10 @@
 #include "base/file.h"
 #include "base/lock.h"
 #include "base/log.h"
+#include "launch/cgroup.h"
 #include "model/manifest.h"
+#include "node/account.h"
+#include "node/admission.h"
 #include "node/keeper_internal.h"
 #include "node/room.h"
 
@@ -146,6 +149,7 @@ struct taken {
     const struct keeper *keeper;
     const struct store_app *wanted; /* the new app */
     const char *replaces;           /* NULL: none */
+    struct admission admission;
     int64_t count;
     int64_t ports[4096];
     int64_t uids[4096];
@@ -177,6 +181,7 @@ static int collect_taken(void *context, const struct store_app *app, struct err 
         return FAIL(err, ERR_BUSY, "the node has %zu apps", ARRAY_LEN(taken->ports));
     if (check_name(taken, app, err) < 0)
         return -1;
+    admission_add(&taken->admission, app);
     taken->ports[taken->count] = app->port;
     taken->uids[taken->count++] = app->run_uid;
     return 0;
@@ -246,6 +251,23 @@ static int open_route(const struct taken *taken, struct store_app *app, struct e
                 range->last);
 }
 
+static int open_admission(const struct keeper *keeper, struct taken *taken, struct err *err)
+{
+    const struct keeper_options *options = &keeper->options;
+    struct room room;
+    if (room_look(options->config, options->folders->state, &room, err) < 0)
+        return -1;
+    taken->admission = (struct admission){
+        .config = options->config,
+        .wanted = taken->wanted,
+        .replaces = taken->replaces,
+        .is_operator = account_is_operators(taken->wanted->owner),
+        .machine = {.memory_bytes = (int64_t)cgroup_memory_of_all(),
+                    .storage_bytes = (int64_t)room.size_bytes},
+    };
+    return 0;
+}
+
 static int choose(struct keeper *keeper, struct store_app *app, const char *replaces,
                   struct err *err)
 {
@@ -255,12 +277,10 @@ static int choose(struct keeper *keeper, struct store_app *app, const char *repl
     taken->keeper = keeper;
     taken->wanted = app;
     taken->replaces = replaces;
-    if (store_app_each(keeper->options.store, NULL, collect_taken, taken, err) < 0)
+    if (open_admission(keeper, taken, err) < 0 ||
+        store_app_each(keeper->options.store, NULL, collect_taken, taken, err) < 0 ||
+        admission_check(&taken->admission, err) < 0)
         return -1;
-    int64_t limit = keeper->options.config->limits.apps + (replaces != NULL ? 1 : 0);
-    if (taken->count >= limit)
-        return FAIL(err, ERR_BUSY, "the node runs %lld apps already, its limit",
-                    (long long)keeper->options.config->limits.apps);
     if (choose_uid(taken, app, err) < 0)
         return -1;
     return open_route(taken, app, err);

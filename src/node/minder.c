@@ -521,11 +521,29 @@ static bool turn(struct kept *kept)
     return true;
 }
 
+/* For admission; older versions had it in the manifest alone. */
+static void recall_memory(struct kept *kept)
+{
+    struct err err = ERR_INIT;
+    struct manifest manifest;
+    struct store_app app = current(kept);
+    if (app.memory_bytes != 0)
+        return;
+    if (read_manifest(kept->folder, &manifest, &err) < 0) {
+        log_err(LOG_WARNING, &err);
+        return;
+    }
+    app.memory_bytes = (int64_t)manifest.memory_bytes;
+    publish(kept, &app);
+}
+
 /* After a start of msed: an enclave that runs is taken over as it is. */
 static void adopt(struct kept *kept)
 {
     struct err err = ERR_INIT;
     struct runner *runner = kept->keeper->options.runner;
+    if (kept->app.desired != STORE_DESIRED_STOP)
+        recall_memory(kept);
     struct store_app app = current(kept);
     if (app.state == STORE_ON_ERROR || app.state == STORE_EXPIRED ||
         app.desired == STORE_DESIRED_STOP)

@@ -29,6 +29,7 @@ struct node_environment {
 
 struct node_limits {
     int64_t apps;
+    int64_t memory_bytes; /* of all apps together; 0: what the machine can spare */
     int64_t package_bytes;
     int64_t upload_bytes_per_s;       /* of one upload; 0: unlimited */
     int64_t upload_least_bytes_per_s; /* slower ones are given up */
@@ -49,6 +50,13 @@ struct node_names {
     bool dns;                    /* a TXT record counts */
     char *resolver;              /* "127.0.0.1:53"; "" : the system's */
     char *authorities;           /* file of certificates; NULL: those that the system trusts */
+};
+
+/* What one account may have of it; 0: half of what there is. The operator has no such limit. */
+struct node_limits_account {
+    int64_t apps;
+    int64_t memory_bytes;
+    int64_t storage_bytes;
 };
 
 /* All texts are owned and set, but api_certificate, api_private_key and
@@ -72,6 +80,7 @@ struct node_config {
     int launcher;  /* enum node_launcher */
     int log_level; /* enum log_level */
     struct node_limits limits;
+    struct node_limits_account account;
     struct node_names names;
 
     struct node_hardware *hardware; /* `free` is always among them */

@@ -24,6 +24,7 @@ int room_look(const struct node_config *config, const char *folder, struct room 
     if (statvfs(folder, &info) < 0)
         return FAIL_ERRNO(err, ERR_IO, "cannot look at the file system of '%s'", folder);
     ret->free_bytes = (uint64_t)info.f_bavail * info.f_frsize;
+    ret->size_bytes = (uint64_t)info.f_blocks * info.f_frsize;
     ret->reserve_bytes = (uint64_t)config->limits.disk_reserve_bytes;
     return 0;
 }

@@ -12,6 +12,7 @@
 struct room {
     uint64_t free_bytes;    /* on the file system of the state folder, for the node's user */
     uint64_t reserve_bytes; /* of these are kept free */
+    uint64_t size_bytes;    /* of the whole file system */
 };
 
 int room_look(const struct node_config *config, const char *folder, struct room *ret,

@@ -6,6 +6,7 @@
  */
 #include "app_fixture.h"
 #include "confine/confine.h"
+#include "launch/cgroup.h"
 #include "tee/tee.h"
 
 #include <sys/wait.h>
@@ -199,6 +200,19 @@ static void test_failure_is_explained(void **state)
     wait_until_gone(app);
 }
 
+/* The group around all apps leaves the machine its part. */
+static void assert_all_apps_are_limited(bool v2)
+{
+    const char *path =
+        v2 ? "/sys/fs/cgroup/mse/memory.max" : "/sys/fs/cgroup/memory/mse/memory.limit_in_bytes";
+    AUTO_BUF struct buf text = BUF_INIT(64);
+    struct err err = ERR_INIT;
+    assert_int_equal(file_read(path, &text, &err), 0);
+    uint64_t limit = strtoull(buf_text(&text), NULL, 10);
+    assert_in_range(limit, cgroup_memory_of_all() - 4096, cgroup_memory_of_all());
+    assert_true(cgroup_memory_of_all() < (uint64_t)sysconf(_SC_PHYS_PAGES) * 4096);
+}
+
 static void test_memory_limit(void **state)
 {
     struct app *app = *state;
@@ -215,6 +229,7 @@ static void test_memory_limit(void **state)
         return;
     }
     assert_string_equal(status.reason, "out of memory: the app may use 64 MiB");
+    assert_all_apps_are_limited(strcmp(status.limits, "cgroup v2") == 0);
     wait_until_gone(app);
     assert_nothing_left(app);
 }

@@ -400,6 +400,21 @@ static void limit_test(void **state)
     assert_int_equal(err.kind, ERR_BUSY);
 }
 
+/* One account takes all that it may have: another one still gets its app. */
+static void account_limit_test(void **state)
+{
+    struct fixture *fixture = *state;
+    struct err err = ERR_INIT;
+    struct store_app app = start_one(fixture);
+    assert_string_equal(app.owner, "uid:1");
+    fixture->config.account.apps = 1;
+    assert_int_equal(create(fixture, id_b, NULL, &app, &err), -1);
+    assert_int_equal(err.kind, ERR_BUSY);
+    assert_non_null(strstr(err.hint, "account.apps"));
+    assert_false(has_folder(fixture, id_b));
+    OK(create(fixture, id_b, id_a, &app, &failure)); /* in place of its own it may */
+}
+
 /* A disk that is full: an error that says the sizes, and nothing is left of the attempt. */
 static void no_room_test(void **state)
 {
@@ -445,6 +460,7 @@ int main(void)
         TEST(name_is_handed_on),
         TEST(limit),
         TEST(no_room),
+        TEST(account_limit),
     };
     return cmocka_run_group_tests_name("keeper", tests, NULL, NULL);
 }
