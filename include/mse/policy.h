@@ -19,6 +19,25 @@ enum mse_crl {
 /* One bit a TEE, for mse_policy.tees. */
 #define MSE_TEE_BIT(tee) (1u << (tee))
 
+/* Fields of one TEE's evidence that a policy can name, with the size of each. */
+enum mse_field {
+    MSE_FIELD_SNP_FAMILY_ID,     /* 16 bytes */
+    MSE_FIELD_SNP_IMAGE_ID,      /* 16 */
+    MSE_FIELD_SNP_ID_KEY_DIGEST, /* 48, like those below */
+    MSE_FIELD_SNP_AUTHOR_KEY_DIGEST,
+    MSE_FIELD_TDX_MRTD, /* what `measurements` means for TDX; the firmware alone */
+    MSE_FIELD_TDX_RTMR0,
+    MSE_FIELD_TDX_RTMR1,
+    MSE_FIELD_TDX_RTMR2,
+    MSE_FIELD_TDX_RTMR3,
+    MSE_FIELD_COUNT,
+};
+
+struct mse_accepted {
+    const struct mse_bytes *values; /* one of these; none: any */
+    size_t count;
+};
+
 /* Least security version of each part of an SNP platform; 0 asks nothing. */
 struct mse_snp_tcb {
     uint8_t fmc; /* Turin and later */
@@ -29,12 +48,15 @@ struct mse_snp_tcb {
 };
 
 struct mse_policy {
-    unsigned tees; /* accepted TEEs as MSE_TEE_BITs; 0: sgx, tdx, snp and never the simulation */
+    /* Accepted TEEs as MSE_TEE_BITs. 0: those of which `fields` or `snp_products` name something;
+     * where they name nothing, sgx, tdx, snp; never the simulation. */
+    unsigned tees;
     const struct mse_bytes *measurements; /* one of these; none: any */
     size_t measurement_count;
     const struct mse_bytes *signers; /* one of these; none: any */
     size_t signer_count;
-    const uint8_t *fingerprint; /* 32 bytes, NULL: not asked */
+    struct mse_accepted fields[MSE_FIELD_COUNT]; /* by enum mse_field */
+    const uint8_t *fingerprint;                  /* 32 bytes, NULL: not asked */
     bool allow_debug;
     enum mse_crl crl;
     const char *const *tcb_accept; /* accepted status words; none: "UpToDate" alone */
@@ -55,6 +77,9 @@ struct mse_policy {
     unsigned snp_vmpls;          /* bit n allows VMPL n; 0: VMPL 0 alone */
     const char *const *chip_ids; /* hexadecimal, any case; none: any */
     size_t chip_id_count;
+    const char *const
+        *snp_products; /* generations of chips: "Milan", "Genoa", "Turin"; none: any */
+    size_t snp_product_count;
     /* The simulation's root (Ed25519 public key, 32 bytes); NULL: any root, which the verdict says.
      * Either way the simulation protects nothing from the operator. */
     const uint8_t *simulation_root;

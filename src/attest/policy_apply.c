@@ -4,17 +4,28 @@
  * one vendor has are judged by that vendor's verifier, with the helpers at the end.
  */
 #include "attest/policy_apply.h"
+#include "attest/policy_fields.h"
 #include "base/text.h"
 
 static const char advice_evidence[] =
     "this evidence comes from something else than you expect: do not send it any secret";
 
+/* A policy that names a register of one TEE means that TEE: evidence of another one has no such
+ * register, and would pass by not having it. */
+static unsigned accepted_tees(const struct mse_policy *policy)
+{
+    if (policy->tees != 0)
+        return policy->tees;
+    unsigned named = policy_field_tees(policy);
+    return named != 0
+               ? named
+               : MSE_TEE_BIT(MSE_TEE_SGX) | MSE_TEE_BIT(MSE_TEE_TDX) | MSE_TEE_BIT(MSE_TEE_SNP);
+}
+
 static void check_tee(struct verification *v)
 {
     enum mse_tee tee = v->verdict->tee;
-    unsigned hardware =
-        MSE_TEE_BIT(MSE_TEE_SGX) | MSE_TEE_BIT(MSE_TEE_TDX) | MSE_TEE_BIT(MSE_TEE_SNP);
-    unsigned tees = v->policy->tees == 0 ? hardware : v->policy->tees;
+    unsigned tees = accepted_tees(v->policy);
     const char *expected = "";
     for (enum mse_tee each = MSE_TEE_SGX; each <= MSE_TEE_SIMULATION; each++) {
         if ((tees & MSE_TEE_BIT(each)) != 0)
@@ -91,6 +102,59 @@ static void check_fingerprint(struct verification *v, const char *name, const ui
                expected, hint);
 }
 
+static const char *claim_of(const struct verification *v, const char *name)
+{
+    for (size_t i = 0; i < v->verdict->claim_count; i++) {
+        if (strcmp(v->claims[i].name, name) == 0)
+            return v->claims[i].value;
+    }
+    return "";
+}
+
+/* The fields that the policy names of this TEE. */
+static void check_fields(struct verification *v)
+{
+    for (enum mse_field i = 0; i < MSE_FIELD_COUNT; i++) {
+        const struct policy_field *field = &policy_fields[i];
+        const struct mse_accepted *accepted = &v->policy->fields[i];
+        if (accepted->count == 0 || field->tee != v->verdict->tee)
+            continue;
+        const char *found = claim_of(v, field->claim);
+        bool ok = false;
+        for (size_t k = 0; k < accepted->count; k++)
+            ok = ok || policy_hex_equal(found, slice_from(accepted->values[k]));
+        check_that(v, ok, field->check, found, say_bytes_list(v, accepted->values, accepted->count),
+                   field->hint);
+    }
+}
+
+/* The ID block of an SEV-SNP launch carries the fingerprint in two halves. The chip separates the
+ * keys of two apps by them alone: HOST_DATA has no part in a key. */
+static void check_ids(struct verification *v, const uint8_t *fingerprint)
+{
+    static const char name[] = "binding.ids";
+    if (v->verdict->tee != MSE_TEE_SNP)
+        return;
+    const char *found = say(v, "%s%s", claim_of(v, "family_id"), claim_of(v, "image_id"));
+    struct slice expected = slice_of(fingerprint, MSE_FINGERPRINT_SIZE);
+    check_that(v, policy_hex_equal(found, expected) && !slice_is_zero(expected), name, found,
+               say_hex(v, expected),
+               "FAMILY_ID and IMAGE_ID must hold the fingerprint: else apps of one image share the "
+               "chip's keys; the node launched this guest without mse's ID block");
+}
+
+/* What tells the runtime: MRTD is the firmware alone, kernel, initial RAM disk and command line are
+ * in RTMR1 and RTMR2. */
+static bool names_runtime(const struct mse_policy *policy, enum mse_tee tee)
+{
+    bool measurement = policy->measurement_count > 0;
+    if (tee != MSE_TEE_TDX)
+        return measurement;
+    return (measurement || policy_names_field(policy, MSE_FIELD_TDX_MRTD)) &&
+           policy_names_field(policy, MSE_FIELD_TDX_RTMR1) &&
+           policy_names_field(policy, MSE_FIELD_TDX_RTMR2);
+}
+
 /* The host writes MRCONFIGID, HOST_DATA and CONFIGID when it starts a TEE: the field says what the
  * host wants. It is true inside a runtime that checks it, and the measurement says which runtime.
  */
@@ -105,7 +169,18 @@ static void check_measured(struct verification *v)
         check_skip(v, name, "the simulation measures nothing");
         return;
     }
-    check_that(v, v->policy->measurement_count > 0, name,
+    check_ids(v, v->input->fingerprint != NULL ? v->input->fingerprint : v->policy->fingerprint);
+    if (v->verdict->tee == MSE_TEE_TDX) {
+        check_that(
+            v, names_runtime(v->policy, MSE_TEE_TDX), name,
+            say_hex(v, slice_from(v->verdict->measurement)),
+            "MRTD, RTMR1 and RTMR2 that the policy names",
+            "the host chooses what stands in the identity field, and MRTD is the firmware "
+            "alone: name `tdx.mrtd`, `tdx.rtmr1` and `tdx.rtmr2` of the image that you trust "
+            "in the policy (`mse image measure` computes them)");
+        return;
+    }
+    check_that(v, names_runtime(v->policy, v->verdict->tee), name,
                say_hex(v, slice_from(v->verdict->measurement)), "one that the policy names",
                "the host chooses what stands in the identity field: name the `measurement` of the "
                "runtime that you trust in the policy");
@@ -175,6 +250,7 @@ void policy_apply(struct verification *v)
                  v->policy->measurement_count);
     check_one_of(v, "policy.signer", v->verdict->signer, v->policy->signers,
                  v->policy->signer_count);
+    check_fields(v);
     check_fingerprint(v, "policy.fingerprint", v->policy->fingerprint);
     check_fingerprint(v, "binding.fingerprint", v->input->fingerprint);
     check_measured(v);

@@ -4,6 +4,8 @@
  * in the table is refused, so that a misspelt restriction never passes for none.
  */
 #include "attest/intel_documents.h"
+#include "attest/policy_fields.h"
+#include "attest/snp_family.h"
 #include "format/arena.h"
 
 #include "base/clock.h"
@@ -282,6 +284,31 @@ static int key_chip_id(struct target *to, const struct toml_value *value, struct
     return list.count > 0 ? 0 : TOML_FAIL(value, err, "an empty list would accept nothing");
 }
 
+static int check_product(const struct toml_value *value, const char *word, struct err *err)
+{
+    const char *names[SNP_FAMILIES_MAX];
+    size_t count = 0;
+    for (; count < SNP_FAMILIES_MAX && snp_family_name(count) != NULL; count++) {
+        names[count] = snp_family_name(count);
+        if (strcmp(word, names[count]) == 0)
+            return 0;
+    }
+    const char *nearest = text_nearest(word, names, count);
+    if (nearest != NULL)
+        return TOML_FAIL(value, err, "unknown product '%s', did you mean '%s'?", word, nearest);
+    return TOML_FAIL(value, err, "unknown product '%s', expected one such as '%s'", word, names[0]);
+}
+
+static int key_product(struct target *to, const struct toml_value *value, struct err *err)
+{
+    struct words_list list = {.check = check_product};
+    if (read_words(to->arena, value, &list, err) < 0)
+        return -1;
+    to->policy->snp_products = list.items;
+    to->policy->snp_product_count = list.count;
+    return list.count > 0 ? 0 : TOML_FAIL(value, err, "an empty list would accept nothing");
+}
+
 static int key_isv_prod_id(struct target *to, const struct toml_value *value, struct err *err)
 {
     int64_t number;
@@ -338,6 +365,21 @@ struct key {
     int (*read)(struct target *to, const struct toml_value *value, struct err *err);
 };
 
+/* A field of the table in policy_fields.c. */
+static int read_field(struct target *to, const struct policy_field *field,
+                      struct mse_accepted *accepted, const struct toml_value *value,
+                      struct err *err)
+{
+    if (read_bytes_list(to->arena, value, &accepted->values, &accepted->count, err) < 0)
+        return -1;
+    for (size_t i = 0; i < accepted->count; i++) {
+        if (accepted->values[i].size != field->size)
+            return TOML_FAIL(value, err, "expected %zu bytes in hexadecimal, found %zu",
+                             field->size, accepted->values[i].size);
+    }
+    return 0;
+}
+
 static const struct key keys[] = {
     {"", "tee", key_tee},
     {"", "measurement", key_measurement},
@@ -354,10 +396,11 @@ static const struct key keys[] = {
     {"snp", "min_tcb", key_snp_tcb},
     {"snp", "vmpl", key_vmpl},
     {"snp", "chip_id", key_chip_id},
+    {"snp", "product", key_product},
     {"simulation", "root", key_simulation_root},
 };
 
-static const char *const tables[] = {"", "tcb", "intel", "sgx", "snp", "simulation"};
+static const char *const tables[] = {"", "tcb", "intel", "sgx", "tdx", "snp", "simulation"};
 
 /* The names that may stand in a table; at the top, the tables themselves too. */
 static size_t known_names(const char *table, const char **names)
@@ -367,6 +410,10 @@ static size_t known_names(const char *table, const char **names)
         if (strcmp(keys[i].table, table) == 0)
             names[count++] = keys[i].name;
     }
+    for (size_t i = 0; i < MSE_FIELD_COUNT; i++) {
+        if (strcmp(policy_fields[i].table, table) == 0)
+            names[count++] = policy_fields[i].key;
+    }
     for (size_t i = 1; i < ARRAY_LEN(tables) && table[0] == '\0'; i++)
         names[count++] = tables[i];
     return count;
@@ -375,7 +422,7 @@ static size_t known_names(const char *table, const char **names)
 static int read_table(struct target *to, const char *name, const struct toml_value *table,
                       struct err *err)
 {
-    const char *names[ARRAY_LEN(keys) + ARRAY_LEN(tables)];
+    const char *names[ARRAY_LEN(keys) + MSE_FIELD_COUNT + ARRAY_LEN(tables)];
     size_t count = known_names(name, names);
     if (toml_expect(table, TOML_TABLE, err) < 0 || toml_check_keys(table, names, count, err) < 0)
         return -1;
@@ -384,6 +431,13 @@ static int read_table(struct target *to, const char *name, const struct toml_val
             continue;
         const struct toml_value *value = toml_get(table, keys[i].name);
         if (value != NULL && keys[i].read(to, value, err) < 0)
+            return -1;
+    }
+    for (size_t i = 0; i < MSE_FIELD_COUNT; i++) {
+        const struct policy_field *field = &policy_fields[i];
+        const struct toml_value *value =
+            strcmp(field->table, name) == 0 ? toml_get(table, field->key) : NULL;
+        if (value != NULL && read_field(to, field, &to->policy->fields[i], value, err) < 0)
             return -1;
     }
     return 0;

@@ -126,6 +126,19 @@ static void judge_chip(struct snp_case *c)
                "this platform is not among those that the policy allows");
 }
 
+static void judge_product(struct snp_case *c)
+{
+    const struct mse_policy *policy = c->v->policy;
+    bool found = false;
+    if (policy->snp_product_count == 0)
+        return;
+    for (size_t i = 0; i < policy->snp_product_count; i++)
+        found = found || strcmp(policy->snp_products[i], c->family->name) == 0;
+    check_that(c->v, found, "policy.product", c->family->name,
+               say_words(c->v, policy->snp_products, policy->snp_product_count),
+               "this is a chip of another generation than the policy allows");
+}
+
 static void judge_policy(struct snp_case *c)
 {
     struct verification *v = c->v;
@@ -136,6 +149,7 @@ static void judge_policy(struct snp_case *c)
                "in snp.vmpl if your image runs there");
     judge_tcb(c);
     judge_chip(c);
+    judge_product(c);
 }
 
 static void judge(struct snp_case *c)

@@ -55,6 +55,13 @@ const struct snp_family *snp_family_by_product(struct slice product)
     return NULL;
 }
 
+_Static_assert(ARRAY_LEN(families) < SNP_FAMILIES_MAX, "room for the end");
+
+const char *snp_family_name(size_t index)
+{
+    return index < ARRAY_LEN(families) ? families[index].name : NULL;
+}
+
 struct mse_snp_tcb snp_tcb_decode(const struct snp_family *family, struct slice bytes)
 {
     const uint8_t *at = bytes.data;

@@ -27,6 +27,10 @@ const struct snp_family *snp_family_by_cpuid(uint8_t family, uint8_t model);
 /* By a certificate's product name, with or without a stepping ("Milan-B0"); NULL: not known. */
 const struct snp_family *snp_family_by_product(struct slice product);
 
+/* The families' names, from 0 on; NULL behind the last. */
+enum { SNP_FAMILIES_MAX = 8 };
+const char *snp_family_name(size_t index);
+
 /* Section 2.2, table 3 (Milan, Genoa) and 4 (Turin). The 8 bytes in memory order. */
 struct mse_snp_tcb snp_tcb_decode(const struct snp_family *family, struct slice bytes);
 /* Are the bytes between the parts zero? */

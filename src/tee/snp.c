@@ -25,9 +25,13 @@ enum {
     KEY_HEAD_RESERVED = 28,
     KEY_SIZE = 32,
     ROOT_VCEK = 0,
-    /* GUEST_FIELD_SELECT: the key is bound to the policy (debug or not) and the measurement */
+    /* GUEST_FIELD_SELECT (table 18): the key is bound to the policy (debug or not), both ids of the
+     * ID block, the measurement */
     FIELD_GUEST_POLICY = 1 << 0,
+    FIELD_IMAGE_ID = 1 << 1,
+    FIELD_FAMILY_ID = 1 << 2,
     FIELD_MEASUREMENT = 1 << 3,
+    REPORT_FAMILY_ID = 0x10, /* and IMAGE_ID behind it, 16 bytes each (table 23) */
 };
 
 static bool present(void)
@@ -111,18 +115,42 @@ static int read_key(const struct snp_derived_key_resp *output, struct slice *ret
     return 0;
 }
 
-/* Bound to the measurement by the firmware and to fingerprint and epoch by the measured runtime:
- * HOST_DATA, where the fingerprint stands in reports, cannot be selected for keys. */
+/* HOST_DATA, where the fingerprint stands in reports, cannot be selected for keys; the ids of the
+ * ID block can. With others in them, or none, an app of the same image on the same chip could ask
+ * for this very key: so the chip's own word is asked for first. */
+static int check_ids(const uint8_t fingerprint[static TEE_FINGERPRINT_SIZE], struct err *err)
+{
+    const uint8_t nothing[TEE_REPORT_DATA_SIZE] = {0};
+    AUTO_BUF struct buf report = BUF_INIT(TEE_EVIDENCE_MAX);
+    struct slice ids;
+    if (evidence(nothing, &report, err) < 0)
+        return -1;
+    struct reader in = reader_of(buf_slice(&report), "own SNP report");
+    if (reader_skip(&in, "version, SVN and policy", REPORT_FAMILY_ID, err) < 0 ||
+        reader_slice(&in, "family and image id", TEE_FINGERPRINT_SIZE, &ids, err) < 0)
+        return -1;
+    if (!crypto_equal(ids.data, fingerprint, TEE_FINGERPRINT_SIZE))
+        return FAIL(err, ERR_INVALID,
+                    "FAMILY_ID and IMAGE_ID of this launch are not the fingerprint: the chip would "
+                    "give its sealing key to other apps too; launch it with mse's ID block");
+    return 0;
+}
+
+/* Bound by the firmware to policy, measurement and, through the ids, the fingerprint; to the epoch
+ * by the measured runtime. */
 static int sealing_key(const uint8_t fingerprint[static TEE_FINGERPRINT_SIZE], uint32_t epoch,
                        struct secret *ret, struct err *err)
 {
     struct snp_derived_key_req input = {
         .root_key_select = ROOT_VCEK,
-        .guest_field_select = FIELD_GUEST_POLICY | FIELD_MEASUREMENT,
+        .guest_field_select =
+            FIELD_GUEST_POLICY | FIELD_IMAGE_ID | FIELD_FAMILY_ID | FIELD_MEASUREMENT,
     };
     struct snp_derived_key_resp output = {0};
     struct slice key;
-    int result = request(SNP_GET_DERIVED_KEY, &input, &output, "sealing key", err);
+    int result = check_ids(fingerprint, err);
+    if (result == 0)
+        result = request(SNP_GET_DERIVED_KEY, &input, &output, "sealing key", err);
     if (result == 0)
         result = read_key(&output, &key, err);
     if (result == 0)

@@ -11,6 +11,11 @@
 #include "judge.h"
 #include "synth_intel.h"
 
+/* 48 bytes */
+#define H48                                                                                        \
+    "4848484848484848484848484848484848484848484848484848484848484848"                             \
+    "48484848484848484848484848484848"
+
 static struct mse_policy *parse(const char *text)
 {
     struct mse_policy *policy = NULL;
@@ -43,6 +48,10 @@ static void test_every_key(void **state)
                                       "min_tcb = {bootloader = 3, snp = 20, microcode = 209}\n"
                                       "vmpl = [0, 2]\n"
                                       "chip_id = [\"ab\"]\n"
+                                      "product = [\"Genoa\", \"Turin\"]\n"
+                                      "family_id = \"00112233445566778899aabbccddeeff\"\n"
+                                      "[tdx]\n"
+                                      "rtmr1 = [\"" H48 "\", \"" H48 "\"]\n"
                                       "[simulation]\n"
                                       "root = \"ffffffffffffffffffffffffffffffff"
                                       "ffffffffffffffffffffffffffffffff\"\n");
@@ -69,6 +78,12 @@ static void test_every_key(void **state)
     assert_int_equal(policy->snp_min_tcb.microcode, 209);
     assert_int_equal(policy->snp_vmpls, 5);
     assert_int_equal(policy->chip_id_count, 1);
+    assert_int_equal(policy->snp_product_count, 2);
+    assert_string_equal(policy->snp_products[1], "Turin");
+    assert_int_equal(policy->fields[MSE_FIELD_SNP_FAMILY_ID].count, 1);
+    assert_int_equal(policy->fields[MSE_FIELD_SNP_FAMILY_ID].values[0].data[15], 0xff);
+    assert_int_equal(policy->fields[MSE_FIELD_TDX_RTMR1].count, 2);
+    assert_int_equal(policy->fields[MSE_FIELD_TDX_RTMR2].count, 0);
     assert_int_equal(policy->simulation_root[0], 0xff);
     mse_policy_free(policy);
 }
@@ -96,6 +111,14 @@ static void test_refused(void **state)
         {"measurement = \"zz\"", "hexadecimal"},
         {"measurement = [[\"aa\"]]", "expected a string"},
         {"fingerprint = \"aabb\"", "expected 32 bytes"},
+        {"tdx.rtmr1 = \"aabb\"", "expected 48 bytes in hexadecimal, found 2"},
+        {"tdx.mrtd = []", "an empty list would accept nothing"},
+        {"tdx.rtmr4 = \"aabb\"", "rtmr4"},
+        {"tdx.family_id = \"aabb\"", "family_id"},
+        {"snp.family_id = \"" H48 "\"", "expected 16 bytes"},
+        {"snp.product = \"Milano\"", "did you mean 'Milan'?"},
+        {"snp.product = \"Rome\"", "unknown product 'Rome'"},
+        {"snp.product = []", "an empty list would accept nothing"},
         {"debug = \"no\"", "debug"},
         {"crl = \"never\"", "'required' or 'if-present'"},
         {"[tcb]\naccept = [\"UptoDate\"]", "did you mean 'UpToDate'?"},
@@ -287,7 +310,9 @@ static void test_bindings(void **state)
     uint8_t report_data[64];
     uint8_t fingerprint[32];
     const struct mse_bytes measurement = {synth.report + TD_AT_MRTD, 48};
-    const struct mse_policy policy = {.measurements = &measurement, .measurement_count = 1};
+    const struct mse_bytes rtmr1 = {synth.report + TD_AT_RTMR0 + 48, 48};
+    const struct mse_bytes rtmr2 = {synth.report + TD_AT_RTMR0 + 96, 48};
+    struct mse_policy policy = {.measurements = &measurement, .measurement_count = 1};
     struct mse_input input = {
         .evidence = {synth.evidence.data, synth.evidence.len},
         .collateral = {synth.collateral.data, synth.collateral.len},
@@ -301,6 +326,15 @@ static void test_bindings(void **state)
     /* Whoever starts a TD chooses the fingerprint in it: any TD could have this one. */
     assert_judged(mse_verify(&input), "unmeasured", "binding.measurement", "UpToDate");
     input.policy = &policy;
+    /* MRTD is the firmware alone: a TD with any kernel behind it has this one. */
+    assert_judged(mse_verify(&input), "firmware alone", "binding.measurement", "UpToDate");
+    policy.fields[MSE_FIELD_TDX_RTMR1] = (struct mse_accepted){&rtmr1, 1};
+    assert_judged(mse_verify(&input), "without RTMR2", "binding.measurement", "UpToDate");
+    policy.fields[MSE_FIELD_TDX_RTMR2] = (struct mse_accepted){&rtmr2, 1};
+    assert_judged(mse_verify(&input), "bound", "", "UpToDate");
+    policy.measurement_count = 0;
+    assert_judged(mse_verify(&input), "without MRTD", "binding.measurement", "UpToDate");
+    policy.fields[MSE_FIELD_TDX_MRTD] = (struct mse_accepted){&measurement, 1};
     assert_judged(mse_verify(&input), "bound", "", "UpToDate");
     report_data[63] ^= 1;
     assert_judged(mse_verify(&input), "report data", "binding.report-data", "UpToDate");
@@ -309,6 +343,42 @@ static void test_bindings(void **state)
     assert_judged(mse_verify(&input), "fingerprint", "binding.fingerprint", "UpToDate");
     memset(fingerprint, 0, 32);
     assert_judged(mse_verify(&input), "zero fingerprint", "binding.fingerprint", "UpToDate");
+    synth_intel_done(&synth);
+}
+
+static const char *const register_names[] = {"rtmr0", "rtmr1", "rtmr2", "rtmr3"};
+
+/* Each register by itself: its own value is accepted, and the value of every other is not. */
+static void test_registers(void **state)
+{
+    (void)state;
+    struct synth_intel synth;
+    char text[256];
+    char hex[97];
+    synth_intel_init(&synth, 4, TEE_TYPE_TDX);
+    for (size_t i = 0; i < ARRAY_LEN(register_names); i++)
+        memset(synth.report + TD_AT_RTMR0 + 48 * i, 0x10 + (int)i, 48);
+    synth_intel_build(&synth);
+    for (size_t i = 0; i < ARRAY_LEN(register_names); i++) {
+        for (size_t k = 0; k <= ARRAY_LEN(register_names); k++) {
+            char failed[32] = "";
+            for (size_t n = 0; n < 48; n++)
+                (void)snprintf(hex + 2 * n, 3, "%02x", (unsigned)(0x10 + k));
+            (void)snprintf(text, sizeof(text), "tdx.%s = \"%s\"", register_names[i], hex);
+            if (i != k)
+                (void)snprintf(failed, sizeof(failed), "policy.%s", register_names[i]);
+            struct mse_policy *policy = parse(text);
+            assert_judged(synth_intel_verify(&synth, policy), text, failed, "UpToDate");
+            mse_policy_free(policy);
+        }
+    }
+    synth_intel_done(&synth);
+    synth_intel_init(&synth, 3, TEE_TYPE_SGX);
+    synth_intel_build(&synth);
+    struct mse_policy *policy = parse(text);
+    assert_judged(synth_intel_verify(&synth, policy), "SGX has no registers", "policy.tee",
+                  "UpToDate");
+    mse_policy_free(policy);
     synth_intel_done(&synth);
 }
 
@@ -346,6 +416,7 @@ int main(void)
         cmocka_unit_test(test_applied),
         cmocka_unit_test(test_loosened_lines_are_named),
         cmocka_unit_test(test_bindings),
+        cmocka_unit_test(test_registers),
         cmocka_unit_test(test_identity_field),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

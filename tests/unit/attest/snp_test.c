@@ -146,26 +146,6 @@ CHANGE(crl_future, s->crl = SYNTH_CRL_GOOD; s->crl_from = SYNTH_SNP_AT + DAY)
 CHANGE(crl_by_other, s->crl = SYNTH_CRL_GOOD; s->crl_signed_by_other = true)
 CHANGE(crl_of_other, s->crl = SYNTH_CRL_GOOD; s->crl_of_other_issuer = true)
 
-static struct mse_verdict *judge_spec(const struct synth_snp *spec, const struct mse_policy *policy)
-{
-    AUTO_BUF struct buf report = BUF_INIT(4096);
-    AUTO_BUF struct buf collateral = BUF_INIT(65536);
-    AUTO_BUF struct buf root = BUF_INIT(16384);
-    synth_snp_build(spec, &report, &collateral, &root);
-    const struct mse_bytes roots[] = {{root.data, root.len}};
-    const struct mse_trust trust = {.amd_roots = roots, .amd_root_count = 1};
-    const struct mse_input input = {
-        .evidence = {report.data, report.len},
-        .collateral = {collateral.data, collateral.len},
-        .policy = policy,
-        .at = SYNTH_SNP_AT,
-        .trust = &trust,
-    };
-    struct mse_verdict *verdict = mse_verify(&input);
-    assert_non_null(verdict);
-    return verdict;
-}
-
 static void judge_rows(const struct broken *rows, size_t count, const char *family,
                        uint32_t version, bool vlek)
 {
@@ -173,7 +153,7 @@ static void judge_rows(const struct broken *rows, size_t count, const char *fami
     for (size_t i = 0; i < count; i++) {
         struct synth_snp spec = synth_snp_good(family, version, vlek);
         rows[i].change(&spec);
-        struct mse_verdict *verdict = judge_spec(&spec, NULL);
+        struct mse_verdict *verdict = synth_snp_judge(&spec, NULL);
         wrong += judged(verdict, rows[i].what, rows[i].failed, rows[i].status) ? 0 : 1;
     }
     assert_int_equal(wrong, 0);
@@ -193,7 +173,7 @@ static void test_good_ones(void **state)
     };
     for (size_t i = 0; i < ARRAY_LEN(good); i++) {
         struct synth_snp spec = synth_snp_good(good[i].family, good[i].version, good[i].vlek);
-        struct mse_verdict *verdict = judge_spec(&spec, NULL);
+        struct mse_verdict *verdict = synth_snp_judge(&spec, NULL);
         assert_string_equal(verdict->family, good[i].family);
         assert_int_equal(verdict->valid_from, SYNTH_SNP_FROM);
         assert_int_equal(verdict->valid_until, SYNTH_SNP_UNTIL);
@@ -348,7 +328,7 @@ static void test_chain(void **state)
 static void expect(const struct synth_snp *spec, const struct mse_policy *policy, const char *what,
                    const char *failed)
 {
-    assert_judged(judge_spec(spec, policy), what, failed, "genuine");
+    assert_judged(synth_snp_judge(spec, policy), what, failed, "genuine");
 }
 
 static void test_policy_tcb(void **state)
@@ -416,7 +396,7 @@ static void test_built_in_minimum(void **state)
         spec.cpuid_model = cases[i].model;
         spec.cpuid_stepping = cases[i].stepping;
         set_tcb(&spec, cases[i].snp, cases[i].microcode);
-        struct mse_verdict *verdict = judge_spec(&spec, NULL);
+        struct mse_verdict *verdict = synth_snp_judge(&spec, NULL);
         const struct mse_check *check = find_check(verdict, "policy.tcb.reported");
         assert_non_null(check);
         assert_non_null(strstr(check->expected, cases[i].bulletin));
@@ -438,12 +418,12 @@ static void test_own_minimum(void **state)
     struct mse_policy policy = {.has_snp_min_tcb = true};
     no_alias_check(&spec);
     set_tcb(&spec, 1, 1);
-    struct mse_verdict *verdict = judge_spec(&spec, &policy);
+    struct mse_verdict *verdict = synth_snp_judge(&spec, &policy);
     assert_non_null(find_check(verdict, "policy.loosened.snp.min_tcb"));
     assert_judged(verdict, "nothing asked", "", "genuine");
     set_tcb(&spec, 40, 99);
     policy.snp_min_tcb = (struct mse_snp_tcb){.snp = 40, .microcode = 99};
-    verdict = judge_spec(&spec, &policy);
+    verdict = synth_snp_judge(&spec, &policy);
     assert_null(find_check(verdict, "policy.loosened.snp.min_tcb"));
     assert_judged(verdict, "above the built-in", "", "genuine");
     set_tcb(&spec, 39, 99);
@@ -455,11 +435,11 @@ static void test_unknown_platform_bits_are_a_warning(void **state)
 {
     (void)state;
     struct synth_snp spec = synth_snp_good("Turin", 5, false);
-    struct mse_verdict *verdict = judge_spec(&spec, NULL);
+    struct mse_verdict *verdict = synth_snp_judge(&spec, NULL);
     assert_null(find_check(verdict, "report.platform-info.unknown"));
     mse_verdict_free(verdict);
     spec.platform_info = 0x67; /* as EPYC 9005 reports it */
-    verdict = judge_spec(&spec, NULL);
+    verdict = synth_snp_judge(&spec, NULL);
     const struct mse_check *check = find_check(verdict, "report.platform-info.unknown");
     assert_non_null(check);
     assert_true(check->result == MSE_PASS && check->loosened);
@@ -487,7 +467,7 @@ static void test_policy_platform(void **state)
     expect(&spec, &policy, "a VLEK names no chip", "policy.chip-id");
     spec.vmpl = 1;
     policy = (struct mse_policy){.snp_vmpls = 1 << 1};
-    struct mse_verdict *verdict = judge_spec(&spec, &policy);
+    struct mse_verdict *verdict = synth_snp_judge(&spec, &policy);
     assert_non_null(find_check(verdict, "policy.loosened.snp.vmpl"));
     assert_judged(verdict, "VMPL 1 by name", "", "genuine");
 }

@@ -140,6 +140,7 @@ enum {
     TD_AT_MRTD = 136,
     TD_AT_MRCONFIGID = 184,
     TD_AT_MROWNER = 232,
+    TD_AT_RTMR0 = 328, /* and RTMR1 to 3 behind it */
     TD_AT_REPORT_DATA = 520,
     TD_AT_TCB_SVN2 = 584,
 };

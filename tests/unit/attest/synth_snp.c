@@ -102,7 +102,8 @@ static void put_report(const struct synth_snp *spec, struct buf *out)
 {
     MUST(buf_u32le(out, spec->version, NULL) == 0 && buf_u32le(out, 7, NULL) == 0 &&
          buf_u64le(out, spec->policy, NULL) == 0);
-    put_fill(out, 0, 32); /* family and image id */
+    put_fill(out, spec->family_id, 16);
+    put_fill(out, spec->image_id, 16);
     MUST(buf_u32le(out, spec->vmpl, NULL) == 0 && buf_u32le(out, spec->algorithm, NULL) == 0);
     put_tcb(spec, &spec->current, out);
     MUST(buf_u64le(out, spec->platform_info, NULL) == 0 && buf_u32le(out, spec->flags, NULL) == 0);
@@ -321,4 +322,24 @@ void synth_snp_build(const struct synth_snp *spec, struct buf *report, struct bu
     X509_free(ask);
     X509_free(leaf);
     X509_free(anchor);
+}
+
+struct mse_verdict *synth_snp_judge(const struct synth_snp *spec, const struct mse_policy *policy)
+{
+    AUTO_BUF struct buf report = BUF_INIT(4096);
+    AUTO_BUF struct buf collateral = BUF_INIT(65536);
+    AUTO_BUF struct buf root = BUF_INIT(16384);
+    synth_snp_build(spec, &report, &collateral, &root);
+    const struct mse_bytes roots[] = {{root.data, root.len}};
+    const struct mse_trust trust = {.amd_roots = roots, .amd_root_count = 1};
+    const struct mse_input input = {
+        .evidence = {report.data, report.len},
+        .collateral = {collateral.data, collateral.len},
+        .policy = policy,
+        .at = SYNTH_SNP_AT,
+        .trust = &trust,
+    };
+    struct mse_verdict *verdict = mse_verify(&input);
+    MUST(verdict != NULL);
+    return verdict;
 }

@@ -52,6 +52,8 @@ struct synth_snp {
     uint8_t measurement;       /* each of its bytes */
     uint8_t host_data;         /* likewise */
     uint8_t author_key_digest; /* likewise */
+    uint8_t family_id;         /* likewise */
+    uint8_t image_id;          /* likewise */
     size_t set_byte;           /* an offset whose byte is set to 1 before signing; 0: none */
     size_t change_signature;   /* an offset in the signature whose byte is changed; 0: none */
     bool signed_by_other;
@@ -80,3 +82,5 @@ struct synth_snp synth_snp_good(const char *family, uint32_t version, bool vlek)
 /* Appends the report, the collateral bundle and the anchor (PEM). */
 void synth_snp_build(const struct synth_snp *spec, struct buf *report, struct buf *collateral,
                      struct buf *root);
+/* Builds it and judges it with its own root, at SYNTH_SNP_AT. */
+struct mse_verdict *synth_snp_judge(const struct synth_snp *spec, const struct mse_policy *policy);

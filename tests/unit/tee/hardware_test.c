@@ -35,6 +35,7 @@ static size_t written_len;
 static uint32_t firmware_status;
 static uint32_t report_size;
 static uint8_t key_byte;
+static uint8_t ids[32]; /* FAMILY_ID and IMAGE_ID of the launch */
 
 static int play_read(const char *path, struct buf *out, struct err *err)
 {
@@ -69,13 +70,16 @@ static int play_ioctl(int fd, unsigned long number, void *argument)
     if (number == SNP_GET_REPORT) {
         const struct snp_report_req *input = (const void *)(uintptr_t)call->req_data;
         memcpy(output + 4, &report_size, 4);
+        memcpy(output + 0x20 + 0x10, ids, sizeof(ids));
         memcpy(output + 0x20 + 0x50, input->user_data, 64); /* REPORT_DATA */
         return 0;
     }
     if (number == SNP_GET_DERIVED_KEY) {
         const struct snp_derived_key_req *input = (const void *)(uintptr_t)call->req_data;
-        assert_int_equal(input->guest_field_select, 0x9);
+        /* policy, image id, family id, measurement: what separates apps is the chip's affair */
+        assert_int_equal(input->guest_field_select, 0xf);
         memset(output + 0x20, key_byte, 32);
+        output[0x20] ^= ids[0]; /* another launch, another key */
         return 0;
     }
     errno = ENOTTY;
@@ -113,6 +117,7 @@ static int set_up(void **state)
     firmware_status = 0;
     report_size = 1184;
     key_byte = 0x77;
+    memcpy(ids, fingerprint, sizeof(ids));
     written_len = 0;
     return 0;
 }
@@ -250,8 +255,33 @@ static void test_snp_sealing_key(void **state)
     assert_int_equal(tee_snp.sealing_key(fingerprint, 1, &other, &err), 0);
     assert_false(slice_equal(secret_slice(&key), secret_slice(&other)));
     key_byte = 0;
-    assert_int_equal(tee_snp.sealing_key(fingerprint, 1, &none, &err), -1);
+    ids[0] = 0;
+    const uint8_t other_app[32] = {0, 5, 6};
+    assert_int_equal(tee_snp.sealing_key(other_app, 1, &none, &err), -1);
     assert_int_equal(err.kind, ERR_INVALID);
+    assert_non_null(strstr(err.message, "the sealing key is zero"));
+}
+
+/* An app that reaches the device asks in the name of another one, or was launched with ids of its
+ * owner's choice: no key that the chip gives to others as well. */
+static void test_snp_sealing_key_needs_the_ids(void **state)
+{
+    AUTO_SECRET struct secret key = SECRET_INIT;
+    put("/dev/sev-guest", "");
+    for (size_t i = 0; i < sizeof(ids); i++) {
+        struct err err = ERR_INIT;
+        ids[i] ^= 1;
+        assert_int_equal(tee_snp.sealing_key(fingerprint, 1, &key, &err), -1);
+        assert_int_equal(err.kind, ERR_INVALID);
+        assert_non_null(strstr(err.message, "are not the fingerprint"));
+        assert_null(key.data);
+        ids[i] ^= 1;
+    }
+    struct err err = ERR_INIT;
+    memset(ids, 0, sizeof(ids)); /* a launch without an ID block */
+    assert_int_equal(tee_snp.sealing_key(fingerprint, 1, &key, &err), -1);
+    report_size = 100;
+    assert_int_equal(tee_snp.sealing_key(fingerprint, 1, &key, &err), -1);
 }
 
 int main(void)
@@ -265,6 +295,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(test_snp_by_device, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_snp_by_tsm, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_snp_sealing_key, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(test_snp_sealing_key_needs_the_ids, set_up, tear_down),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
