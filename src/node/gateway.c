@@ -318,6 +318,7 @@ static int copy_counts(struct gateway *gateway, void *argument, struct err *err)
     struct gateway_counts *counts = argument;
     *counts = gateway->counts;
     counts->waiting = gateway->room.count;
+    counts->held = gateway->held;
     return 0;
 }
 

@@ -31,6 +31,7 @@ struct gateway_options {
     unsigned connections; /* of all apps together, 0: not limited */
     unsigned connections_per_app;
     unsigned waiting;       /* that have not said yet what they want, besides those */
+    size_t held_max;        /* bytes held for who does not read, before little is read for them */
     int64_t idle_ms;        /* a connection without a byte for so long is closed */
     int64_t half_closed_ms; /* the same once one side has said its last */
     int64_t connect_ms;     /* how long a client waits for an app that is starting */
@@ -53,6 +54,7 @@ struct gateway_counts {
     uint64_t waiting; /* of them: have not said yet what they want */
     uint64_t accepted;
     uint64_t refused;     /* no route, too many, not for an app, or the app did not answer */
+    uint64_t held;        /* bytes that wait for who does not read */
     uint64_t crowded_out; /* of them: said nothing, and others came */
 };
 

@@ -432,6 +432,8 @@ void gateway_connections_init(struct gateway *gateway)
     gateway->relay_settings =
         (struct relay_settings){.loop = gateway->loop,
                                 .scratch = gateway->scratch,
+                                .held_max = gateway->options.held_max,
+                                .held = &gateway->held,
                                 .idle_ms = gateway->options.idle_ms,
                                 .half_closed_ms = gateway->options.half_closed_ms,
                                 .closed = relay_closed};

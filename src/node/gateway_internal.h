@@ -68,6 +68,7 @@ struct gateway {
     struct listener shared[GATEWAY_ADDRESSES_MAX];
     size_t shared_count;
     struct gateway_counts counts;
+    size_t held; /* by all relays */
     uint8_t scratch[RELAY_CHUNK];
 };
 

@@ -23,6 +23,7 @@
 
 enum {
     GATEWAY_WAITING = 1024,
+    GATEWAY_HELD_MAX = 64 << 20,
     GATEWAY_HALF_CLOSED_MS = 60 * 1000,
     GATEWAY_CONNECT_MS = 10 * 1000,
     GATEWAY_SPARE_MS = 1000,
@@ -171,6 +172,7 @@ static int open_gateway(struct node *node, struct err *err)
         .shared = shared,
         .shared_count = local ? 0 : 1,
         .waiting = GATEWAY_WAITING,
+        .held_max = GATEWAY_HELD_MAX,
         .idle_ms = node->config.limits.idle_timeout_s * 1000,
         .half_closed_ms = GATEWAY_HALF_CLOSED_MS,
         .connect_ms = GATEWAY_CONNECT_MS,

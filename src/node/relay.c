@@ -23,6 +23,7 @@ static void close_end(struct relay_end *end)
     end->added = false;
     fd_close(end->watch.fd);
     end->watch.fd = -1;
+    *end->relay->settings->held -= end->out.len;
     buf_done(&end->out);
 }
 
@@ -83,6 +84,7 @@ static int flush(struct relay_end *end)
     size_t sent = 0;
     if (end->out.len > 0 && send_some(end, buf_slice(&end->out), &sent) < 0)
         return -1;
+    *end->relay->settings->held -= sent;
     if (sent < end->out.len) {
         buf_consume(&end->out, sent);
         return 0;
@@ -104,7 +106,10 @@ static int forward(struct relay_end *to, struct slice bytes, struct err *err)
         return -1;
     if (sent == bytes.len)
         return 0;
-    return buf_bytes(&to->out, slice_of(bytes.data + sent, bytes.len - sent), err);
+    if (buf_bytes(&to->out, slice_of(bytes.data + sent, bytes.len - sent), err) < 0)
+        return -1;
+    *to->relay->settings->held += bytes.len - sent;
+    return 0;
 }
 
 /* Who has closed its side may be gone altogether: the other must not keep the connection for it. */
@@ -121,8 +126,11 @@ static int pull(struct relay_end *from, struct err *err)
     struct relay_end *to = other_end(from);
     if (from->eof || to->out.len > 0)
         return 0;
-    uint8_t *scratch = from->relay->settings->scratch;
-    ssize_t got = recv(from->watch.fd, scratch, RELAY_CHUNK, MSG_DONTWAIT);
+    const struct relay_settings *settings = from->relay->settings;
+    uint8_t *scratch = settings->scratch;
+    /* who does not read costs what was read for it: many of them must not cost all memory */
+    size_t size = *settings->held < settings->held_max ? RELAY_CHUNK : RELAY_SMALL_CHUNK;
+    ssize_t got = recv(from->watch.fd, scratch, size, MSG_DONTWAIT);
     if (got < 0)
         return would_block(errno) ? 0 : -1;
     if (got > 0)

@@ -9,7 +9,11 @@
 #include "base/buf.h"
 #include "net/loop.h"
 
-enum { RELAY_CHUNK = 64 * 1024, RELAY_FIRST_MAX = 20 * 1024 };
+enum {
+    RELAY_CHUNK = 64 * 1024,      /* read at once */
+    RELAY_SMALL_CHUNK = 4 * 1024, /* the same, when much is held already */
+    RELAY_FIRST_MAX = 20 * 1024
+};
 
 struct relay;
 
@@ -25,6 +29,8 @@ struct relay_end {
 struct relay_settings {
     struct loop *loop;
     uint8_t *scratch; /* RELAY_CHUNK bytes, shared by all relays of the loop */
+    size_t held_max;  /* bytes that all relays of the loop hold before they read small chunks */
+    size_t *held;     /* what they hold now */
     int64_t idle_ms;
     int64_t half_closed_ms;              /* instead of idle_ms, once one end is read to its end */
     void (*closed)(struct relay *relay); /* both ends are closed; the relay may be freed */

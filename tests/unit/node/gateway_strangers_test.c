@@ -207,12 +207,52 @@ static void full_queue_test(void **state)
     fd_close(full);
 }
 
+/* Clients that ask for much and read nothing: little is held for each once much is held for all,
+ * and none of it is lost. */
+static void no_readers_test(void **state)
+{
+    enum { READERS = 4, SENT = 1 << 22, HELD = 4096 };
+    struct fixture *fixture = *state;
+    struct gateway_options options = by_port;
+    options.held_max = HELD;
+    start(fixture, &options);
+    add_route(fixture);
+    uint8_t *bytes = mem_alloc(SENT, NULL);
+    assert_non_null(bytes);
+    int clients[READERS];
+    int apps[READERS];
+    size_t sent[READERS] = {0};
+    for (int i = 0; i < READERS; i++) {
+        clients[i] = speaking_client(fixture->port);
+        apps[i] = app_accept_hello(fixture);
+    }
+    /* until no app gets rid of anything for a while */
+    for (int still = 0; still < 50; still++) {
+        for (int i = 0; i < READERS; i++) {
+            ssize_t now = send(apps[i], bytes, SENT - sent[i], MSG_DONTWAIT | MSG_NOSIGNAL);
+            still = now > 0 ? 0 : still;
+            sent[i] += now > 0 ? (size_t)now : 0;
+        }
+        clock_sleep_ms(1);
+    }
+    uint64_t held = gateway_count(fixture->gateway).held;
+    assert_in_range(held, 1, HELD + 64 * 1024 + READERS * 4096);
+    for (int i = 0; i < READERS; i++) {
+        fd_close(apps[i]);
+        read_exactly(clients[i], bytes, sent[i]);
+        expect_end(clients[i]);
+    }
+    free(bytes);
+    assert_int_equal(gateway_count(fixture->gateway).held, 0);
+    close_all(clients, READERS);
+}
+
 int main(void)
 {
 #define TEST(name) cmocka_unit_test_setup_teardown(name##_test, set_up, tear_down)
     const struct CMUnitTest tests[] = {
         TEST(silent), TEST(silent_crowd),    TEST(held_by_the_app), TEST(shares),
-        TEST(crumbs), TEST(idle_makes_room), TEST(full_queue),
+        TEST(crumbs), TEST(idle_makes_room), TEST(full_queue),      TEST(no_readers),
     };
     return cmocka_run_group_tests_name("gateway_strangers", tests, NULL, NULL);
 }
