@@ -26,6 +26,7 @@ struct measured {
     struct buf initrd;
     struct mse_guest guest;
     struct {
+        const char *table; /* of the policy: "" at the top */
         const char *name;
         char value[HEX_SIZE];
     } results[4];
@@ -40,8 +41,10 @@ static void measured_done(struct measured *measured)
     buf_done(&measured->initrd);
 }
 
-static void add_result(struct measured *measured, const char *name, const uint8_t *digest)
+static void add_result(struct measured *measured, const char *table, const char *name,
+                       const uint8_t *digest)
 {
+    measured->results[measured->result_count].table = table;
     measured->results[measured->result_count].name = name;
     hex_encode(slice_of(digest, MSE_SHA384_SIZE), measured->results[measured->result_count].value);
     measured->result_count++;
@@ -94,8 +97,8 @@ static int measure_snp(const struct options *options, struct measured *measured,
     if (mse_measure_snp(&measured->guest, digest, message) < 0 ||
         mse_snp_id_key_digest(key, message) < 0)
         return FAIL(err, ERR_INVALID, "%s", message);
-    add_result(measured, "measurement", digest);
-    add_result(measured, "id_key_digest", key);
+    add_result(measured, "", "measurement", digest);
+    add_result(measured, "snp", "id_key_digest", key);
     return 0;
 }
 
@@ -109,9 +112,9 @@ static int measure_tdx(const struct options *options, struct measured *measured,
         return -1;
     if (mse_measure_tdx(&measured->guest, &tdx, message) < 0)
         return FAIL(err, ERR_INVALID, "%s", message);
-    add_result(measured, "mrtd", tdx.mrtd);
-    add_result(measured, "rtmr1", tdx.rtmr1);
-    add_result(measured, "rtmr2", tdx.rtmr2);
+    add_result(measured, "tdx", "mrtd", tdx.mrtd);
+    add_result(measured, "tdx", "rtmr1", tdx.rtmr1);
+    add_result(measured, "tdx", "rtmr2", tdx.rtmr2);
     return 0;
 }
 
@@ -195,6 +198,19 @@ static void print_weaknesses(const struct image *image)
         ui_warning("%s", image_weakness(image, i));
 }
 
+/* A policy (docs/attestation.md) that accepts guests of this image alone. */
+static void print_policy(const struct measured *measured, const char *tee)
+{
+    const char *table = "";
+    ui_print(UI_PLAIN, "tee = \"%s\"\n", tee);
+    for (size_t i = 0; i < measured->result_count; i++) {
+        if (strcmp(measured->results[i].table, table) != 0)
+            ui_print(UI_PLAIN, "[%s]\n", measured->results[i].table);
+        table = measured->results[i].table;
+        ui_print(UI_PLAIN, "%s = \"%s\"\n", measured->results[i].name, measured->results[i].value);
+    }
+}
+
 static int measure(const struct options *options, struct err *err)
 {
     AUTO(measured_done) struct measured measured = {.result_count = 0};
@@ -206,8 +222,7 @@ static int measure(const struct options *options, struct err *err)
     print_weaknesses(&measured.folder.image);
     if (ui_json())
         return print_measured_json(&measured, measurer->name, err);
-    for (size_t i = 0; i < measured.result_count; i++)
-        ui_print(UI_PLAIN, "%s = \"%s\"\n", measured.results[i].name, measured.results[i].value);
+    print_policy(&measured, measurer->name);
     return 0;
 }
 
@@ -230,14 +245,14 @@ const struct command command_image_measure = {
     .name = "image measure",
     .arguments = "DIR",
     .summary = "compute what the hardware will measure of an image",
-    .text =
-        "Compares every file of the folder with image.json and computes, from these files "
-        "alone, what a chip will sign of a guest that starts from them: MEASUREMENT of an "
-        "SEV-SNP report (with the digest of the published ID key), or MRTD, RTMR1 and RTMR2 of "
-        "a TDX quote. What is printed can stand in a policy. docs/measure.md says how sure each "
-        "of these is.",
+    .text = "Compares every file of the folder with image.json and computes, from these files "
+            "alone, what a chip will sign of a guest that starts from them: MEASUREMENT of an "
+            "SEV-SNP report (with the digest of the published ID key), or MRTD, RTMR1 and RTMR2 of "
+            "a TDX quote. What is printed is a policy for `mse verify --policy`; docs/measure.md "
+            "says how sure each "
+            "of these is.",
     .example = "mse image measure mse-flask --tee snp --cpu EPYC-v4 --vcpus 1\n"
-               "mse image measure mse-flask --tee tdx --json",
+               "mse image measure mse-flask --tee tdx > policy.toml",
     .options = measure_options,
     .option_count = ARRAY_LEN(measure_options),
     .min_arguments = 1,

@@ -98,6 +98,24 @@ def test_what_is_measured_depends_on_everything(run, image):
     assert run("measure", image, "--tee", "snp", "--json").json["measurement"] not in others
 
 
+@pytest.mark.parametrize("tee, keys", [("snp", ["measurement", "id_key_digest"]),
+                                       ("tdx", ["mrtd", "rtmr1", "rtmr2"])])
+def test_what_is_printed_is_a_policy(run, image, tmp_path, tee, keys):
+    measured = run("measure", image, "--tee", tee)
+    policy = tmp_path / "policy.toml"
+    policy.write_text(measured.out)
+    values = run("measure", image, "--tee", tee, "--json").json
+    assert all(f'{key} = "{values[key]}"' in measured.out for key in keys)
+    judged = subprocess.run([MSE, "verify", "--evidence", KNOWN / "signed.report", "--collateral",
+                             KNOWN / "signed.collateral.json", "--policy", policy, "--json"],
+                            text=True, capture_output=True, check=False)
+    failed = [check["name"] for check in json.loads(judged.stdout)["checks"]
+              if check["result"] == "fail"]
+    expected = {"snp": ["policy.measurement", "policy.id-key-digest"], "tdx": ["policy.tee"]}[tee]
+    assert judged.returncode == 3 and [name for name in failed if name in expected] == expected
+    assert tee == "tdx" or "policy.tee" not in failed
+
+
 def test_measure_for_tdx(run, image):
     measured = run("measure", image, "--tee", "tdx", "--json").json
     added = run("measure", image, "--tee", "tdx", "--json", "--mrtd-add-first").json
