@@ -25,8 +25,14 @@ test-fast: build ## the unit tests and fuzz corpora only
 conformance: build ## hold the server against h2spec and its like (fetched from the network where not installed)
 	@tools/conformance --build $(BUILD)
 
-lint: deps ## rules of the tree, clang-tidy, cppcheck, shellcheck
+lint: deps ## rules of the tree, layout, clang-tidy, cppcheck, shellcheck
 	@tools/lint $(BUILD)
+
+analyze: deps ## gcc's own analyser (-fanalyzer) over src
+	@tools/analyze
+
+coverage: deps ## which lines of src the unit tests run, by folder (build-coverage/)
+	@tools/coverage
 
 build: deps $(BUILD)/build.ninja ## compile everything
 	@ninja -C $(BUILD) --quiet
@@ -56,6 +62,6 @@ install: build ## put the programs, man pages, completions and the systemd unit 
 	@meson configure $(BUILD) -Dprefix=$(PREFIX) && DESTDIR=$(DESTDIR) meson install -C $(BUILD) --no-rebuild --quiet
 
 clean: ## remove everything that was built
-	@rm -rf build build-asan build-tsan
+	@rm -rf build build-asan build-analyze build-coverage build-tsan
 
-.PHONY: help demo test test-fast conformance lint build deps image bench bench-serve soak install clean
+.PHONY: help demo test test-fast conformance lint analyze coverage build deps image bench bench-serve soak install clean

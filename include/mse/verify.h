@@ -28,8 +28,8 @@ struct mse_input {
     const uint8_t *report_data;      /* 64 bytes that the evidence must hold; NULL: not compared */
     const uint8_t *fingerprint;      /* 32 bytes, as mse_policy.fingerprint; NULL: not asked */
     const struct mse_trust *trust;   /* NULL: the vendors' roots */
-    /* The key that the TLS peer proved to hold (DER SubjectPublicKeyInfo); the evidence must then be
-     * a certificate with this very key. size 0: not compared. */
+    /* The key that the TLS peer proved to hold (DER SubjectPublicKeyInfo); the evidence must then
+     * be a certificate with this very key. size 0: not compared. */
     struct mse_bytes public_key;
 };
 

@@ -16,14 +16,14 @@ struct process_fd {
 };
 
 struct process_spec {
-    const char *const *argv;          /* NULL-terminated; argv[0] is looked up in PATH */
-    const char *const *env;           /* NULL-terminated "NAME=value"; NULL: empty environment */
-    const struct process_fd *fds;     /* everything else is closed; 0-2 default to /dev/null */
+    const char *const *argv;      /* NULL-terminated; argv[0] is looked up in PATH */
+    const char *const *env;       /* NULL-terminated "NAME=value"; NULL: empty environment */
+    const struct process_fd *fds; /* everything else is closed; 0-2 default to /dev/null */
     size_t fd_count;
-    const char *folder;               /* working folder, NULL: as it is */
-    bool new_session;                 /* setsid() */
-    bool die_with_parent;             /* SIGKILL when the parent thread ends */
-    bool set_ids;                     /* drop to uid/gid below with no supplementary groups */
+    const char *folder;   /* working folder, NULL: as it is */
+    bool new_session;     /* setsid() */
+    bool die_with_parent; /* SIGKILL when the parent thread ends */
+    bool set_ids;         /* drop to uid/gid below with no supplementary groups */
     uid_t uid;
     gid_t gid;
 };
@@ -38,7 +38,8 @@ void process_stop(pid_t pid, int grace_ms);
 void process_status_text(int status, char *text, size_t size);
 
 /* Runs to the end with standard input from `input` (may be empty) and collects standard output
- * and standard error (each bounded by its buffer's max; more is dropped). Kills after timeout_ms. */
+ * and standard error (each bounded by its buffer's max; more is dropped). Kills after timeout_ms.
+ */
 int process_run(const struct process_spec *spec, struct slice input, struct buf *out,
                 struct buf *errors, int timeout_ms, int *ret_status, struct err *err) MUST_USE;
 

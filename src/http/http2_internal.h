@@ -16,7 +16,7 @@ enum {
     HTTP2_MAX_UNRELEASED = 2 * HTTP2_MAX_STREAMS, /* with those that the client has reset */
     HTTP2_DROP_MAX = 128 * 1024 * 1024,           /* of a body that nobody wants */
     HTTP2_HOLD_US = 1000 * 1000, /* for a client that does not go on with such a body */
-    HTTP2_OWN_FIELDS = 4, /* ":status", date, server-timing, content-length */
+    HTTP2_OWN_FIELDS = 4,        /* ":status", date, server-timing, content-length */
     HTTP2_MAX_RESPONSE_FIELDS = HTTP_RESPONSE_FIELDS_MAX + HTTP2_OWN_FIELDS,
 };
 

@@ -90,7 +90,7 @@ size_t manifest_diff(const struct manifest *a, const struct manifest *b,
                      struct manifest_difference ret[static MANIFEST_DIFFERENCES_MAX]);
 
 /* The syntax checks by themselves, for whoever reads the same values elsewhere (mse.toml, API). */
-bool manifest_id_valid(const char *text);   /* UUID in lower-case canonical form */
+bool manifest_id_valid(const char *text);          /* UUID in lower-case canonical form */
 bool manifest_application_valid(const char *text); /* dotted.module:dotted.variable */
 bool manifest_endpoint_valid(const char *text);   /* "/..." of printable ASCII without space or # */
 bool manifest_log_format_valid(const char *text); /* 1-256 of printable ASCII */

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 /*
- * The end of a served app, within a time that somebody else keeps: requests under way end or are cut
- * off, the app's own shutdown runs, and so does what it has registered to run at exit, whatever
+ * The end of a served app, within a time that somebody else keeps: requests under way end or are
+ * cut off, the app's own shutdown runs, and so does what it has registered to run at exit, whatever
  * hangs. Runs in the main thread of the enclave and of mse-local.
  */
 #include "serve/internal.h"
@@ -22,8 +22,7 @@ static void run_exit_functions(struct serve *serve)
     static const char *const streams[] = {"stdout", "stderr"};
     for (size_t i = 0; i < ARRAY_LEN(streams); i++) {
         PyObject *stream = PySys_GetObject(streams[i]); /* borrowed */
-        AUTO_OBJECT PyObject *flushed =
-            stream == NULL ? NULL : PyObject_CallMethod(stream, "flush", NULL);
+        Py_XDECREF(stream == NULL ? NULL : PyObject_CallMethod(stream, "flush", NULL));
         PyErr_Clear();
     }
     serve->main_thread = PyEval_SaveThread();

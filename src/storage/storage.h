@@ -80,8 +80,8 @@ int storage_backing_unmount(const char *folder, struct err *err) MUST_USE;
 /* Finds by path what a killed process left behind, in this mount namespace: mounts of the image,
  * loop devices that hold it. */
 int storage_backing_cleanup(const char *path, struct err *err) MUST_USE;
-/* Bytes that hold what was stored, or, of an image, ever did: what is deleted in it is counted until
- * something else takes its place. 0 where there is nothing. */
+/* Bytes that hold what was stored, or, of an image, ever did: what is deleted in it is counted
+ * until something else takes its place. 0 where there is nothing. */
 int64_t storage_backing_used(const char *path);
 /* Cleanup, then removes the image or the folder. 0 when it is not there. */
 int storage_backing_destroy(const char *path, struct err *err) MUST_USE;

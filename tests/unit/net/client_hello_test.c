@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 /*
- * The server name and the protocols of a ClientHello: whole, cut into records of one byte, truncated at every place,
- * changed at every place.
+ * The server name and the protocols of a ClientHello: whole, cut into records of one byte,
+ * truncated at every place, changed at every place.
  */
 #include <setjmp.h>
 #include <stdarg.h>
@@ -233,13 +233,20 @@ static void two_readings_test(void **state)
     add_protocols(&protocols, "h2", "acme-tls/1");
     refused_extensions(&protocols);
     AUTO_BUF struct buf list = BUF_INIT(4096);
-    add_extension(&list, 0, slice_of("\0\x08\0\0\x01" "a\0\0\x01" "b", 10));
+    add_extension(&list, 0,
+                  slice_of("\0\x08\0\0\x01"
+                           "a\0\0\x01"
+                           "b",
+                           10));
     refused_extensions(&list);
     AUTO_BUF struct buf empty = BUF_INIT(4096);
     add_extension(&empty, 0, slice_of("\0\0", 2));
     refused_extensions(&empty);
     AUTO_BUF struct buf other_type = BUF_INIT(4096);
-    add_extension(&other_type, 0, slice_of("\0\x04\x01\0\x01" "a", 6));
+    add_extension(&other_type, 0,
+                  slice_of("\0\x04\x01\0\x01"
+                           "a",
+                           6));
     refused_extensions(&other_type);
 }
 
@@ -264,10 +271,14 @@ static void what_follows_test(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(named_test),           cmocka_unit_test(unnamed_test),
-        cmocka_unit_test(truncated_test),       cmocka_unit_test(tampered_test),
-        cmocka_unit_test(other_protocols_test), cmocka_unit_test(endless_test),
-        cmocka_unit_test(acme_test),            cmocka_unit_test(two_readings_test),
+        cmocka_unit_test(named_test),
+        cmocka_unit_test(unnamed_test),
+        cmocka_unit_test(truncated_test),
+        cmocka_unit_test(tampered_test),
+        cmocka_unit_test(other_protocols_test),
+        cmocka_unit_test(endless_test),
+        cmocka_unit_test(acme_test),
+        cmocka_unit_test(two_readings_test),
         cmocka_unit_test(what_follows_test),
     };
     return cmocka_run_group_tests_name("client_hello", tests, NULL, NULL);
