@@ -34,7 +34,7 @@ struct node {
     char simulation_root[65]; /* public half */
     const char *addresses[2]; /* on which apps' own ports listen */
     size_t address_count;
-    int64_t started; /* unix seconds */
+    int64_t started;         /* unix seconds */
     int64_t upload_grace_ms; /* until the rate of an upload counts */
     atomic_bool stopping;
     bool stop_apps; /* at the end */
