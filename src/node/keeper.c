@@ -312,6 +312,9 @@ static int reserve(struct keeper *keeper, const struct store_app *app, const cha
     static const char what[] = "the storage of the app";
     const struct keeper_options *options = &keeper->options;
     uint64_t quota = options->config->quota == NODE_QUOTA_LOOP ? (uint64_t)app->quota_bytes : 0;
+    struct err full = ERR_INIT;
+    if (room_check(options->config, options->folders->apps, what, quota, &full) < 0)
+        layers_trim(options->layers, 0);
     if (room_check(options->config, options->folders->apps, what, quota, err) < 0 ||
         options->runner->class->reserve(options->runner, folder, app, err) < 0)
         return -1;

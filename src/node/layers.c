@@ -13,6 +13,7 @@
 #include "crypto/crypto.h"
 #include "node/pip.h"
 #include "node/requirements.h"
+#include "node/room.h"
 
 #include <dirent.h>
 #include <errno.h>
@@ -128,9 +129,10 @@ static int build(const struct layers *layers, const char *path, const char *key,
     return 0;
 }
 
-static int remember(const struct layers *layers, const char *key, const char *environment,
+static int remember(const struct layers *layers, const char *path, const char *environment,
                     struct err *err)
 {
+    const char *key = path_base(path);
     struct store_layer layer = {0};
     struct err missing = ERR_INIT;
     if (store_layer_get(layers->options.store, key, &layer, &missing) < 0) {
@@ -138,6 +140,8 @@ static int remember(const struct layers *layers, const char *key, const char *en
         (void)snprintf(layer.environment, sizeof(layer.environment), "%s", environment);
         layer.created = clock_unix();
     }
+    if (layer.size_bytes == 0) /* nothing is written to it any more */
+        layer.size_bytes = folder_bytes(path);
     layer.state = STORE_LAYER_READY;
     layer.last_used = clock_unix();
     return store_layer_save(layers->options.store, &layer, err);
@@ -178,6 +182,153 @@ static void release(struct layers *layers, char *slot)
     lock_release(&layers->mutex);
 }
 
+/* --- room --- */
+
+struct layer_list {
+    struct store_layer *items;
+    size_t count;
+    size_t room;
+    int64_t bytes;
+};
+
+static int list_layer(void *context, const struct store_layer *layer, struct err *err)
+{
+    struct layer_list *list = context;
+    if (list->count == list->room) {
+        size_t room = list->room * 2 + 16;
+        struct store_layer *items = mem_resize_array(list->items, room, sizeof(*items), err);
+        if (items == NULL)
+            return -1;
+        list->items = items;
+        list->room = room;
+    }
+    list->items[list->count++] = *layer;
+    return 0;
+}
+
+/* Older versions did not write a layer's size to its record. */
+static int add_sizes(const struct layers *layers, struct layer_list *list, struct err *err)
+{
+    for (size_t i = 0; i < list->count; i++) {
+        struct store_layer *layer = &list->items[i];
+        AUTO_FREE char *path = path_join(layers->options.folder, layer->key, err);
+        if (path == NULL)
+            return -1;
+        if (layer->size_bytes == 0)
+            layer->size_bytes = folder_bytes(path);
+        list->bytes += layer->size_bytes;
+    }
+    return 0;
+}
+
+struct need {
+    const char *key;
+    bool found;
+};
+
+static int look_for_need(void *context, const struct store_app *app, struct err *err)
+{
+    struct need *need = context;
+    need->found |= app->state != STORE_STOPPED && strcmp(app->layer, need->key) == 0;
+    return 0;
+}
+
+/* What cannot be found out counts as needed. */
+static bool is_needed(const struct layers *layers, const char *key)
+{
+    struct err err = ERR_INIT;
+    struct need need = {key, false};
+    if (store_app_each(layers->options.store, NULL, look_for_need, &need, &err) == 0)
+        return need.found;
+    log_err(LOG_WARNING, &err);
+    return true;
+}
+
+/* Out of sight in one step, unless somebody needs or builds it: an app is on record before its
+ * thread asks for its layer, so that it is either seen here or builds the layer anew. */
+static bool take_away(struct layers *layers, const char *key, const char *path, const char *old)
+{
+    struct err err = ERR_INIT;
+    lock_acquire(&layers->mutex);
+    bool gone = slot_of(layers, key) == NULL && !is_needed(layers, key) && rename(path, old) == 0;
+    if (gone && store_layer_delete(layers->options.store, key, &err) < 0)
+        log_err(LOG_WARNING, &err);
+    lock_release(&layers->mutex);
+    return gone;
+}
+
+static bool remove_layer(struct layers *layers, const char *key, struct err *err)
+{
+    AUTO_FREE char *path = path_join(layers->options.folder, key, err);
+    AUTO_FREE char *site = str_printf(err, "%s/%s/site-packages", layers->options.folder, key);
+    AUTO_FREE char *old = str_printf(err, "%s/.build-old-%s", layers->options.folder, key);
+    if (path == NULL || site == NULL || old == NULL)
+        return false;
+    if (!file_exists(path))
+        return store_layer_delete(layers->options.store, key, err) == 0;
+    if (!file_exists(site)) /* a bare one, which takes no room and may be in use without a record */
+        return false;
+    if (!take_away(layers, key, path, old))
+        return false;
+    log_info("layer %.12s removed: no app needs it", key);
+    if (folder_remove_tree(old, err) < 0)
+        log_err(LOG_WARNING, err); /* the next start removes it */
+    return true;
+}
+
+/* *ret_left: the bytes of those that stay. */
+static int trim(struct layers *layers, int64_t most, int64_t *ret_left, struct err *err)
+{
+    struct layer_list list = {0}; /* the one that was used longest ago comes first */
+    int result = store_layer_each(layers->options.store, list_layer, &list, err);
+    if (result == 0)
+        result = add_sizes(layers, &list, err);
+    for (size_t i = 0; result == 0 && i < list.count && list.bytes > most; i++) {
+        if (remove_layer(layers, list.items[i].key, err))
+            list.bytes -= list.items[i].size_bytes;
+    }
+    *ret_left = list.bytes;
+    free(list.items);
+    return result;
+}
+
+void layers_trim(struct layers *layers, int64_t most)
+{
+    struct err err = ERR_INIT;
+    int64_t left = 0;
+    if (trim(layers, most, &left, &err) < 0)
+        log_err(LOG_WARNING, &err);
+}
+
+/* For one more. */
+static int make_room(struct layers *layers, struct err *err)
+{
+    static const char what[] = "a layer of packages";
+    const struct node_config *config = layers->options.config;
+    struct err full = ERR_INIT;
+    int64_t left = 0;
+    if (config == NULL)
+        return 0;
+    int64_t most = config->limits.layers_bytes;
+    if (trim(layers, most, &left, err) < 0)
+        return -1;
+    if (left >= most) {
+        err_set(err, ERR_NO_ROOM, 0,
+                "the layers of packages that apps use take %lld MiB, and the node keeps at most "
+                "%lld MiB",
+                (long long)(left >> 20), (long long)(most >> 20));
+        err_hint(err, "stop apps with requirements of their own, or use an environment that has "
+                      "them; the operator sets 'limits.layers' in msed.toml");
+        return -1;
+    }
+    if (room_check(config, layers->options.folder, what, 0, &full) == 0)
+        return 0;
+    layers_trim(layers, 0);
+    return room_check(config, layers->options.folder, what, 0, err);
+}
+
+/* --- asking for one --- */
+
 int layers_get(struct layers *layers, const struct environment_offer *environment,
                struct slice requirements, char **ret, struct err *err)
 {
@@ -188,9 +339,14 @@ int layers_get(struct layers *layers, const struct environment_offer *environmen
     if (path == NULL)
         return -1;
     char *slot = claim(layers, key);
-    int result = file_exists(path) ? 0 : build(layers, path, key, environment, requirements, err);
+    int result = 0;
+    if (!file_exists(path)) {
+        result = is_bare(environment, requirements) ? 0 : make_room(layers, err);
+        if (result == 0)
+            result = build(layers, path, key, environment, requirements, err);
+    }
     if (result == 0)
-        result = remember(layers, key, environment->environment.name, err);
+        result = remember(layers, path, environment->environment.name, err);
     release(layers, slot);
     if (result < 0)
         return -1;

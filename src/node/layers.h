@@ -9,6 +9,7 @@
 
 #include "base/buf.h"
 #include "node/environments.h"
+#include "node/node_config.h"
 #include "store/store.h"
 
 #include <sys/types.h>
@@ -18,9 +19,10 @@ enum { LAYER_KEY_SIZE = 65, LAYER_PIP_UID = 999999 };
 struct layers;
 
 struct layers_options {
-    const char *folder;  /* where they lie */
-    struct store *store; /* what is known of them */
-    int timeout_ms;      /* of one pip */
+    const char *folder;               /* where they lie */
+    struct store *store;              /* what is known of them */
+    int timeout_ms;                   /* of one pip */
+    const struct node_config *config; /* how much they may take; NULL: any */
 };
 
 /* Removes what a killed msed left half built. `options` texts and store must outlive it. */
@@ -38,3 +40,7 @@ int layer_key(const struct environment_offer *environment, struct slice requirem
  * failed, with the end of its output. */
 int layers_get(struct layers *layers, const struct environment_offer *environment,
                struct slice requirements, char **ret, struct err *err) MUST_USE;
+/* Removes layers that no app needs which is not stopped, the one that was used longest ago first,
+ * until all together take at most `most` bytes. Before a build this is done by itself, down to
+ * limits.layers; where those in use take as much, the build is refused (NO_ROOM). */
+void layers_trim(struct layers *layers, int64_t most);

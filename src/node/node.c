@@ -130,8 +130,10 @@ static int open_environments(struct node *node, struct err *err)
 
 static int open_layers(struct node *node, struct err *err)
 {
-    const struct layers_options options = {
-        .folder = node->folders.layers, .store = node->store, .timeout_ms = PIP_TIMEOUT_MS};
+    const struct layers_options options = {.folder = node->folders.layers,
+                                           .store = node->store,
+                                           .timeout_ms = PIP_TIMEOUT_MS,
+                                           .config = &node->config};
     return layers_new(&options, &node->layers, err);
 }
 

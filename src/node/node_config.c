@@ -290,6 +290,16 @@ static const struct config_key keys[] = {
      .max = INT64_C(1) << 40,
      AT(limits.log_bytes),
      .doc = "How much of each app's log is kept; the oldest goes first."},
+    {{"limits.layers"},
+     {0},
+     CONFIG_SIZE,
+     .fallback = "10G",
+     .min = 1 << 20,
+     .max = INT64_C(1) << 50,
+     AT(limits.layers_bytes),
+     .doc = "What all layers of packages may take on the disk. Those that no app needs go first "
+            "when there is more, the one that was used longest ago before others; while those in "
+            "use take as much, no further one is built."},
     {{"limits.disk_reserve"},
      {0},
      CONFIG_SIZE,

@@ -38,6 +38,7 @@ struct node_limits {
     int64_t connections_per_app;      /* 0: a quarter of them */
     int64_t idle_timeout_s;           /* of a connection to an app */
     int64_t log_bytes;                /* kept per app */
+    int64_t layers_bytes;             /* of all layers together */
     int64_t disk_reserve_bytes;       /* that apps, packages and layers leave free */
     int64_t start_timeout_s;
     int64_t provision_timeout_s;

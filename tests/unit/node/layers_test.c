@@ -78,7 +78,8 @@ static int set_up(void **state)
     must(node_config_defaults(folder, &config, &err), &err);
     must(environments_fill(&config, "3.11", true, &environments, &err), &err);
     must(environments_find(&environments, "", &environment, &err), &err);
-    const struct layers_options made = {.folder = folder, .store = store, .timeout_ms = 60000};
+    const struct layers_options made = {
+        .folder = folder, .store = store, .timeout_ms = 60000, .config = &config};
     must(layers_new(&made, &layers, &err), &err);
     return 0;
 }
@@ -159,6 +160,55 @@ static void failure_test(void **state)
     expect_nothing_unfinished();
 }
 
+static void need(const char *path, int64_t state)
+{
+    struct err err = ERR_INIT;
+    struct store_app app = {.state = state};
+    (void)snprintf(app.id, sizeof(app.id), "11111111-1111-4111-8111-111111111111");
+    (void)snprintf(app.layer, sizeof(app.layer), "%s", path_base(path));
+    if (store_app_save(store, &app, &err) < 0) {
+        err_clear(&err);
+        must(store_app_create(store, &app, NULL, &err), &err);
+    }
+}
+
+/* Different requirements without end fill no disk: what no app needs goes, and what apps need is a
+ * limit to what is built. */
+static void room_test(void **state)
+{
+    struct err err = ERR_INIT;
+    AUTO_FREE char *path = NULL;
+    AUTO_FREE char *other = NULL;
+    AUTO_FREE char *bare = NULL;
+    must(layers_get(layers, environment, slice_of(NULL, 0), &bare, &err), &err);
+    must(layers_get(layers, environment, slice_str("tiny==1.0\n"), &path, &err), &err);
+    need(path, STORE_RUNNING);
+    layers_trim(layers, 0);
+    assert_true(file_exists(path));
+    assert_true(file_exists(bare));
+    config.limits.layers_bytes = 8192; /* it takes more */
+    assert_int_equal(layers_get(layers, environment, slice_str("tiny>=1\n"), &other, &err), -1);
+    assert_int_equal(err.kind, ERR_NO_ROOM);
+    assert_null(other);
+    need(path, STORE_EXPIRED); /* it may come back */
+    layers_trim(layers, 0);
+    assert_true(file_exists(path));
+    need(path, STORE_STOPPED);
+    err_clear(&err);
+    must(layers_get(layers, environment, slice_str("tiny>=1\n"), &other, &err), &err);
+    assert_false(file_exists(path));
+    assert_true(file_exists(other));
+    assert_true(file_exists(bare));
+    err_clear(&err);
+    config.limits.disk_reserve_bytes = INT64_C(1) << 50; /* a full disk */
+    AUTO_FREE char *third = NULL;
+    config.limits.layers_bytes = INT64_C(1) << 30;
+    assert_int_equal(layers_get(layers, environment, slice_str("tiny<2\n"), &third, &err), -1);
+    assert_int_equal(err.kind, ERR_NO_ROOM);
+    assert_false(file_exists(other)); /* what could go has gone first */
+    expect_nothing_unfinished();
+}
+
 /* Without requirements the environment's description is all there is, and no pip runs. */
 static void nothing_needed_test(void **state)
 {
@@ -185,6 +235,7 @@ static int start(void **state)
 int main(void)
 {
 #define TEST(name) cmocka_unit_test_setup_teardown(name##_test, set_up, tear_down)
-    const struct CMUnitTest tests[] = {TEST(built_once), TEST(failure), TEST(nothing_needed)};
+    const struct CMUnitTest tests[] = {TEST(built_once), TEST(failure), TEST(nothing_needed),
+                                       TEST(room)};
     return cmocka_run_group_tests_name("layers", tests, start, NULL);
 }
