@@ -152,7 +152,8 @@ struct taken {
     struct admission admission;
     int64_t count;
     int64_t ports[4096];
-    int64_t uids[4096];
+    int64_t uid_count;
+    int64_t uids[8192];
 };
 
 /* A name belongs to its app until that is removed, whatever state it is in. */
@@ -182,8 +183,25 @@ static int collect_taken(void *context, const struct store_app *app, struct err 
     if (check_name(taken, app, err) < 0)
         return -1;
     admission_add(&taken->admission, app);
-    taken->ports[taken->count] = app->port;
-    taken->uids[taken->count++] = app->run_uid;
+    taken->ports[taken->count++] = app->port;
+    taken->uids[taken->uid_count++] = app->run_uid;
+    return 0;
+}
+
+/* A folder whose app is unknown could not be removed: its supervisor may live, as that user. */
+static int collect_folders(struct taken *taken, struct err *err)
+{
+    const char *apps = taken->keeper->options.folders->apps;
+    struct stat info;
+    DIR *list = opendir(apps);
+    if (list == NULL)
+        return FAIL_ERRNO(err, ERR_IO, "cannot list '%s'", apps);
+    for (struct dirent *entry = readdir(list); entry != NULL; entry = readdir(list)) {
+        if (entry->d_name[0] != '.' && taken->uid_count < (int64_t)ARRAY_LEN(taken->uids) &&
+            fstatat(dirfd(list), entry->d_name, &info, AT_SYMLINK_NOFOLLOW) == 0)
+            taken->uids[taken->uid_count++] = info.st_gid; /* make_folder */
+    }
+    (void)closedir(list);
     return 0;
 }
 
@@ -201,7 +219,7 @@ static int choose_uid(const struct taken *taken, struct store_app *app, struct e
     if (geteuid() != 0)
         return 0; /* its processes run as we do */
     for (int64_t uid = KEEPER_UID_FIRST; uid < KEEPER_UID_FIRST + KEEPER_UID_COUNT; uid++) {
-        if (!is_among(taken->uids, taken->count, uid)) {
+        if (!is_among(taken->uids, taken->uid_count, uid)) {
             app->run_uid = uid;
             return 0;
         }
@@ -279,7 +297,7 @@ static int choose(struct keeper *keeper, struct store_app *app, const char *repl
     taken->replaces = replaces;
     if (open_admission(keeper, taken, err) < 0 ||
         store_app_each(keeper->options.store, NULL, collect_taken, taken, err) < 0 ||
-        admission_check(&taken->admission, err) < 0)
+        collect_folders(taken, err) < 0 || admission_check(&taken->admission, err) < 0)
         return -1;
     if (choose_uid(taken, app, err) < 0)
         return -1;
@@ -411,11 +429,17 @@ static int order_stop(struct keeper *keeper, struct kept *kept, struct err *err)
 {
     kept->app.desired = STORE_DESIRED_STOP;
     kept->users++;
+    const unsigned failures = kept->failed_stops;
     int result = store_app_save(keeper->options.store, &kept->app, err);
     wake(kept);
-    while (result == 0 && !kept->finished && kept->order != ORDER_CLOSE)
+    while (result == 0 && !kept->finished && kept->failed_stops == failures &&
+           kept->order != ORDER_CLOSE)
         lock_wait(&keeper->mutex, &keeper->changed);
-    if (result == 0 && !kept->finished)
+    if (result == 0 && !kept->finished && kept->failed_stops != failures) {
+        *err = kept->stop_error;
+        err_hint(err, "the node tries again by itself until the app is gone");
+        result = FAIL_CONTEXT(err, "app %s is not removed yet", kept->id);
+    } else if (result == 0 && !kept->finished)
         result = FAIL(err, ERR_INTERRUPTED, "the node is stopping; it goes on at its next start");
     kept_release(kept);
     return result;
@@ -682,6 +706,15 @@ int keeper_new(const struct keeper_options *options, struct keeper **ret, struct
     return 0;
 }
 
+/* One that is there and has not failed to stop. */
+static struct kept *not_tried(const struct keeper *keeper)
+{
+    struct kept *kept = keeper->apps;
+    while (kept != NULL && kept->failed_stops > 0)
+        kept = kept->next;
+    return kept;
+}
+
 void keeper_stop_all(struct keeper *keeper)
 {
     struct err err = ERR_INIT;
@@ -692,12 +725,17 @@ void keeper_stop_all(struct keeper *keeper)
         kept->app.desired = STORE_DESIRED_STOP; /* all at once, then one after another */
         wake(kept);
     }
-    while (keeper->apps != NULL) {
-        /* NOLINTNEXTLINE(clang-analyzer-unix.Malloc): what is in the list, its thread holds too */
-        if (order_stop(keeper, keeper->apps, &err) < 0) {
-            log_err(LOG_ERROR, &err);
-            break;
+    struct kept *kept = not_tried(keeper);
+    bool goes_on = true;
+    while (kept != NULL && goes_on) {
+        kept->users++;
+        if (order_stop(keeper, kept, &err) < 0) {
+            log_err(LOG_ERROR, &err); /* the next start of msed tries again */
+            err_clear(&err);
+            goes_on = kept->failed_stops > 0; /* each is tried once */
         }
+        kept_release(kept);
+        kept = not_tried(keeper);
     }
     lock_release(&keeper->mutex);
 }

@@ -33,6 +33,8 @@ struct kept {
     enum keeper_order order;
     unsigned users; /* the list, its thread, and whoever waits for it */
     bool finished;  /* stopped, and everything gone */
+    unsigned failed_stops;
+    struct err stop_error; /* of the last of them */
 };
 
 struct keeper {

@@ -23,7 +23,13 @@
 #include <stdlib.h>
 #include <unistd.h>
 
-enum { WAIT_FOREVER = -1, WAIT_MAX_MS = 3600 * 1000, DOUBT_MS = 10 * 1000 };
+enum {
+    WAIT_FOREVER = -1,
+    WAIT_MAX_MS = 3600 * 1000,
+    DOUBT_MS = 10 * 1000,
+    RETRY_FIRST_MS = 1000, /* of a removal that failed */
+    RETRY_LAST_MS = 60 * 1000,
+};
 
 /* --- record --- */
 
@@ -107,6 +113,13 @@ static int timeout_of(int64_t patience_ms, int64_t expiry_ms)
     return (int)(timeout_ms < WAIT_MAX_MS ? timeout_ms : WAIT_MAX_MS);
 }
 
+static void take_wake(const struct kept *kept)
+{
+    uint64_t count = 0;
+    ssize_t got = read(kept->wake_fd, &count, sizeof(count));
+    (void)got; /* only empties it: orders are in the record */
+}
+
 /* Until an order, news, the app's expiry (WAKE_TIME at once; that of an app which has expired is
  * over) or `patience_ms` have come. */
 static enum wake wait_for(struct kept *kept, int64_t patience_ms)
@@ -122,11 +135,8 @@ static enum wake wait_for(struct kept *kept, int64_t patience_ms)
         struct pollfd waiting[2] = {{.fd = kept->wake_fd, .events = POLLIN},
                                     {.fd = kept->control_fd, .events = POLLIN}};
         int ready = poll(waiting, 2, timeout_of(left_ms, expiry_ms));
-        if (ready > 0 && waiting[0].revents != 0) {
-            uint64_t count = 0;
-            ssize_t got = read(kept->wake_fd, &count, sizeof(count));
-            (void)got; /* only empties it: orders are in the record */
-        }
+        if (ready > 0 && waiting[0].revents != 0)
+            take_wake(kept);
         if (ready > 0 && waiting[1].revents != 0)
             return WAKE_NEWS;
     }
@@ -265,15 +275,60 @@ static int destroy(struct kept *kept, struct err *err)
     return folder_remove_tree(kept->folder, err);
 }
 
-/* Everything of the app goes: enclave, port, storage with its keys, package, log. */
+/* Whatever it was: from now on it is to be removed, also by the next msed. */
+static struct store_app want_removed(struct kept *kept)
+{
+    struct err err = ERR_INIT;
+    lock_acquire(&kept->keeper->mutex);
+    kept->app.desired = STORE_DESIRED_STOP;
+    if (store_app_save(kept->keeper->options.store, &kept->app, &err) < 0)
+        log_err(LOG_ERROR, &err);
+    struct store_app app = kept->app;
+    lock_release(&kept->keeper->mutex);
+    return app;
+}
+
+/* Something of it may live on. It stays in the list, so that its user and its port are nobody
+ * else's, and who waits for its end is told. */
+static void say_stuck(struct kept *kept, const struct err *why)
+{
+    char text[STORE_REASON_SIZE];
+    struct store_app app = current(kept);
+    log_err(LOG_ERROR, why);
+    (void)snprintf(text, sizeof(text), "cannot be removed yet, the node tries again: %s",
+                   why->message);
+    lifecycle_failed(&app, text, clock_unix());
+    publish(kept, &app);
+    lock_acquire(&kept->keeper->mutex);
+    kept->stop_error = *why;
+    kept->failed_stops++;
+    (void)pthread_cond_broadcast(&kept->keeper->changed);
+    lock_release(&kept->keeper->mutex);
+}
+
+/* An order wakes it before its time. False: the node is stopping. */
+static bool wait_to_retry(struct kept *kept, int64_t pause_ms)
+{
+    struct pollfd waiting = {.fd = kept->wake_fd, .events = POLLIN};
+    if (pending_order(kept) != WAKE_CLOSE && poll(&waiting, 1, (int)pause_ms) > 0)
+        take_wake(kept);
+    return pending_order(kept) != WAKE_CLOSE;
+}
+
+/* Everything of the app goes: enclave, port, storage with its keys, package, log. Only when all of
+ * it has gone the app is stopped. */
 static void stop_app(struct kept *kept, const char *reason)
 {
     struct err err = ERR_INIT;
-    struct store_app app = current(kept);
+    struct store_app app = want_removed(kept);
     remove_route(kept);
-    if (destroy(kept, &err) < 0) {
-        log_err(LOG_ERROR, &err); /* the next start of msed tries again */
-        reason = err.message;
+    int64_t pause_ms = RETRY_FIRST_MS;
+    while (destroy(kept, &err) < 0) {
+        say_stuck(kept, &err);
+        err_clear(&err);
+        if (!wait_to_retry(kept, pause_ms))
+            return;
+        pause_ms = pause_ms * 2 < RETRY_LAST_MS ? pause_ms * 2 : RETRY_LAST_MS;
     }
     lifecycle_stopped(&app, reason, clock_unix());
     publish(kept, &app);

@@ -51,6 +51,66 @@ static void create_and_stop_test(void **state)
     OK(keeper_stop(fixture->keeper, id_a, &failure)); /* once more: nothing to do */
 }
 
+/* An app whose supervisor does not end is not stopped: it says so, nobody else gets its user or its
+ * port, who waits for it is told, and it is tried again, by the next keeper too. */
+static void stuck_supervisor_test(void **state)
+{
+    struct fixture *fixture = *state;
+    struct store_app app = start_one(fixture);
+    struct store_app other = {0};
+    struct err err = ERR_INIT;
+    const struct named named = {id_b, "uid:2", "other", "localhost", NULL};
+    fixture->runner.stuck = true;
+    assert_int_equal(keeper_stop(fixture->keeper, id_a, &err), -1);
+    assert_int_equal(err.kind, ERR_TIMEOUT);
+    assert_non_null(strstr(err.message, "the supervisor does not end"));
+    struct store_app stuck = wait_state(fixture, id_a, STORE_ON_ERROR);
+    assert_non_null(strstr(stuck.reason, "cannot be removed yet"));
+    assert_int_equal(stuck.desired, STORE_DESIRED_STOP);
+    assert_true(has_folder(fixture, id_a));
+    assert_int_equal(fixture->runner.destroys, 0);
+    assert_int_equal(keeper_restart(fixture->keeper, id_a, 0, &err), -1);
+    OK(create_named(fixture, &named, &other, &failure));
+    assert_int_not_equal(other.port, app.port);
+    if (geteuid() == 0)
+        assert_int_not_equal(other.run_uid, app.run_uid);
+    fixture->runner.stuck = false; /* the pretended one runs one enclave: the other's, by now */
+    OK(keeper_stop(fixture->keeper, id_a, &failure));
+    (void)wait_state(fixture, id_a, STORE_STOPPED);
+    assert_false(has_folder(fixture, id_a));
+}
+
+static void stuck_over_a_restart_test(void **state)
+{
+    struct fixture *fixture = *state;
+    (void)start_one(fixture);
+    fixture->runner.stuck = true;
+    keeper_stop_all(fixture->keeper); /* comes back */
+    assert_int_equal(wait_state(fixture, id_a, STORE_ON_ERROR).desired, STORE_DESIRED_STOP);
+    keeper_free(fixture->keeper);
+    fixture->keeper = NULL;
+    fixture->runner.stuck = false;
+    open_keeper(fixture);
+    OK(keeper_adopt(fixture->keeper, &failure));
+    (void)wait_state(fixture, id_a, STORE_STOPPED);
+    assert_false(has_folder(fixture, id_a));
+}
+
+/* What belongs to no app and could not be removed may live, as the user that its folder names. */
+static void user_of_a_leftover_test(void **state)
+{
+    struct fixture *fixture = *state;
+    struct store_app app = {0};
+    char path[160];
+    if (geteuid() != 0)
+        skip();
+    (void)snprintf(path, sizeof(path), "%s/leftover", fixture->folders.apps);
+    OK(folder_create(path, 0710, &failure));
+    assert_int_equal(chown(path, 0, KEEPER_UID_FIRST), 0);
+    OK(create(fixture, id_a, NULL, &app, &failure));
+    assert_int_equal(app.run_uid, KEEPER_UID_FIRST + 1);
+}
+
 /* They are those of the enclave that runs, and of no other. */
 static void counters_come_and_go_test(void **state)
 {
@@ -441,6 +501,9 @@ int main(void)
 #define TEST(name) cmocka_unit_test_setup_teardown(name##_test, set_up, tear_down)
     const struct CMUnitTest tests[] = {
         TEST(create_and_stop),
+        TEST(stuck_supervisor),
+        TEST(stuck_over_a_restart),
+        TEST(user_of_a_leftover),
         TEST(counters_come_and_go),
         TEST(same_id_and_name),
         TEST(replace),

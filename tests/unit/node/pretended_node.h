@@ -34,6 +34,7 @@ struct pretended {
     char folder[160]; /* of the one enclave that runs, "" none */
     char next[8];     /* news that a new enclave starts with */
     int pipe[2];
+    _Atomic bool stuck; /* its supervisor does not end */
     int starts;
     int stops;
     int destroys;
@@ -103,6 +104,10 @@ static inline int pretend_stop(struct runner *runner, const char *folder, struct
     struct pretended *self = of(runner);
     (void)pthread_mutex_lock(&self->mutex);
     self->stops++;
+    if (self->stuck && strcmp(self->folder, folder) == 0) {
+        (void)pthread_mutex_unlock(&self->mutex);
+        return FAIL(err, ERR_TIMEOUT, "the supervisor does not end");
+    }
     if (strcmp(self->folder, folder) == 0) {
         fd_close(self->pipe[0]);
         fd_close(self->pipe[1]);
