@@ -117,8 +117,9 @@ int open_app(struct enclave *enclave, struct err *err) MUST_USE;
 #define STATE_PROVISIONED "provisioned"
 #define STATE_IDENTITY "identity.pem"
 enum { STATE_FILE_MAX = 4 << 20 };
-/* Before anything else of it; `sealing` is the TEE's sealing key for this identity. */
-int state_open(struct enclave *enclave, const char *folder, const struct secret *sealing,
+/* Before anything else of it; takes the folder's descriptor over unless it fails. `sealing` is the
+ * TEE's sealing key for this identity. */
+int state_open(struct enclave *enclave, int folder, const struct secret *sealing,
                struct err *err) MUST_USE;
 /* Wipes the key; 0 files can be read or written afterwards. */
 void state_close(struct enclave *enclave);

@@ -108,10 +108,12 @@ static int mount_storage(struct enclave *enclave, struct err *err)
 static int open_state(struct enclave *enclave, struct err *err)
 {
     AUTO_SECRET struct secret sealing = SECRET_INIT;
-    if (ask_sealing_key(enclave, &sealing, err) < 0 ||
-        folder_create(SANDBOX_PLAIN "/state", 0700, err) < 0)
+    AUTO_CLOSE int folder = -1;
+    if (ask_sealing_key(enclave, &sealing, err) < 0 || open_folder("state", &folder, err) < 0 ||
+        state_open(enclave, folder, &sealing, err) < 0)
         return -1;
-    return state_open(enclave, SANDBOX_PLAIN "/state", &sealing, err);
+    (void)fd_steal(&folder);
+    return 0;
 }
 
 /* The app sees its own folders and not the sealed state beside them, nor the cipher text. */

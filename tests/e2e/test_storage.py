@@ -2,6 +2,8 @@
 """What the operator does to an app's storage decides neither which code runs, nor which TLS key is
 vouched for, nor which secrets are read. It has no key: it exchanges, cuts, deletes and puts back."""
 import json
+import os
+import re
 import shutil
 import subprocess
 from pathlib import Path
@@ -232,3 +234,91 @@ def test_an_upload_moved_to_a_name_that_the_app_imports(honest):
     assert honest.start() == "running"
     is_honest(honest)
 
+
+
+# --- every pair, every cut, every older copy
+
+REFUSED = re.compile(r"sealed st(ate|orage)|: cannot import 'app': \w*(OSError|FileNotFoundError|"
+                     r"FileExistsError|NotADirectoryError|PermissionError)")
+
+
+def judge(disk, what: str) -> str:
+    """The honest app under the honest key with the owner's secrets; an enclave that waits for its
+    owner; a refusal by name, which for the app's data may be the app's own. Nothing else."""
+    result = disk.start()
+    if result == "running":
+        assert disk.public_key() == key_of(disk.certificate.read_text()), what
+        is_honest(disk)
+    elif result != "waits for its owner":
+        assert REFUSED.search(result), f"{what}: {result}"
+    disk.stop()
+    return result
+
+
+def attacks(disk, older: Path):
+    """What the operator can do, as (description, function), for every name in the storage."""
+    root = disk.storage
+    names = disk.names()
+    for i, one in enumerate(names):
+        for other in names[i + 1:]:
+            if one in other.parents or other in one.parents:
+                continue
+            yield f"exchange {one} {other}", lambda a=one, b=other: exchange(root / a, root / b)
+        yield f"delete {one}", lambda a=one: delete(root / a)
+        if (root / one).is_file():
+            size = (root / one).stat().st_size
+            for left in {0, size // 2, max(size - 1, 0)}:
+                yield f"cut {one} to {left}", lambda a=one, n=left: os.truncate(root / a, n)
+        if (older / one).is_file():
+            yield f"put back {one}", lambda a=one: shutil.copyfile(older / a, root / a)
+    yield "put back everything", lambda: disk.restore(older)
+
+
+def exchange(one: Path, other: Path):
+    aside = one.with_name("aside")
+    one.rename(aside)
+    other.rename(one)
+    aside.rename(other)
+
+
+def delete(path: Path):
+    shutil.rmtree(path) if path.is_dir() else path.unlink()
+
+
+@pytest.fixture(scope="module")
+def lived_in(disk, tmp_path_factory):
+    """Storage with some life in it, and a copy from before."""
+    disk.stop()
+    disk.restore()
+    older = disk.copy.with_name("older")
+    assert disk.start() == "running"
+    upload_running(disk, "first", b"first " * 1000)
+    upload_running(disk, "second", b"second")
+    disk.stop()
+    disk.save(older)
+    assert disk.start() == "running"
+    upload_running(disk, "first", b"changed " * 700)
+    upload_running(disk, "third", EVIL.encode())
+    disk.stop()
+    honest = disk.copy.with_name("lived-in")
+    disk.save(honest)
+    yield disk, honest, older
+    disk.restore()
+
+
+STRIDE = 7  # one in so many is tried, and with MSE_EVERY_ATTACK all of them, in turn
+
+
+@pytest.mark.parametrize("part", range(STRIDE if os.environ.get("MSE_EVERY_ATTACK") else 1))
+def test_no_exchange_deletion_cut_or_older_copy_decides_anything(lived_in, part):
+    disk, honest, older = lived_in
+    disk.restore(honest)
+    results = set()
+    for number, (what, attack) in enumerate(list(attacks(disk, older))):
+        if number % STRIDE == part:
+            disk.restore(honest)
+            attack()
+            results.add(judge(disk, what))
+    disk.restore(honest)
+    assert judge(disk, "nothing at all") == "running"
+    assert len(results) > 2

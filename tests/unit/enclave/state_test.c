@@ -30,7 +30,9 @@ static void open_state(struct enclave *enclave, uint8_t fingerprint, uint32_t ep
     *enclave = (struct enclave){.state_folder = -1};
     memset(enclave->fingerprint, fingerprint, sizeof(enclave->fingerprint));
     enclave->manifest.key_epoch = epoch;
-    assert_int_equal(state_open(enclave, folder, &sealing, &err), 0);
+    int fd = -1;
+    assert_int_equal(fd_open(folder, O_PATH | O_DIRECTORY, 0, &fd, &err), 0);
+    assert_int_equal(state_open(enclave, fd, &sealing, &err), 0);
 }
 
 static enum err_kind read_kind(const struct enclave *enclave, const char *name, const char *text)
