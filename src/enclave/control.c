@@ -164,11 +164,12 @@ static int answer_access_log(void *context, const struct front_request *request,
 #define TEXT "text/plain; charset=utf-8"
 
 static const struct front_route routes[] = {
-    {"POST", "access-log", answer_access_log, TEXT, ENCLAVE_ACCESS_LOG_BYTES + FRONT_BODY_MAX},
-    {"GET", "attestation", answer_attestation, NULL, 0},
-    {"POST", "ocsp", answer_ocsp, NULL, 0},
-    {"GET", "status", answer_status, NULL, 0},
-    {"POST", "provision", answer_provision, NULL, 0},
+    {"POST", "access-log", answer_access_log, TEXT, ENCLAVE_ACCESS_LOG_BYTES + FRONT_BODY_MAX,
+     OWNER_REQUEST_SIZE, FRONT_LANE_MESSAGES},
+    {"GET", "attestation", answer_attestation, NULL, 0, 0, FRONT_LANE_EVIDENCE},
+    {"POST", "ocsp", answer_ocsp, NULL, 0, OCSP_RESPONSE_MAX, FRONT_LANE_MESSAGES},
+    {"GET", "status", answer_status, NULL, 0, 0, FRONT_LANE_MESSAGES},
+    {"POST", "provision", answer_provision, NULL, 0, FRONT_BODY_MAX, FRONT_LANE_MESSAGES},
 };
 
 /* A connection takes a descriptor, and so do the app's files. */

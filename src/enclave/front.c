@@ -1,9 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
 /*
  * The enclave's front: decides between our reserved paths and the app, on I/O threads, and runs
- * reserved requests on a control thread. Trusted; every byte of a request is the adversary's.
+ * reserved requests on control threads. Trusted; every byte of a request is the adversary's.
  */
 #include "enclave/front.h"
+#include "enclave/bodies.h"
+#include "base/clock.h"
 #include "base/lock.h"
 #include "enclave/json_text.h"
 
@@ -18,14 +20,24 @@ static const char reserved_prefix[] = "/.well-known/mse/";
 
 enum { RESERVED_PATH_MAX = 256 };
 
-/* A reserved request on its way: collected on an I/O thread, answered on the control thread. */
+/* A reserved request on its way: collected on an I/O thread, answered on its lane's thread. */
 struct job {
     struct http_exchange *exchange;
     const struct front_route *route;
     struct buf body;
-    atomic_int *bodies; /* the front's count; NULL for a request without body */
+    struct body_place place; /* while its body is waited for; under the front's lock */
     uint8_t channel_binding[TLS_CHANNEL_BINDING_SIZE];
     struct job *next;
+};
+
+/* Under the front's lock. */
+struct lane {
+    struct front *front;
+    pthread_t thread;
+    pthread_cond_t wake;
+    struct job *first;
+    struct job **last;
+    size_t queued;
 };
 
 struct front {
@@ -35,20 +47,14 @@ struct front {
     _Atomic(const struct front_app *) app; /* NULL until front_open */
     struct front_app app_storage;
     _Atomic(const char *) waiting_text;
-    atomic_int bodies; /* of reserved requests, at most FRONT_BODIES_MAX */
-    pthread_t thread;
     struct lock lock;
-    pthread_cond_t wake;
-    struct job *first;
-    struct job **last;
-    size_t queued;
+    struct bodies bodies;
+    struct lane lanes[FRONT_LANE_COUNT];
     bool stopping;
 };
 
 static void job_free(struct job *job)
 {
-    if (job->bodies != NULL)
-        atomic_fetch_sub(job->bodies, 1);
     buf_done(&job->body);
     free(job);
 }
@@ -136,7 +142,7 @@ static void refuse(struct http_exchange *exchange, enum err_kind kind, const cha
     respond_error(exchange, &error);
 }
 
-/* --- the control thread --- */
+/* --- the control threads --- */
 
 static void run_job(struct front *front, struct job *job)
 {
@@ -153,17 +159,18 @@ static void run_job(struct front *front, struct job *job)
     job_free(job);
 }
 
-static struct job *take_job(struct front *front)
+static struct job *take_job(struct lane *lane)
 {
+    struct front *front = lane->front;
     lock_acquire(&front->lock);
-    while (front->first == NULL && !front->stopping)
-        lock_wait(&front->lock, &front->wake);
-    struct job *job = front->first;
+    while (lane->first == NULL && !front->stopping)
+        lock_wait(&front->lock, &lane->wake);
+    struct job *job = lane->first;
     if (job != NULL) {
-        front->first = job->next;
-        if (front->first == NULL)
-            front->last = &front->first;
-        front->queued--;
+        lane->first = job->next;
+        if (lane->first == NULL)
+            lane->last = &lane->first;
+        lane->queued--;
     }
     lock_release(&front->lock);
     return job;
@@ -171,21 +178,32 @@ static struct job *take_job(struct front *front)
 
 static void *control_thread(void *argument)
 {
-    struct front *front = argument;
-    for (struct job *job = take_job(front); job != NULL; job = take_job(front))
-        run_job(front, job);
+    struct lane *lane = argument;
+    for (struct job *job = take_job(lane); job != NULL; job = take_job(lane))
+        run_job(lane->front, job);
     return NULL;
+}
+
+static size_t queued_of(const struct lane *lane, const char *address)
+{
+    size_t count = 0;
+    for (const struct job *at = lane->first; at != NULL; at = at->next)
+        count += strcmp(http_request(at->exchange)->client_address, address) == 0;
+    return count;
 }
 
 static void enqueue(struct front *front, struct job *job)
 {
+    struct lane *lane = &front->lanes[job->route->lane];
+    const char *address = http_request(job->exchange)->client_address;
     lock_acquire(&front->lock);
-    bool full = front->queued >= FRONT_QUEUE_MAX || front->stopping;
+    bool full = lane->queued >= FRONT_QUEUE_MAX || front->stopping ||
+                queued_of(lane, address) >= FRONT_QUEUE_OF_ADDRESS_MAX;
     if (!full) {
-        *front->last = job;
-        front->last = &job->next;
-        front->queued++;
-        (void)pthread_cond_signal(&front->wake);
+        *lane->last = job;
+        lane->last = &job->next;
+        lane->queued++;
+        (void)pthread_cond_signal(&lane->wake);
     }
     lock_release(&front->lock);
     if (full) {
@@ -207,31 +225,82 @@ static const struct front_route *find_route(struct front *front, struct slice me
     return NULL;
 }
 
-/* Reads what is there; hands the job over at the end of the body. */
+/* The body is not all there: it is waited for, and somebody slower perhaps no longer. Whose place
+ * is taken has its connection closed; its own thread frees the job when it hears of that. */
+static int wait_for_body(struct front *front, struct job *job, struct err *err)
+{
+    int64_t now = clock_monotonic_ms();
+    struct body_place *place = &job->place;
+    struct body_place *victim = NULL;
+    lock_acquire(&front->lock);
+    place->received = job->body.len;
+    if (place->owner == NULL) {
+        place->owner = job;
+        place->since_ms = now;
+        const char *address = http_request(job->exchange)->client_address;
+        victim = bodies_enter(&front->bodies, place, address, now);
+    }
+    if (victim != NULL) /* under the lock, without which its job may be freed */
+        http_abort(((struct job *)victim->owner)->exchange);
+    bool is_late = body_is_late(place, now);
+    lock_release(&front->lock);
+    return is_late ? FAIL(err, ERR_TIMEOUT, "the request's body comes too slowly") : 0;
+}
+
+/* Nobody closes its connection from now on. */
+static void stop_waiting(struct front *front, struct job *job)
+{
+    lock_acquire(&front->lock);
+    bodies_leave(&front->bodies, &job->place);
+    lock_release(&front->lock);
+}
+
+static int read_part(struct job *job, size_t *ret_len, bool *ret_end, struct err *err)
+{
+    uint8_t part[16 * 1024];
+    int status = http_body_read(job->exchange, part, sizeof(part), ret_len, ret_end, err);
+    if (status == 0 && *ret_len > 0)
+        status = buf_bytes(&job->body, slice_of(part, *ret_len), err);
+    mem_wipe(part, sizeof(part));
+    return status;
+}
+
+/* Reads what is there. */
+static int read_body(struct job *job, bool *ret_end, struct err *err)
+{
+    size_t len = 1;
+    *ret_end = false;
+    while (len > 0 && !*ret_end) {
+        if (read_part(job, &len, ret_end, err) < 0)
+            return -1;
+    }
+    return 0;
+}
+
+/* Hands the job over at the end of the body; until then the body callback comes again. */
 static void collect_body(struct front *front, struct job *job)
 {
-    for (;;) {
-        uint8_t part[16 * 1024];
-        size_t len;
-        bool end;
-        struct err err = ERR_INIT;
-        int status = http_body_read(job->exchange, part, sizeof(part), &len, &end, &err);
-        if (status == 0 && len > 0)
-            status = buf_bytes(&job->body, slice_of(part, len), &err);
-        mem_wipe(part, sizeof(part));
-        if (status < 0) {
-            respond_error(job->exchange, &err);
-            job_free(job);
-            return;
-        }
-        if (end) {
-            http_set_data(job->exchange, NULL);
-            enqueue(front, job);
-            return;
-        }
-        if (len == 0)
-            return; /* the body callback comes again */
+    bool end;
+    struct err err = ERR_INIT;
+    int status = read_body(job, &end, &err);
+    if (status == 0 && !end)
+        status = wait_for_body(front, job, &err);
+    if (status == 0 && !end)
+        return;
+    stop_waiting(front, job);
+    http_set_data(job->exchange, NULL);
+    if (status == 0) {
+        enqueue(front, job);
+        return;
     }
+    respond_error(job->exchange, &err);
+    job_free(job);
+}
+
+static bool is_too_large(const struct http_request *request, const struct front_route *route)
+{
+    return request->has_body &&
+           (route->body_max == 0 || request->content_length > (int64_t)route->body_max);
 }
 
 static void start_reserved(struct front *front, struct http_exchange *exchange, const char *name)
@@ -242,24 +311,19 @@ static void start_reserved(struct front *front, struct http_exchange *exchange, 
         refuse(exchange, ERR_NOT_FOUND, "the enclave has no such path under /.well-known/mse/");
         return;
     }
-    bool has_body = request->has_body;
-    if (has_body && atomic_fetch_add(&front->bodies, 1) >= FRONT_BODIES_MAX) {
-        atomic_fetch_sub(&front->bodies, 1);
-        refuse(exchange, ERR_BUSY, "too many requests to the enclave itself are being received");
+    if (is_too_large(request, route)) {
+        refuse(exchange, ERR_TOO_LARGE, "the body is larger than this path takes");
         return;
     }
     struct err err = ERR_INIT;
     struct job *job = mem_alloc(sizeof(*job), &err);
     if (job == NULL) {
-        if (has_body)
-            atomic_fetch_sub(&front->bodies, 1);
         respond_error(exchange, &err);
         return;
     }
-    job->bodies = has_body ? &front->bodies : NULL;
     job->exchange = exchange;
     job->route = route;
-    job->body = BUF_INIT(FRONT_BODY_MAX);
+    job->body = BUF_INIT(route->body_max);
     if (http_channel_binding(exchange, job->channel_binding, &err) < 0) {
         respond_error(exchange, &err);
         job_free(job);
@@ -321,6 +385,7 @@ static void on_aborted(void *context, struct http_exchange *exchange)
         struct job *job = http_data(exchange);
         if (job == NULL)
             return; /* queued: the control thread finds out when it answers */
+        stop_waiting(front, job);
         http_set_data(exchange, NULL);
         http_release(exchange);
         job_free(job);
@@ -352,6 +417,21 @@ const struct http_handler *front_handler(void)
     return &handler;
 }
 
+/* Each empties its queue first. */
+static void stop_lanes(struct front *front, size_t count)
+{
+    lock_acquire(&front->lock);
+    front->stopping = true;
+    for (size_t i = 0; i < count; i++)
+        (void)pthread_cond_signal(&front->lanes[i].wake);
+    lock_release(&front->lock);
+    for (size_t i = 0; i < count; i++) {
+        (void)pthread_join(front->lanes[i].thread, NULL);
+        (void)pthread_cond_destroy(&front->lanes[i].wake);
+    }
+    lock_done(&front->lock);
+}
+
 int front_new(const struct front_route *routes, size_t route_count, void *context,
               struct front **ret, struct err *err)
 {
@@ -361,14 +441,18 @@ int front_new(const struct front_route *routes, size_t route_count, void *contex
     front->routes = routes;
     front->route_count = route_count;
     front->context = context;
-    front->last = &front->first;
     atomic_store(&front->waiting_text, "the app is starting");
     lock_init(&front->lock, LOCK_FRONT);
-    (void)pthread_cond_init(&front->wake, NULL);
-    int status = pthread_create(&front->thread, NULL, control_thread, front);
-    if (status != 0) {
-        free(front);
-        return FAIL(err, ERR_INTERNAL, "cannot start the control thread: %s", strerror(status));
+    for (size_t i = 0; i < FRONT_LANE_COUNT; i++) {
+        struct lane *lane = &front->lanes[i];
+        *lane = (struct lane){.front = front, .last = &lane->first};
+        (void)pthread_cond_init(&lane->wake, NULL);
+        int status = pthread_create(&lane->thread, NULL, control_thread, lane);
+        if (status != 0) {
+            stop_lanes(front, i);
+            free(front);
+            return FAIL(err, ERR_INTERNAL, "cannot start a control thread: %s", strerror(status));
+        }
     }
     *ret = front;
     return 0;
@@ -389,12 +473,6 @@ void front_free(struct front *front)
 {
     if (front == NULL)
         return;
-    lock_acquire(&front->lock);
-    front->stopping = true;
-    (void)pthread_cond_signal(&front->wake);
-    lock_release(&front->lock);
-    (void)pthread_join(front->thread, NULL); /* it empties the queue first */
-    (void)pthread_cond_destroy(&front->wake);
-    lock_done(&front->lock);
+    stop_lanes(front, FRONT_LANE_COUNT);
     free(front);
 }

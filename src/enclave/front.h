@@ -4,8 +4,10 @@
  * request to the app once there is one. Reserved is what, percent-decoded once, starts with
  * "/.well-known/mse/"; the app never sees such a request.
  *
- * Reserved requests are answered on one control thread (evidence and provisioning may block), from
- * a bounded queue; past it: 503.
+ * Reserved requests are answered on control threads (evidence and provisioning may block), one for
+ * each lane, so that who asks for evidence all the time does not keep the owner waiting. Each lane
+ * has a bounded queue, of which one client's address gets a part; past it: 503. How long a body may
+ * take is bodies.h's.
  */
 #pragma once
 
@@ -13,9 +15,9 @@
 #include "net/tls.h"
 
 enum {
-    FRONT_BODY_MAX = 1280 * 1024, /* a provisioning message with the largest secrets */
-    FRONT_BODIES_MAX = 16,        /* bodies being collected or waiting, together */
-    FRONT_QUEUE_MAX = 32,
+    FRONT_BODY_MAX = 1280 * 1024,    /* a provisioning message with the largest secrets */
+    FRONT_QUEUE_MAX = 32,            /* of a lane */
+    FRONT_QUEUE_OF_ADDRESS_MAX = 12, /* of them, for one client's address */
 };
 
 /* A reserved request, whole. */
@@ -25,7 +27,13 @@ struct front_request {
     uint8_t channel_binding[TLS_CHANNEL_BINDING_SIZE]; /* of the TLS session it came over */
 };
 
-/* One reserved path. `answer` runs on the control thread and fills `out`; on failure the error
+enum front_lane {
+    FRONT_LANE_EVIDENCE, /* what anybody asks and what costs the TEE's time */
+    FRONT_LANE_MESSAGES, /* what is short to judge */
+    FRONT_LANE_COUNT,
+};
+
+/* One reserved path. `answer` runs on the lane's thread and fills `out`; on failure the error
  * becomes the answer (its kind gives the status). */
 struct front_route {
     const char *method;
@@ -34,11 +42,13 @@ struct front_route {
                   struct err *err);
     const char *type;  /* of the answer; NULL: JSON */
     size_t answer_max; /* bytes; 0: FRONT_BODY_MAX */
+    size_t body_max;   /* bytes; 0: no body is taken */
+    enum front_lane lane;
 };
 
 struct front;
 
-/* The routes and their context must outlive it. Starts the control thread. */
+/* The routes and their context must outlive it. Starts the control threads. */
 int front_new(const struct front_route *routes, size_t route_count, void *context,
               struct front **ret, struct err *err) MUST_USE;
 /* What to give to the server; `context` is the front itself. */
@@ -60,5 +70,5 @@ struct front_app {
 void front_open(struct front *front, const struct front_app *app);
 /* Why the app is not there (yet): shown with the 503. A literal. [any thread] */
 void front_set_waiting_text(struct front *front, const char *text);
-/* Ends the control thread; queued requests are answered 503. The server must have stopped. */
+/* Ends the control threads; queued requests are answered 503. The server must have stopped. */
 void front_free(struct front *front);

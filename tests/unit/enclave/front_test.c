@@ -12,12 +12,16 @@
 #include "enclave/front.h"
 
 #include "base/clock.h"
+#include "base/fd.h"
 #include "base/file.h"
 #include "crypto/x509.h"
 #include "http/client.h"
 #include "http/server.h"
 
+#include <netinet/in.h>
+#include <openssl/ssl.h>
 #include <stdlib.h>
+#include <sys/socket.h>
 #include <unistd.h>
 
 struct fixture {
@@ -39,6 +43,16 @@ static int answer_echo(void *context, const struct front_request *request, struc
     return buf_bytes(out, request->body, error);
 }
 
+/* As evidence of real hardware is. */
+static int answer_slowly(void *context, const struct front_request *request, struct buf *out,
+                         struct err *error)
+{
+    (void)context;
+    (void)request;
+    clock_sleep_ms(100);
+    return buf_str(out, "slow", error);
+}
+
 static int answer_binding(void *context, const struct front_request *request, struct buf *out,
                           struct err *error)
 {
@@ -58,9 +72,11 @@ static int answer_failure(void *context, const struct front_request *request, st
 }
 
 static const struct front_route routes[] = {
-    {"POST", "echo", answer_echo, NULL, 0},
-    {"GET", "binding", answer_binding, NULL, 0},
-    {"GET", "failure", answer_failure, NULL, 0},
+    {"POST", "echo", answer_echo, NULL, 0, FRONT_BODY_MAX, FRONT_LANE_MESSAGES},
+    {"POST", "short", answer_echo, NULL, 0, 16, FRONT_LANE_MESSAGES},
+    {"GET", "slow", answer_slowly, NULL, 0, 0, FRONT_LANE_EVIDENCE},
+    {"GET", "binding", answer_binding, NULL, 0, 0, FRONT_LANE_MESSAGES},
+    {"GET", "failure", answer_failure, NULL, 0, 0, FRONT_LANE_MESSAGES},
 };
 
 static void app_request(void *context, struct http_exchange *exchange)
@@ -214,6 +230,84 @@ static void collects_a_large_body_and_refuses_a_larger_one(void **state)
         ask(f, "POST", "/.well-known/mse/echo", slice_of(body, FRONT_BODY_MAX + 1), &out), 413);
 }
 
+/* A stranger: says so much, and then nothing. */
+struct stranger {
+    SSL *ssl;
+    int fd;
+};
+
+static struct stranger begin(struct fixture *f, SSL_CTX *context, const char *said)
+{
+    const struct sockaddr_in to = {.sin_family = AF_INET,
+                                   .sin_port = htons((uint16_t)http_server_port(f->server, 0)),
+                                   .sin_addr = {.s_addr = htonl(INADDR_LOOPBACK)}};
+    struct stranger stranger = {SSL_new(context), socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0)};
+    assert_int_equal(connect(stranger.fd, (const struct sockaddr *)&to, sizeof(to)), 0);
+    assert_int_equal(SSL_set_fd(stranger.ssl, stranger.fd), 1);
+    assert_int_equal(SSL_connect(stranger.ssl), 1);
+    assert_true(SSL_write(stranger.ssl, said, (int)strlen(said)) > 0);
+    return stranger;
+}
+
+static void end(struct stranger *strangers, size_t count, SSL_CTX *context)
+{
+    for (size_t i = 0; i < count; i++) {
+        SSL_free(strangers[i].ssl);
+        fd_close(strangers[i].fd);
+    }
+    SSL_CTX_free(context);
+}
+
+/* The attack: as many bodies as there are places, and far more, that never come. */
+static void strangers_block_nobody(void **state)
+{
+    struct fixture *f = *state;
+    static const char head[] = "POST /.well-known/mse/echo HTTP/1.1\r\nHost: localhost\r\n"
+                               "Content-Length: 1000000\r\n\r\nxx";
+    struct stranger strangers[40];
+    SSL_CTX *context = SSL_CTX_new(TLS_client_method());
+    AUTO_BUF struct buf out = BUF_INIT(1 << 20);
+    for (size_t i = 0; i < ARRAY_LEN(strangers); i++)
+        strangers[i] = begin(f, context, head);
+    int64_t start = clock_monotonic_ms();
+    assert_int_equal(ask(f, "POST", "/.well-known/mse/short", slice_str("owner"), &out), 200);
+    /* one that does not come with its head, from the same address */
+    AUTO_FREE uint8_t *body = mem_alloc(600000, &err);
+    assert_non_null(body);
+    assert_int_equal(ask(f, "POST", "/.well-known/mse/echo", slice_of(body, 600000), &out), 200);
+    assert_int_equal(out.len, 600000);
+    assert_true(clock_monotonic_ms() - start < 2000);
+    end(strangers, ARRAY_LEN(strangers), context);
+}
+
+static void a_flood_for_evidence_keeps_no_owner_waiting(void **state)
+{
+    struct fixture *f = *state;
+    static const char head[] = "GET /.well-known/mse/slow HTTP/1.1\r\nHost: localhost\r\n\r\n";
+    struct stranger strangers[40];
+    SSL_CTX *context = SSL_CTX_new(TLS_client_method());
+    AUTO_BUF struct buf out = BUF_INIT(1 << 20);
+    for (size_t i = 0; i < ARRAY_LEN(strangers); i++)
+        strangers[i] = begin(f, context, head);
+    int64_t start = clock_monotonic_ms();
+    assert_int_equal(ask(f, "POST", "/.well-known/mse/short", slice_str("owner"), &out), 200);
+    assert_true(clock_monotonic_ms() - start < 500);
+    /* the address has its part of the queue, and no more */
+    assert_int_equal(ask(f, "GET", "/.well-known/mse/slow", slice_of(NULL, 0), &out), 503);
+    end(strangers, ARRAY_LEN(strangers), context);
+}
+
+static void each_path_takes_what_it_needs(void **state)
+{
+    struct fixture *f = *state;
+    AUTO_BUF struct buf out = BUF_INIT(1 << 20);
+    assert_int_equal(ask(f, "POST", "/.well-known/mse/short", slice_str("exactly sixteen!"), &out),
+                     200);
+    assert_int_equal(ask(f, "POST", "/.well-known/mse/short", slice_str("exactly sixteen!+"), &out),
+                     413);
+    assert_int_equal(ask(f, "GET", "/.well-known/mse/binding", slice_str("x"), &out), 413);
+}
+
 static void tells_errors_as_json(void **state)
 {
     struct fixture *f = *state;
@@ -244,6 +338,10 @@ int main(void)
         cmocka_unit_test_setup_teardown(other_paths_are_the_apps, setup, teardown),
         cmocka_unit_test_setup_teardown(collects_a_large_body_and_refuses_a_larger_one, setup,
                                         teardown),
+        cmocka_unit_test_setup_teardown(strangers_block_nobody, setup, teardown),
+        cmocka_unit_test_setup_teardown(a_flood_for_evidence_keeps_no_owner_waiting, setup,
+                                        teardown),
+        cmocka_unit_test_setup_teardown(each_path_takes_what_it_needs, setup, teardown),
         cmocka_unit_test_setup_teardown(tells_errors_as_json, setup, teardown),
         cmocka_unit_test_setup_teardown(knows_the_session_of_a_request, setup, teardown),
     };
