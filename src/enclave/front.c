@@ -321,6 +321,8 @@ static void start_reserved(struct front *front, struct http_exchange *exchange, 
         respond_error(exchange, &err);
         return;
     }
+    if (request->has_body)
+        http_expect_secret(exchange); /* code key, secrets, the owner's TLS key */
     job->exchange = exchange;
     job->route = route;
     job->body = BUF_INIT(route->body_max);

@@ -138,6 +138,15 @@ void connection_drop_exchanges(struct connection *connection)
     }
 }
 
+static void free_in(struct connection *connection)
+{
+    if (connection->secret && connection->in != NULL)
+        mem_wipe(connection->in, connection->in_cap);
+    free(connection->in);
+    connection->in = NULL;
+    connection->in_len = connection->in_cap = 0;
+}
+
 void connection_close(struct connection *connection)
 {
     if (connection->phase == PHASE_CLOSED)
@@ -159,9 +168,7 @@ void connection_close(struct connection *connection)
     }
     fd_close(connection->watch.fd);
     connection->watch.fd = -1;
-    free(connection->in);
-    connection->in = NULL;
-    connection->in_len = connection->in_cap = 0;
+    free_in(connection);
     connection_unreference(connection);
     server_note_connection_gone(io->server); /* who waits for it finds all callbacks done */
 }
@@ -425,10 +432,10 @@ static int keep(struct connection *connection, const uint8_t *data, size_t len)
         size_t cap = connection->in_cap < 1024 ? 1024 : connection->in_cap;
         while (cap < len)
             cap *= 2;
-        uint8_t *in = mem_resize_array(connection->in, cap, 1, NULL);
-        if (in == NULL)
+        free_in(connection); /* `data` is elsewhere: what is there has no room for it */
+        connection->in = mem_resize_array(NULL, cap, 1, NULL);
+        if (connection->in == NULL)
             return -1;
-        connection->in = in;
         connection->in_cap = cap;
     }
     memmove(connection->in, data, len);
@@ -456,11 +463,8 @@ void connection_process(struct connection *connection)
         feed(connection, connection->in, connection->in_len);
     if (connection->phase == PHASE_HTTP && connection->end_of_input)
         connection->protocol->end_of_input(connection);
-    if (connection->phase == PHASE_HTTP && connection->in_len == 0 && connection->in != NULL) {
-        free(connection->in);
-        connection->in = NULL;
-        connection->in_cap = 0;
-    }
+    if (connection->phase == PHASE_HTTP && connection->in_len == 0 && connection->in != NULL)
+        free_in(connection);
 }
 
 /* One read; returns whether another may find more without waiting. */
@@ -488,6 +492,8 @@ static bool read_once(struct connection *connection)
     if (kept > 0)
         memcpy(scratch, connection->in, kept);
     feed(connection, scratch, kept + (size_t)got);
+    if (connection->secret)
+        mem_wipe(scratch, kept + (size_t)got);
     return connection->phase == PHASE_HTTP && connection->ssl != NULL &&
            SSL_has_pending(connection->ssl) == 1;
 }

@@ -205,6 +205,7 @@ struct connection {
     bool close_when_done; /* after the exchanges that are linked */
     bool linger;          /* and then read what is still coming */
     bool processing;      /* input is being handed to the protocol */
+    bool secret;          /* some of what it sends is: buffers for it are wiped */
     bool read_again;      /* the SSL holds bytes: the timer's next firing reads them */
     size_t lingered;
     int unsent;                  /* while it lingers: what the client has not acknowledged yet */

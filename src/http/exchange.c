@@ -426,6 +426,14 @@ const struct http_request *http_request(const struct http_exchange *exchange)
     return &exchange->request;
 }
 
+void http_expect_secret(struct http_exchange *exchange)
+{
+    lock_acquire(&exchange->lock);
+    exchange->in.secret = true;
+    lock_release(&exchange->lock);
+    exchange->connection->secret = true;
+}
+
 void http_set_data(struct http_exchange *exchange, void *data)
 {
     exchange->data = data;

@@ -61,6 +61,9 @@ struct http_handler {
 };
 
 const struct http_request *http_request(const struct http_exchange *exchange);
+/* What this request's body brings is secret: no copy of it stays behind in a buffer of the
+ * server's. To be called in the request callback. */
+void http_expect_secret(struct http_exchange *exchange);
 /* A place for the handler's own pointer. */
 void http_set_data(struct http_exchange *exchange, void *data);
 void *http_data(const struct http_exchange *exchange);

@@ -11,6 +11,20 @@
 #include <stdlib.h>
 #include <time.h>
 
+/* Never by realloc where secrets are in it, which may leave a copy behind. */
+static uint8_t *grow(struct output *output, size_t cap, struct err *err)
+{
+    if (!output->secret)
+        return mem_resize_array(output->data, cap, 1, err);
+    uint8_t *data = mem_resize_array(NULL, cap, 1, err);
+    if (data == NULL || output->data == NULL)
+        return data;
+    memcpy(data, output->data, output->len);
+    mem_wipe(output->data, output->cap);
+    free(output->data);
+    return data;
+}
+
 uint8_t *output_reserve(struct output *output, size_t more, struct err *err)
 {
     if (output->pos == output->len)
@@ -32,7 +46,7 @@ uint8_t *output_reserve(struct output *output, size_t more, struct err *err)
     size_t cap = output->cap < 512 ? 512 : output->cap * 2;
     if (cap < left + more)
         cap = left + more;
-    uint8_t *data = mem_resize_array(output->data, cap, 1, err);
+    uint8_t *data = grow(output, cap, err);
     if (data == NULL)
         return NULL;
     output->data = data;
@@ -61,6 +75,9 @@ void output_consume(struct output *output, size_t count)
 void output_reset(struct output *output, size_t keep)
 {
     output->pos = output->len = 0;
+    if (output->secret && output->data != NULL)
+        mem_wipe(output->data, output->cap);
+    output->secret = false;
     if (output->cap <= keep)
         return;
     free(output->data);

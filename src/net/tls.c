@@ -303,7 +303,9 @@ static int server_context_new(const struct tls_server_config *config, SSL_CTX **
         SSL_CTX_free(context);
         return -1;
     }
-    (void)SSL_CTX_set_options(context, SSL_OP_CIPHER_SERVER_PREFERENCE);
+    /* what was decrypted stays in OpenSSL's buffer no longer than it takes to read it: it may be
+     * secrets on their way in, and nobody knows before the head of the request is read */
+    (void)SSL_CTX_set_options(context, SSL_OP_CIPHER_SERVER_PREFERENCE | SSL_OP_CLEANSE_PLAINTEXT);
     (void)SSL_CTX_set_session_cache_mode(context, SSL_SESS_CACHE_OFF);
     (void)SSL_CTX_set_timeout(context, SESSION_SECONDS);
     (void)SSL_CTX_set_num_tickets(context, 1);
