@@ -7,6 +7,7 @@
  *     simulation    root of the simulated TEE, mode 0600
  *     api.pem       certificate of the API and, in api.key, its private key, unless configured
  *     tokens        who may use the API over TCP: "NAME SHA-256-OF-TOKEN" a line
+ *     ballast       room that is let go when the disk is full (node/room.h)
  *     uploads/      packages on their way in; emptied at every start
  *     apps/ID/      one app: package/ as it was uploaded, and what the launcher keeps
  *     layers/KEY/   packages installed by pip

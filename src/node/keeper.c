@@ -25,7 +25,7 @@
 #include <sys/eventfd.h>
 #include <unistd.h>
 
-enum { MINDER_STACK = 512 * 1024 };
+enum { MINDER_STACK = 512 * 1024, CLOCK_SAVE_MS = 60 * 1000 };
 
 /* --- the list; all of these with the mutex --- */
 
@@ -651,7 +651,12 @@ void keeper_tick(struct keeper *keeper)
 {
     struct err err = ERR_INIT;
     struct timeline_reading now;
-    if (judge(keeper, &now) && store_clock_save(keeper->options.store, &now.clock, &err) < 0)
+    int64_t now_ms = clock_monotonic_ms();
+    bool due = keeper->saved_ms == 0 || now_ms - keeper->saved_ms >= CLOCK_SAVE_MS;
+    if (!judge(keeper, &now) || !due)
+        return;
+    keeper->saved_ms = now_ms;
+    if (store_clock_save(keeper->options.store, &now.clock, &err) < 0)
         log_err(LOG_WARNING, &err);
 }
 

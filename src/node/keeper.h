@@ -67,7 +67,8 @@ int keeper_stop(struct keeper *keeper, const char *id, struct err *err) MUST_USE
  * expired and no new expiry is given. */
 int keeper_restart(struct keeper *keeper, const char *id, int64_t expires,
                    struct err *err) MUST_USE;
-/* Looks at the wall clock, and remembers it in the store while it is believed; once a minute. */
+/* Looks at the wall clock, and once a minute remembers it in the store while it is believed. Call
+ * every few seconds. */
 void keeper_tick(struct keeper *keeper);
 /* Is the wall clock believed now? Nothing expires while it is not. */
 bool keeper_clock_believed(struct keeper *keeper);

@@ -46,6 +46,7 @@ struct keeper {
     unsigned threads;
     struct timeline timeline; /* with the mutex */
     bool believed;            /* what it said last */
+    int64_t saved_ms;         /* when it was stored last; keeper_tick's alone */
 };
 
 /* *ret_wall: unix seconds; false: they are not to be believed. */

@@ -13,6 +13,7 @@
 #include "crypto/crypto.h"
 #include "launch/simulation_device.h"
 #include "node/api.h"
+#include "node/room.h"
 
 #include <errno.h>
 #include <poll.h>
@@ -29,7 +30,7 @@ enum {
     GATEWAY_SPARE_MS = 1000,
     PIP_TIMEOUT_MS = 900000,
     UPLOAD_GRACE_MS = 10 * 1000,
-    TICK_MS = 60 * 1000,
+    TICK_MS = 5 * 1000,
 };
 
 bool node_is_localhost(const struct node *node)
@@ -264,6 +265,7 @@ int node_run(struct node *node, struct err *err)
     for (int ready = 0; ready <= 0; ready = poll(&waiting, 1, TICK_MS)) {
         if (ready < 0 && errno != EINTR)
             return FAIL_ERRNO(err, ERR_IO, "cannot wait");
+        room_tend_ballast(&node->config, node->folders.state);
         keeper_tick(node->keeper);
     }
     log_info("stopping; apps %s", node->stop_apps ? "are stopped too" : "run on");

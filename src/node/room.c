@@ -4,13 +4,17 @@
  */
 #include "node/room.h"
 
+#include "base/fd.h"
 #include "base/file.h"
+#include "base/log.h"
 
 #include <errno.h>
 #include <fcntl.h>
 #include <stdlib.h>
 #include <sys/statvfs.h>
 #include <unistd.h>
+
+enum { BALLAST_MAX = 32 << 20 };
 
 static unsigned long long mib(uint64_t bytes)
 {
@@ -67,4 +71,45 @@ int room_take(const struct node_config *config, int fd, const char *path, uint64
         return 0;
     (void)!ftruncate(fd, 0);
     return -1;
+}
+
+/* --- ballast --- */
+
+static void drop_ballast(const char *path)
+{
+    struct err err = ERR_INIT;
+    if (file_remove(path, &err) < 0) {
+        log_err(LOG_ERROR, &err);
+        return;
+    }
+    err_set(&err, ERR_NO_ROOM, 0,
+            "the disk is full: '%s' was removed, which is the last room that the node had", path);
+    err_hint(&err, "make room at once; apps have theirs, but none can be deployed");
+    log_err(LOG_ERROR, &err);
+}
+
+static void make_ballast(const char *path, uint64_t bytes)
+{
+    struct err err = ERR_INIT;
+    AUTO_CLOSE int fd = -1;
+    if (fd_open(path, O_RDWR | O_CREAT | O_NOFOLLOW, 0600, &fd, &err) < 0 ||
+        (fallocate(fd, 0, 0, (off_t)bytes) < 0 && file_remove(path, &err) < 0))
+        log_err(LOG_WARNING, &err);
+}
+
+void room_tend_ballast(const struct node_config *config, const char *folder)
+{
+    struct err err = ERR_INIT;
+    struct room room;
+    AUTO_FREE char *path = path_join(folder, "ballast", &err);
+    if (path == NULL || room_look(config, folder, &room, &err) < 0) {
+        log_err(LOG_WARNING, &err);
+        return;
+    }
+    uint64_t bytes = room.reserve_bytes / 2 < BALLAST_MAX ? room.reserve_bytes / 2 : BALLAST_MAX;
+    bool there = file_exists(path);
+    if (there && room.free_bytes < bytes / 8)
+        drop_ballast(path);
+    else if (!there && bytes > 0 && room.free_bytes > 2 * bytes)
+        make_ballast(path, bytes);
 }

@@ -25,3 +25,9 @@ int room_check(const struct node_config *config, const char *folder, const char 
  * names it in errors. A file system that cannot allocate is only asked for what it has free. */
 int room_take(const struct node_config *config, int fd, const char *path, uint64_t bytes,
               struct err *err) MUST_USE;
+
+/* Room that the node can still let go when something else on the machine has filled the disk: a
+ * file `ballast` of at most 32 MiB (half of the reserve where that is less). It is removed, and
+ * that is said, when nearly nothing is free, so that records and sockets can be written while the
+ * operator makes room; it is made again when there is. Call every few seconds. */
+void room_tend_ballast(const struct node_config *config, const char *folder);

@@ -251,6 +251,86 @@ def after():
     assert get(app, "/after").text == "kept"
 
 
+NEIGHBOUR = HELLO + """
+import sqlite3
+@app.get("/fill")
+def fill():
+    try:
+        with open(Path.home() / "big", "wb") as f:
+            while True:
+                f.write(os.urandom(1 << 20))
+                f.flush()
+                os.fsync(f.fileno())
+    except OSError as error:
+        return error.strerror
+
+@app.get("/insert")
+def insert():
+    with sqlite3.connect(Path.home() / "db") as db:
+        db.execute("PRAGMA synchronous = FULL")
+        db.execute("CREATE TABLE IF NOT EXISTS t (x)")
+        db.execute("INSERT INTO t VALUES (randomblob(100000))")
+        return str(db.execute("SELECT count(*) FROM t").fetchone()[0])
+"""
+
+
+@pytest.fixture
+def small_disk_node(workspace):
+    """A node whose state lies on a disk of its own of 400 MB."""
+    if os.geteuid() != 0:
+        pytest.skip("a disk of its own for the node's state needs root")
+    image, disk = workspace / "disk.img", workspace / "disk"
+    disk.mkdir()
+    with open(image, "wb") as file:
+        file.truncate(400 << 20)
+    subprocess.run(["mkfs.ext4", "-q", "-m", "0", image], check=True)
+    subprocess.run(["mount", "-o", "loop", image, disk], check=True)
+    owner = Owner(workspace / "small", disk / "s")
+    owner.folder.mkdir()
+    (disk / "s" / "node").mkdir(parents=True)
+    (disk / "s" / "node" / "msed.toml").write_text(
+        f'state = "{disk}/s/node"\nsocket = "{disk}/s/node/msed.sock"\nlisten = ""\n'
+        'limits.disk_reserve = "64M"\n[hardware.free]\nstorage = "48M"\n'
+        '[hardware.big]\nstorage = "300M"\n')
+    owner.ok("node", "start")
+    yield owner, disk
+    (disk / "filler").unlink(missing_ok=True)
+    owner.run("node", "start")
+    stopped = owner.run("node", "stop", "--apps")
+    subprocess.run(["umount", "--lazy" if stopped.status else "--no-mtab", disk], check=True)
+    image.unlink()
+    assert stopped.status == 0, repr(stopped)
+
+
+def test_one_app_and_a_full_disk_cost_the_neighbours_nothing(small_disk_node):
+    owner, disk = small_disk_node
+    greedy = owner.deploy(owner.project("greedy", {"app.py": NEIGHBOUR}))
+    other = owner.deploy(owner.project("other", {"app.py": NEIGHBOUR}))
+    assert get(other, "/insert").text == "1"
+    project = owner.project("toobig", {"app.py": HELLO})
+    text = (project / "mse.toml").read_text()
+    (project / "mse.toml").write_text('resource = "big"\n' + text)
+    refused = owner.run("deploy", "--path", project, "--yes")
+    assert refused.status != 0 and "takes 300 MiB" in refused.err and "reserve" in refused.err
+    ballast = disk / "s" / "node" / "ballast"
+    eventually(ballast.exists)
+    with pytest.raises(OSError), open(disk / "filler", "wb") as filler:  # anything on the machine
+        while True:
+            filler.write(bytes(1 << 20))
+            filler.flush()
+            os.fsync(filler.fileno())
+    assert get(greedy, "/fill", 120).text == "No space left on device"
+    for count in range(2, 6):
+        assert get(other, "/insert").text == str(count)
+    eventually(lambda: not ballast.exists())
+    owner.ok("restart", other["id"])  # the node's own files and database
+    assert eventually(lambda: (a := get(other, "/insert")).status_code == 200 and a.text) == "6"
+    assert owner.ok("status", "--json", greedy["id"]).json["state"] == "running"
+    (disk / "filler").unlink()
+    eventually(ballast.exists)
+    assert get(other, "/insert").text == "7"
+
+
 def test_requirements_become_a_layer_once(owner, node):
     code = HELLO + "\nimport itsdangerous\n@app.get('/six')\ndef six_():\n    import six\n    return six.__version__ + ' ' + six.__file__\n"
     files = {"app.py": code, "requirements.txt": "six==1.16.0\n"}
