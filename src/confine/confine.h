@@ -13,11 +13,11 @@
 /* How the process exits after a forbidden call (exit_group of all threads). */
 enum { CONFINE_EXIT_STATUS = 86 };
 
-/* Covers /proc/PID of every other process in sight: they run as the same user, but without our
- * filter, and through the memory of one that has no capability either (the sandbox's init) the app
- * could do all that it may not itself. Needs CAP_SYS_ADMIN and a mount namespace of our own, so it
- * comes before confine_self; what starts later is not covered, nor are other threads of a process.
- */
+/* Mounts a /proc that will show our own process and no other, once confine_self has closed the
+ * others to us: they run as the same user, but without our filter, and through the memory of one
+ * that has no capability either (the sandbox's init) the app could do all that it may not itself.
+ * What starts later is hidden too. Needs CAP_SYS_ADMIN and a mount namespace of our own, so it
+ * comes before confine_self. */
 int confine_hide_neighbours(struct err *err) MUST_USE;
 
 struct confine_options {
