@@ -30,7 +30,7 @@
 enum { EXEC_FAILED = 127, FDS_MAX = 64, POLL_SLICE_MS = 20, DRAIN_PIECE = 4096, DRAIN_TURNS = 256 };
 
 /* What the child does before exec; its index says which step failed. */
-enum child_step { STEP_IDS, STEP_FDS, STEP_FOLDER, STEP_SESSION, STEP_EXEC };
+enum child_step { STEP_PREPARE, STEP_IDS, STEP_FDS, STEP_FOLDER, STEP_SESSION, STEP_EXEC };
 
 struct child_report {
     enum child_step step;
@@ -147,6 +147,8 @@ static _Noreturn void child_main(struct child_plan *plan)
     child_reset_signals();
     if (!child_place_fds(plan))
         child_fail(plan, STEP_FDS);
+    if (spec->prepare != NULL && spec->prepare(spec) < 0)
+        child_fail(plan, STEP_PREPARE);
     if (!child_drop_ids(spec))
         child_fail(plan, STEP_IDS);
     if (!child_follow_parent(plan))
@@ -223,6 +225,8 @@ static int fail_child(const struct process_spec *spec, const struct child_report
                           spec->argv[0], (unsigned)spec->uid, (unsigned)spec->gid);
     case STEP_FDS:
         return FAIL_ERRNO(err, ERR_IO, "cannot give '%s' its descriptors", spec->argv[0]);
+    case STEP_PREPARE:
+        return FAIL_ERRNO(err, ERR_IO, "cannot prepare '%s'", spec->argv[0]);
     case STEP_FOLDER:
         return FAIL_ERRNO(err, ERR_NOT_FOUND, "cannot start '%s' in folder '%s'", spec->argv[0],
                           spec->folder);
@@ -401,17 +405,38 @@ static int drain_both(struct drain drains[static 2], struct err *err)
     return 0;
 }
 
+/* Calls spec->watch where it is due; shortens *left to the next time. A watch that takes long gets
+ * rarer, so that it never becomes most of the work. */
+static int watch(const struct process_spec *spec, int64_t *next, int64_t *left, struct err *err)
+{
+    int64_t now = clock_monotonic_ms();
+    if (spec->watch == NULL)
+        return 0;
+    if (now >= *next) {
+        if (spec->watch(spec->context, err) < 0)
+            return -1;
+        int64_t took = clock_monotonic_ms() - now;
+        *next = now + took + (took * 4 > spec->watch_ms ? took * 4 : spec->watch_ms);
+    }
+    if (*next - now < *left)
+        *left = *next - now;
+    return 0;
+}
+
 /* Reads until the process has ended (not until its output has: a daemon it left behind may hold
  * the pipes open). *pid is -1 once it is reaped: from then on the number may be another's. */
-static int collect(pid_t *pid, struct drain drains[static 2], int timeout_ms, int *ret_status,
-                   struct err *err)
+static int collect(const struct process_spec *spec, pid_t *pid, struct drain drains[static 2],
+                   int timeout_ms, int *ret_status, struct err *err)
 {
     AUTO_CLOSE int pidfd = open_pidfd(*pid);
     int64_t deadline = clock_monotonic_ms() + timeout_ms;
+    int64_t next_watch = clock_monotonic_ms();
     for (;;) {
         int64_t left = deadline - clock_monotonic_ms();
         if (left <= 0)
             return FAIL(err, ERR_TIMEOUT, "not done after %d ms", timeout_ms);
+        if (watch(spec, &next_watch, &left, err) < 0)
+            return -1;
         if (pidfd < 0 && left > POLL_SLICE_MS)
             left = POLL_SLICE_MS;
         struct pollfd fds[3] = {{.fd = drains[0].fd, .events = POLLIN},
@@ -478,7 +503,9 @@ int process_run(const struct process_spec *spec, struct slice input, struct buf 
         start_for_run(spec, (const int[]){in, out_write, errors_write}, &pid, err) == 0) {
         fd_close(fd_steal(&out_write));
         fd_close(fd_steal(&errors_write));
-        result = collect(&pid, drains, timeout_ms, ret_status, err);
+        result = spec->started != NULL ? spec->started(spec->context, pid, err) : 0;
+        if (result == 0)
+            result = collect(spec, &pid, drains, timeout_ms, ret_status, err);
         if (result < 0) {
             kill_run(spec, pid);
             err_context(err, "'%s'", spec->argv[0]);

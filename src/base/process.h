@@ -26,6 +26,15 @@ struct process_spec {
     bool set_ids;         /* drop to uid/gid below with no supplementary groups */
     uid_t uid;
     gid_t gid;
+    /* May be NULL. Runs in the child with the parent's rights, before the ids change: system calls
+     * only, -1 with errno. */
+    int (*prepare)(const struct process_spec *spec);
+    /* Of process_run alone; both may be NULL. `started` runs once it has started, `watch` about
+     * every `watch_ms`: a failure of theirs ends the process and is the run's. */
+    int (*started)(void *context, pid_t pid, struct err *err);
+    int (*watch)(void *context, struct err *err);
+    void *context;
+    int watch_ms;
 };
 
 /* Returns once exec has succeeded; a failing exec is reported here, with its errno. */

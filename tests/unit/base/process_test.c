@@ -89,6 +89,64 @@ static void test_run_with_a_process_left_behind(void **state)
     assert_int_equal(prctl(PR_SET_CHILD_SUBREAPER, 0), 0);
 }
 
+struct watched {
+    pid_t pid;
+    int looks;
+    int refuse_at; /* 0: at the start */
+};
+
+static int see_start(void *context, pid_t pid, struct err *failure)
+{
+    struct watched *watched = context;
+    watched->pid = pid;
+    return watched->refuse_at == 0 ? FAIL(failure, ERR_BUSY, "not today") : 0;
+}
+
+static int look(void *context, struct err *failure)
+{
+    struct watched *watched = context;
+    return ++watched->looks == watched->refuse_at ? FAIL(failure, ERR_APP, "too much") : 0;
+}
+
+/* Who watches a run may end it: at its start, or later. */
+static void test_run_is_watched(void **state)
+{
+    (void)state;
+    const char *const argv[] = {"sleep", "1000", NULL};
+    AUTO_BUF struct buf out = BUF_INIT(100);
+    AUTO_BUF struct buf errors = BUF_INIT(100);
+    struct watched watched = {.refuse_at = 3};
+    struct process_spec spec = {
+        .argv = argv, .started = see_start, .watch = look, .context = &watched, .watch_ms = 5};
+    int status = 0;
+    FAILS(ERR_APP, "too much",
+          process_run(&spec, slice_of(NULL, 0), &out, &errors, LONG_MS, &status, &err));
+    assert_int_equal(watched.looks, 3);
+    assert_int_equal(kill(watched.pid, 0), -1);
+    watched = (struct watched){0};
+    FAILS(ERR_BUSY, "not today",
+          process_run(&spec, slice_of(NULL, 0), &out, &errors, LONG_MS, &status, &err));
+    assert_int_equal(watched.looks, 0);
+    assert_int_equal(kill(watched.pid, 0), -1);
+}
+
+static int refuse_to_prepare(const struct process_spec *spec)
+{
+    (void)spec;
+    errno = EXDEV;
+    return -1;
+}
+
+static void test_prepare(void **state)
+{
+    (void)state;
+    const char *const argv[] = {"true", NULL};
+    pid_t pid = -1;
+    const struct process_spec spec = {.argv = argv, .prepare = refuse_to_prepare};
+    FAILS(ERR_IO, "cannot prepare 'true'", process_start(&spec, &pid, &err));
+    assert_int_equal(err.errnum, EXDEV);
+}
+
 static void test_environment(void **state)
 {
     AUTO_BUF struct buf none = BUF_INIT(1000);
@@ -433,6 +491,8 @@ int main(void)
         cmocka_unit_test(test_run_much),
         cmocka_unit_test(test_run_times_out),
         cmocka_unit_test(test_run_with_a_process_left_behind),
+        cmocka_unit_test(test_run_is_watched),
+        cmocka_unit_test(test_prepare),
         cmocka_unit_test(test_environment),
         cmocka_unit_test(test_folder),
         cmocka_unit_test(test_only_named_descriptors),
