@@ -233,6 +233,20 @@ static void kill_member(pid_t pid, const char *id)
         (void)process_handle_signal(fd, SIGKILL);
 }
 
+bool cgroup_out_of_processes(const struct cgroup *group)
+{
+    char path[PATH_SIZE];
+    AUTO_BUF struct buf text = BUF_INIT(4096);
+    if (group->kind == CGROUP_NONE)
+        return false;
+    (void)snprintf(path, sizeof(path), ROOT "/%s/%s/pids.events",
+                   group->kind == CGROUP_V1 ? v1_folders[2] : v2_folders[0], group->id);
+    if (file_read(path, &text, NULL) < 0)
+        return false;
+    const char *count = strstr(buf_text(&text), "max ");
+    return count != NULL && count[strlen("max ")] != '0';
+}
+
 static void kill_members(const char *folder, const char *id)
 {
     char path[PATH_SIZE];

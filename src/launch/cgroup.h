@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 /*
  * Memory, processor and process limits of one app: cgroup v2 or v1 where the machine lets us, else
- * rlimits. Internal to launch/.
+ * rlimits. Used by the launchers, and by msed for builds of layers.
  */
 #pragma once
 
@@ -30,6 +30,8 @@ int cgroup_enter(const struct cgroup *group, pid_t pid, const struct launch_spec
 const char *cgroup_text(const struct cgroup *group);
 /* Has the kernel killed something in there for want of memory? */
 bool cgroup_out_of_memory(const struct cgroup *group);
+/* Was a process or thread refused there because there were too many? */
+bool cgroup_out_of_processes(const struct cgroup *group);
 /* Removes the groups of an app, by its id: also those that a killed supervisor left. Kills what is
  * still in them. */
 void cgroup_remove(const char *id);

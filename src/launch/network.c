@@ -26,13 +26,20 @@
 #include <errno.h>
 #include <ifaddrs.h>
 #include <netinet/in.h>
+#include <sched.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <sys/mount.h>
+#include <sys/stat.h>
+#include <sys/sysmacros.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
 /* Rarely used elsewhere; the gateway is .2, the name server .3 (NETWORK_NAME_SERVER). */
+#define TUN "/dev/net/tun"
 #define SLIRP_CIDR "--cidr=10.213.0.0/24"
+
+enum { TUN_MAJOR = 10, TUN_MINOR = 200 };
 
 enum { START_TIMEOUT_MS = 10000, ROUTES_MAX = 64 * 1024 };
 
@@ -159,6 +166,23 @@ static int wait_until_ready(int fd, struct err *err)
     return -1;
 }
 
+/* Is the device open to this user? Debian's udev makes it so; the supervisor has one of its own. */
+static bool tun_is_open_to(uid_t uid)
+{
+    struct stat info;
+    return stat(TUN, &info) < 0 || (info.st_mode & 0006) == 0006 || info.st_uid == uid;
+}
+
+/* In the child: a device node of the user's own, in a mount namespace of the child's own. */
+static int make_own_tun(const struct process_spec *spec)
+{
+    if (unshare(CLONE_NEWNS) < 0 || mount(NULL, "/", NULL, MS_REC | MS_PRIVATE, NULL) < 0 ||
+        mount("tmpfs", "/dev/net", "tmpfs", MS_NOSUID | MS_NOEXEC, "mode=0755,size=4k") < 0 ||
+        mknod(TUN, S_IFCHR | 0600, makedev(TUN_MAJOR, TUN_MINOR)) < 0)
+        return -1;
+    return chown(TUN, spec->uid, spec->gid);
+}
+
 static int start_slirp(pid_t init, uid_t uid, gid_t gid, pid_t *ret, struct err *err)
 {
     AUTO_FREE char *slirp = NULL;
@@ -189,6 +213,7 @@ static int start_slirp(pid_t init, uid_t uid, gid_t gid, pid_t *ret, struct err 
         .set_ids = geteuid() == 0,
         .uid = uid,
         .gid = gid,
+        .prepare = geteuid() == 0 && !tun_is_open_to(uid) ? make_own_tun : NULL,
     };
     int result = process_start(&spec, ret, err);
     fd_close(ready[1]);

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 /*
  * The network of a sandbox: outgoing connections through slirp4netns, everything of the host's own
- * out of reach. Internal to launch/.
+ * out of reach. Used by the launchers, and by msed for builds of layers.
  */
 #pragma once
 

@@ -11,7 +11,7 @@
 #include "base/process.h"
 #include "base/process_handle.h"
 #include "base/text.h"
-#include "format/json.h"
+#include "launch/bubblewrap.h"
 #include "launch/network.h"
 #include "launch/sandbox.h"
 #include "model/sandbox_layout.h"
@@ -33,8 +33,6 @@
 enum {
     ARGUMENTS_MAX = 192,
     TEXTS_SIZE = 8192,
-    INFO_MAX = 4096,
-    INFO_TIMEOUT_MS = 20000,
     PROBE_TIMEOUT_MS = 20000,
     FUSE_CONNECTIONS_MAX = 8,
     KILL_PATIENCE_MS = 3000,
@@ -244,49 +242,12 @@ static int start_bubblewrap(struct sandbox *sandbox, const struct arguments *arg
     return result;
 }
 
-/* bubblewrap writes {"child-pid": N, ...} once the sandbox exists. */
-static int read_info(int fd, struct buf *info, struct err *err)
-{
-    int64_t deadline = clock_monotonic_ms() + INFO_TIMEOUT_MS;
-    for (;;) {
-        if (fd_wait_readable(fd, deadline, err) < 0)
-            return FAIL_CONTEXT(err, "bubblewrap made no sandbox within %d s",
-                                INFO_TIMEOUT_MS / 1000);
-        uint8_t *to = buf_reserve(info, 256, err);
-        if (to == NULL)
-            return -1;
-        ssize_t len = read(fd, to, 256);
-        if (len < 0 && errno == EINTR)
-            continue;
-        if (len <= 0)
-            return FAIL(err, ERR_IO, "bubblewrap could not make the sandbox");
-        info->len += (size_t)len;
-        if (memchr(info->data, '}', info->len) != NULL)
-            return 0;
-    }
-}
-
-static int read_init_pid(int fd, pid_t *ret, struct err *err)
-{
-    AUTO_BUF struct buf info = BUF_INIT(INFO_MAX);
-    AUTO_JSON json_t *root = NULL;
-    struct json_at top;
-    uint64_t pid = 0;
-    if (read_info(fd, &info, err) < 0 ||
-        json_parse(buf_slice(&info), "bubblewrap", INFO_MAX, &root, err) < 0 ||
-        json_top(root, "bubblewrap", &top, err) < 0 ||
-        json_read_u64(&top, "child-pid", 2, INT32_MAX, &pid, err) < 0)
-        return -1;
-    *ret = (pid_t)pid;
-    return 0;
-}
-
 /* bubblewrap tells a number; what it means must be bubblewrap's child. */
 static int open_init(struct sandbox *sandbox, int info_fd, struct err *err)
 {
     AUTO_CLOSE int handle = -1;
     pid_t parent = -1;
-    if (read_init_pid(info_fd, &sandbox->init, err) < 0 ||
+    if (bubblewrap_read_init(info_fd, &sandbox->init, err) < 0 ||
         process_handle_open(sandbox->init, &handle, err) < 0 ||
         process_parent(sandbox->init, &parent, err) < 0)
         return -1;
