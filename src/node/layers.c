@@ -22,13 +22,20 @@
 #include <stdlib.h>
 #include <unistd.h>
 
-enum { BUILDS_MAX = 64, KEY_VERSION = 1 };
+enum { KEY_VERSION = 1 };
+
+struct building {
+    struct building *next;
+    const char *key;
+    const char *owner;
+    bool runs; /* pip does, for it */
+};
 
 struct layers {
     struct layers_options options;
     struct lock mutex;
     pthread_cond_t changed;
-    char building[BUILDS_MAX][LAYER_KEY_SIZE]; /* "" : free */
+    struct building *building; /* on the stacks of their threads */
 };
 
 /* --- the key --- */
@@ -98,7 +105,11 @@ static int build_in(const struct layers *layers, const char *folder,
         folder_create(folder, 0755, err) < 0 || folder_create(site, 0755, err) < 0 ||
         file_write_atomic(file, buf_slice(&text), 0644, err) < 0)
         return -1;
-    const struct pip_run run = {site, file, layers->options.timeout_ms};
+    const struct pip_run run = {.output = site,
+                                .requirements = file,
+                                .host_network = layers->options.host_network,
+                                .limits = layers->options.limits,
+                                .timeout_ms = layers->options.timeout_ms};
     int result = pip_install(&run, err);
     struct err ignored = ERR_INIT;
     if (file_remove(file, &ignored) < 0)
@@ -149,35 +160,58 @@ static int remember(const struct layers *layers, const char *path, const char *e
 
 /* --- each key once --- */
 
-static char *slot_of(struct layers *layers, const char *key)
+/* With the mutex. */
+static bool is_claimed(const struct layers *layers, const char *key)
 {
-    for (size_t i = 0; i < BUILDS_MAX; i++) {
-        if (strcmp(layers->building[i], key) == 0)
-            return layers->building[i];
+    for (const struct building *one = layers->building; one != NULL; one = one->next) {
+        if (strcmp(one->key, key) == 0)
+            return true;
     }
-    return NULL;
+    return false;
+}
+
+/* With the mutex: may one more build of this account run? */
+static bool is_turn(const struct layers *layers, const char *owner)
+{
+    unsigned all = 0;
+    unsigned own = 0;
+    for (const struct building *one = layers->building; one != NULL; one = one->next) {
+        all += one->runs;
+        own += one->runs && strcmp(one->owner, owner) == 0;
+    }
+    return all < layers->options.builds && own < (layers->options.builds + 1) / 2;
 }
 
 /* Waits until nobody builds this key and marks it as ours. */
-static char *claim(struct layers *layers, const char *key)
+static void claim(struct layers *layers, struct building *wanted)
 {
     lock_acquire(&layers->mutex);
-    char *slot = NULL;
-    while (slot == NULL) {
-        if (slot_of(layers, key) == NULL)
-            slot = slot_of(layers, "");
-        if (slot == NULL)
-            lock_wait(&layers->mutex, &layers->changed);
-    }
-    memcpy(slot, key, LAYER_KEY_SIZE);
+    while (is_claimed(layers, wanted->key))
+        lock_wait(&layers->mutex, &layers->changed);
+    wanted->next = layers->building;
+    layers->building = wanted;
     lock_release(&layers->mutex);
-    return slot;
 }
 
-static void release(struct layers *layers, char *slot)
+/* Waits until one more build may run. For pip alone: who finds its layer waits for nobody. */
+static void wait_for_turn(struct layers *layers, struct building *claimed)
 {
     lock_acquire(&layers->mutex);
-    slot[0] = '\0';
+    while (!is_turn(layers, claimed->owner))
+        lock_wait(&layers->mutex, &layers->changed);
+    claimed->runs = true;
+    lock_release(&layers->mutex);
+}
+
+static void release(struct layers *layers, const struct building *done)
+{
+    lock_acquire(&layers->mutex);
+    for (struct building **place = &layers->building; *place != NULL; place = &(*place)->next) {
+        if (*place != done)
+            continue;
+        *place = done->next;
+        break;
+    }
     (void)pthread_cond_broadcast(&layers->changed);
     lock_release(&layers->mutex);
 }
@@ -250,7 +284,7 @@ static bool take_away(struct layers *layers, const char *key, const char *path, 
 {
     struct err err = ERR_INIT;
     lock_acquire(&layers->mutex);
-    bool gone = slot_of(layers, key) == NULL && !is_needed(layers, key) && rename(path, old) == 0;
+    bool gone = !is_claimed(layers, key) && !is_needed(layers, key) && rename(path, old) == 0;
     if (gone && store_layer_delete(layers->options.store, key, &err) < 0)
         log_err(LOG_WARNING, &err);
     lock_release(&layers->mutex);
@@ -330,7 +364,7 @@ static int make_room(struct layers *layers, struct err *err)
 /* --- asking for one --- */
 
 int layers_get(struct layers *layers, const struct environment_offer *environment,
-               struct slice requirements, char **ret, struct err *err)
+               struct slice requirements, const char *owner, char **ret, struct err *err)
 {
     char key[LAYER_KEY_SIZE];
     if (key_of(environment, requirements, key, err) < 0)
@@ -338,16 +372,20 @@ int layers_get(struct layers *layers, const struct environment_offer *environmen
     AUTO_FREE char *path = path_join(layers->options.folder, key, err);
     if (path == NULL)
         return -1;
-    char *slot = claim(layers, key);
+    struct building building = {.key = key, .owner = owner};
+    claim(layers, &building);
     int result = 0;
     if (!file_exists(path)) {
-        result = is_bare(environment, requirements) ? 0 : make_room(layers, err);
+        if (!is_bare(environment, requirements)) {
+            wait_for_turn(layers, &building);
+            result = make_room(layers, err);
+        }
         if (result == 0)
             result = build(layers, path, key, environment, requirements, err);
     }
     if (result == 0)
         result = remember(layers, path, environment->environment.name, err);
-    release(layers, slot);
+    release(layers, &building);
     if (result < 0)
         return -1;
     *ret = STEAL(path);

@@ -1,20 +1,20 @@
 // SPDX-License-Identifier: Apache-2.0
 /*
  * Layers: what requirements.txt asks for, installed by pip into a folder of its own, found again
- * by content. pip runs other people's code, so it runs in a sandbox: a user of its own, the
- * system read-only, nothing of the node but the folder it fills; with the network, because it must
- * reach the index that the operator configured.
+ * by content. pip runs other people's code, so it runs in a sandbox with limits: a user of its own,
+ * the system read-only, nothing of the node but the folder it fills (node/pip.h, node/build.h).
  */
 #pragma once
 
 #include "base/buf.h"
+#include "node/build.h"
 #include "node/environments.h"
 #include "node/node_config.h"
 #include "store/store.h"
 
 #include <sys/types.h>
 
-enum { LAYER_KEY_SIZE = 65, LAYER_PIP_UID = 999999 };
+enum { LAYER_KEY_SIZE = 65 };
 
 struct layers;
 
@@ -22,6 +22,9 @@ struct layers_options {
     const char *folder;               /* where they lie */
     struct store *store;              /* what is known of them */
     int timeout_ms;                   /* of one pip */
+    unsigned builds;                  /* at once; half of them, but at least one, for one account */
+    struct build_limits limits;       /* of one build */
+    bool host_network;                /* of pip: the index is on this machine */
     const struct node_config *config; /* how much they may take; NULL: any */
 };
 
@@ -36,10 +39,11 @@ int layer_key(const struct environment_offer *environment, struct slice requirem
 
 /* Path of the ready layer, with environment.json and, where anything was to be installed,
  * site-packages/ in it; built now unless it is
- * there; whoever asks for one that is being built waits for it. The caller frees *ret. APP: pip
+ * there; whoever asks for one that is being built waits for it, as who has as many builds under way
+ * as an account may. `owner`: the account. The caller frees *ret. APP: pip
  * failed, with the end of its output. */
 int layers_get(struct layers *layers, const struct environment_offer *environment,
-               struct slice requirements, char **ret, struct err *err) MUST_USE;
+               struct slice requirements, const char *owner, char **ret, struct err *err) MUST_USE;
 /* Removes layers that no app needs which is not stopped, the one that was used longest ago first,
  * until all together take at most `most` bytes. Before a build this is done by itself, down to
  * limits.layers; where those in use take as much, the build is refused (NO_ROOM). */

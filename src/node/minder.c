@@ -178,7 +178,7 @@ static int get_layer(struct kept *kept, const struct store_app *app, char **ret,
     if (environments_find(options->environments, app->environment, &environment, err) < 0 ||
         minder_requirements(kept->folder, &requirements, err) < 0)
         return -1;
-    return layers_get(options->layers, environment, buf_slice(&requirements), ret, err);
+    return layers_get(options->layers, environment, buf_slice(&requirements), app->owner, ret, err);
 }
 
 static int add_route(struct kept *kept, const struct store_app *app, struct err *err)

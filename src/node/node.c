@@ -29,6 +29,8 @@ enum {
     GATEWAY_CONNECT_MS = 10 * 1000,
     GATEWAY_SPARE_MS = 1000,
     PIP_TIMEOUT_MS = 900000,
+    BUILD_CPU_MILLIS = 2000,
+    BUILD_PROCESSES = 512,
     UPLOAD_GRACE_MS = 10 * 1000,
     TICK_MS = 5 * 1000,
 };
@@ -131,10 +133,20 @@ static int open_environments(struct node *node, struct err *err)
 
 static int open_layers(struct node *node, struct err *err)
 {
-    const struct layers_options options = {.folder = node->folders.layers,
-                                           .store = node->store,
-                                           .timeout_ms = PIP_TIMEOUT_MS,
-                                           .config = &node->config};
+    const struct node_limits *limits = &node->config.limits;
+    const struct layers_options options = {
+        .folder = node->folders.layers,
+        .store = node->store,
+        .timeout_ms = PIP_TIMEOUT_MS,
+        .builds = (unsigned)limits->builds,
+        .limits = {.memory_bytes = (uint64_t)limits->build_memory_bytes,
+                   .disk_bytes = (uint64_t)limits->build_disk_bytes,
+                   .tmp_bytes = (uint64_t)limits->build_memory_bytes / 2,
+                   .cpu_millis = BUILD_CPU_MILLIS,
+                   .processes = BUILD_PROCESSES},
+        .config = &node->config,
+        .host_network = node->config.pip_network == NODE_PIP_HOST,
+    };
     return layers_new(&options, &node->layers, err);
 }
 

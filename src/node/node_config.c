@@ -12,6 +12,7 @@
 
 static const char *const quotas[] = {"loop", "none", NULL};
 static const char *const launchers[] = {"process", NULL};
+static const char *const pip_networks[] = {"sandbox", "host", NULL};
 static const char *const log_levels[] = {"debug", "info", "warning", "error", NULL};
 
 /* Without a TCP listener the API is on the Unix socket alone. */
@@ -131,6 +132,15 @@ static const struct config_key keys[] = {
      AT(launcher),
      .doc = "How enclaves are started: process is a sandbox on this machine with the simulated "
             "TEE, which protects nothing from the operator."},
+    {{"pip_network"},
+     {0},
+     CONFIG_CHOICE,
+     .fallback = "sandbox",
+     .choices = pip_networks,
+     AT(pip_network),
+     .doc = "What pip reaches while it installs an app's requirements: sandbox is everything but "
+            "this machine and its neighbours' metadata services, host is what this machine "
+            "reaches. Packages may run code then, so host is only for an index on this machine."},
     {{"log_level"},
      {0},
      CONFIG_CHOICE,
@@ -255,6 +265,31 @@ static const struct config_key keys[] = {
      AT(limits.uploads),
      .doc = "How many packages are taken at once; half of them of one account. Two more may be "
             "the operator's."},
+    {{"limits.builds"},
+     {0},
+     CONFIG_INTEGER,
+     .fallback = "2",
+     .min = 1,
+     .max = 64,
+     AT(limits.builds),
+     .doc = "How many apps' requirements are installed at once; half of them of one account. "
+            "Others wait."},
+    {{"limits.build_memory"},
+     {0},
+     CONFIG_SIZE,
+     .fallback = "4G",
+     .min = 64 << 20,
+     .max = INT64_C(1) << 44,
+     AT(limits.build_memory_bytes),
+     .doc = "The memory of one installation of requirements; half of it is the size of its /tmp."},
+    {{"limits.build_disk"},
+     {0},
+     CONFIG_SIZE,
+     .fallback = "8G",
+     .min = 1 << 20,
+     .max = INT64_C(1) << 44,
+     AT(limits.build_disk_bytes),
+     .doc = "What the requirements of one app may take on the disk, once installed."},
     {{"limits.connections"},
      {0},
      CONFIG_INTEGER,

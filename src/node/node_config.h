@@ -13,6 +13,8 @@ enum node_quota {
     NODE_QUOTA_NONE, /* storage is not limited */
 };
 
+enum node_pip_network { NODE_PIP_SANDBOX, NODE_PIP_HOST };
+
 enum node_launcher { NODE_LAUNCHER_PROCESS };
 
 struct node_hardware {
@@ -34,12 +36,15 @@ struct node_limits {
     int64_t upload_bytes_per_s;       /* of one upload; 0: unlimited */
     int64_t upload_least_bytes_per_s; /* slower ones are given up */
     int64_t uploads;                  /* at once */
-    int64_t connections;              /* to all apps together */
-    int64_t connections_per_app;      /* 0: a quarter of them */
-    int64_t idle_timeout_s;           /* of a connection to an app */
-    int64_t log_bytes;                /* kept per app */
-    int64_t layers_bytes;             /* of all layers together */
-    int64_t disk_reserve_bytes;       /* that apps, packages and layers leave free */
+    int64_t builds;                   /* of layers, at once */
+    int64_t build_memory_bytes;       /* of one of them */
+    int64_t build_disk_bytes;
+    int64_t connections;         /* to all apps together */
+    int64_t connections_per_app; /* 0: a quarter of them */
+    int64_t idle_timeout_s;      /* of a connection to an app */
+    int64_t log_bytes;           /* kept per app */
+    int64_t layers_bytes;        /* of all layers together */
+    int64_t disk_reserve_bytes;  /* that apps, packages and layers leave free */
     int64_t start_timeout_s;
     int64_t provision_timeout_s;
     int64_t expired_kept_s; /* the storage of an app after its expiry */
@@ -76,10 +81,11 @@ struct node_config {
     struct config_ports ports; /* for apps (domain "localhost") */
     char *gateway;             /* "0.0.0.0:443": all apps, by SNI (another domain) */
     char *default_environment;
-    char *enclave; /* path of the mse-enclave program; NULL: beside msed */
-    int quota;     /* enum node_quota */
-    int launcher;  /* enum node_launcher */
-    int log_level; /* enum log_level */
+    char *enclave;   /* path of the mse-enclave program; NULL: beside msed */
+    int quota;       /* enum node_quota */
+    int launcher;    /* enum node_launcher */
+    int pip_network; /* enum node_pip_network */
+    int log_level;   /* enum log_level */
     struct node_limits limits;
     struct node_limits_account account;
     struct node_names names;

@@ -1,17 +1,17 @@
 // SPDX-License-Identifier: Apache-2.0
 /*
- * pip in a bubblewrap sandbox. It may run code of strangers (setup.py), so: the system read-only,
- * an empty /tmp, one folder to write to, no capability, own PID, IPC and UTS namespaces, limits on
- * memory, files and processes; as root, a user of its own. It has the host's network, because the
- * operator's index may be anywhere. The operator's pip configuration and certificates are passed
- * on and never printed. Runs in msed.
+ * pip in a bubblewrap sandbox. It may run code of strangers (setup.py), so: the system read-only, a
+ * small /tmp, one folder to write to, no capability, namespaces of its own, a network without the
+ * host, and the limits of node/build.h; as root, a user of its own. Of the operator's pip
+ * configuration it sees where to install from and with which certificates; where that holds a
+ * password, only wheels are installed, since nothing of a wheel runs. Runs in msed.
  */
 #include "node/pip.h"
 
 #include "base/buf.h"
+#include "base/file.h"
 #include "base/process.h"
 #include "base/text.h"
-#include "node/layers.h"
 
 #include <errno.h>
 #include <fts.h>
@@ -21,6 +21,8 @@
 #include <sys/stat.h>
 #include <sys/wait.h>
 #include <unistd.h>
+
+#define PIP_CONFIGURATION "/etc/pip.conf"
 
 enum { ARGS_MAX = 400, OWNED_MAX = 64, OUTPUT_MAX = 1 << 20, TAIL_MAX = 600 };
 
@@ -57,26 +59,47 @@ static int add_all(struct list *list, const char *const *items, struct err *err)
     return 0;
 }
 
-/* Variables of the operator that pip and TLS look at. */
+/* Variables of the operator that pip and TLS look at: from where, and with which certificates. */
 static bool is_passed_on(const char *variable)
 {
     static const char *const names[] = {
-        "SSL_CERT_FILE=", "SSL_CERT_DIR=", "REQUESTS_CA_BUNDLE=", "CURL_CA_BUNDLE=",
-        "http_proxy=",    "https_proxy=",  "no_proxy=",           "HTTP_PROXY=",
-        "HTTPS_PROXY=",   "NO_PROXY=",     "ALL_PROXY=",          "all_proxy="};
+        "SSL_CERT_FILE=",     "SSL_CERT_DIR=",        "REQUESTS_CA_BUNDLE=",
+        "CURL_CA_BUNDLE=",    "http_proxy=",          "https_proxy=",
+        "no_proxy=",          "HTTP_PROXY=",          "HTTPS_PROXY=",
+        "NO_PROXY=",          "ALL_PROXY=",           "all_proxy=",
+        "PIP_INDEX_URL=",     "PIP_NO_INDEX=",        "PIP_EXTRA_INDEX_URL=",
+        "PIP_FIND_LINKS=",    "PIP_TRUSTED_HOST=",    "PIP_CERT=",
+        "PIP_PROXY=",         "PIP_DEFAULT_TIMEOUT=", "PIP_TIMEOUT=",
+        "PIP_RETRIES=",       "PIP_ONLY_BINARY=",     "PIP_NO_BINARY=",
+        "PIP_PREFER_BINARY=", "PIP_CONSTRAINT=",      "PIP_REQUIRE_HASHES="};
     for (size_t i = 0; i < ARRAY_LEN(names); i++) {
         if (str_starts_with(variable, names[i]))
             return true;
     }
-    /* where pip writes is ours to say */
-    static const char *const ours[] = {
-        "PIP_TARGET=", "PIP_CACHE_DIR=", "PIP_LOG=", "PIP_PREFIX=",
-        "PIP_ROOT=",   "PIP_USER=",      "PIP_SRC=", "PIP_EDITABLE="};
-    for (size_t i = 0; i < ARRAY_LEN(ours); i++) {
-        if (str_starts_with(variable, ours[i]))
-            return false;
+    return false;
+}
+
+/* "scheme://name:password@host": whatever runs beside pip could read it. */
+static bool has_credentials(const char *text)
+{
+    for (const char *at = strstr(text, "://"); at != NULL; at = strstr(at + 1, "://")) {
+        size_t len = strcspn(at + 3, "/ \t\n\"'");
+        if (memchr(at + 3, '@', len) != NULL)
+            return true;
     }
-    return str_starts_with(variable, "PIP_");
+    return false;
+}
+
+static bool operator_has_credentials(void)
+{
+    struct err ignored = ERR_INIT;
+    AUTO_BUF struct buf text = BUF_INIT(1 << 20);
+    if (file_read(PIP_CONFIGURATION, &text, &ignored) < 0)
+        buf_clear(&text); /* there is none, or it is not for us to read */
+    bool found = has_credentials(buf_text(&text));
+    for (char **variable = environ; *variable != NULL && !found; variable++)
+        found = is_passed_on(*variable) && has_credentials(*variable);
+    return found;
 }
 
 /* bubblewrap makes missing folders above a mount for root alone: ours are made open to all. */
@@ -110,8 +133,9 @@ static int add_named_path(struct list *args, const char *variable, struct err *e
 
 static int add_environment(struct list *args, struct list *env, struct err *err)
 {
-    static const char *const fixed[] = {"PATH=/usr/bin:/bin", "HOME=/tmp", "LANG=C.UTF-8",
-                                        "PYTHONNOUSERSITE=1", NULL};
+    static const char *const fixed[] = {
+        "PATH=/usr/bin:/bin",          "HOME=/tmp", "LANG=C.UTF-8", "PYTHONNOUSERSITE=1",
+        "PIP_ROOT_USER_ACTION=ignore", NULL};
     if (add_all(env, fixed, err) < 0)
         return -1;
     for (char **variable = environ; *variable != NULL; variable++) {
@@ -123,16 +147,11 @@ static int add_environment(struct list *args, struct list *env, struct err *err)
     return 0;
 }
 
-static int add_command(struct list *args, bool as_root, struct err *err)
+static int add_command(struct list *args, struct err *err)
 {
-    static const char *const drop[] = {
-        "/usr/bin/setpriv",    "--reuid=999999",  "--regid=999999", "--clear-groups",
-        "--bounding-set=-all", "--inh-caps=-all", "--no-new-privs", NULL};
-    static const char *const pip[] = {"/usr/bin/prlimit",
-                                      "--as=4294967296",
-                                      "--fsize=4294967296",
+    static const char *const pip[] = {"--",
+                                      "/usr/bin/prlimit",
                                       "--nofile=4096",
-                                      "--nproc=512",
                                       "--core=0",
                                       "/usr/bin/python3",
                                       "-m",
@@ -148,87 +167,97 @@ static int add_command(struct list *args, bool as_root, struct err *err)
                                       "--requirement",
                                       "/requirements.txt",
                                       NULL};
-    _Static_assert(LAYER_PIP_UID == 999999, "the same user as in the arguments above");
-    if (as_root && add_all(args, drop, err) < 0)
+    static const char *const wheels_only[] = {"--only-binary", ":all:", NULL};
+    if (add_all(args, pip, err) < 0)
         return -1;
-    return add_all(args, pip, err);
+    return operator_has_credentials() ? add_all(args, wheels_only, err) : 0;
 }
 
-static int add_sandbox(struct list *args, const struct pip_run *run, bool as_root, struct err *err)
+static int add_namespaces(struct list *args, const struct pip_run *run, struct err *err)
 {
+    /* root inside, so that its network can be made from outside; without a capability all the same
+     */
     static const char *const fixed[] = {"--die-with-parent",
                                         "--new-session",
+                                        "--unshare-user",
+                                        "--uid",
+                                        "0",
+                                        "--gid",
+                                        "0",
                                         "--unshare-pid",
                                         "--unshare-ipc",
                                         "--unshare-uts",
-                                        "--ro-bind",
-                                        "/usr",
-                                        "/usr",
-                                        "--symlink",
-                                        "usr/bin",
-                                        "/bin",
-                                        "--symlink",
-                                        "usr/lib",
-                                        "/lib",
-                                        "--symlink",
-                                        "usr/lib64",
-                                        "/lib64",
-                                        "--symlink",
-                                        "usr/sbin",
-                                        "/sbin",
-                                        "--proc",
-                                        "/proc",
-                                        "--dev",
-                                        "/dev",
-                                        "--perms",
-                                        "1777",
-                                        "--tmpfs",
-                                        "/tmp",
-                                        "--perms",
-                                        "0755",
-                                        "--dir",
-                                        "/etc",
-                                        "--ro-bind-try",
-                                        "/etc/resolv.conf",
-                                        "/etc/resolv.conf",
-                                        "--ro-bind-try",
-                                        "/etc/hosts",
-                                        "/etc/hosts",
-                                        "--ro-bind-try",
-                                        "/etc/nsswitch.conf",
-                                        "/etc/nsswitch.conf",
-                                        "--ro-bind-try",
-                                        "/etc/ssl",
-                                        "/etc/ssl",
-                                        "--ro-bind-try",
-                                        "/etc/ca-certificates",
-                                        "/etc/ca-certificates",
-                                        "--ro-bind-try",
-                                        "/etc/pip.conf",
-                                        "/etc/pip.conf",
-                                        "--ro-bind-try",
-                                        "/etc/ld.so.cache",
-                                        "/etc/ld.so.cache",
-                                        "--ro-bind-try",
-                                        "/etc/alternatives",
-                                        "/etc/alternatives",
-                                        "--ro-bind-try",
-                                        "/etc/python3",
-                                        "/etc/python3",
-                                        "--chdir",
-                                        "/tmp",
-                                        "--bind",
+                                        "--unshare-cgroup-try",
+                                        "--cap-drop",
+                                        "ALL",
+                                        "--info-fd",
+                                        "4",
+                                        "--block-fd",
+                                        "5",
                                         NULL};
-    /* as root the user is changed by setpriv, inside; it needs these three until then */
-    static const char *const root[] = {"--cap-drop", "ALL",         "--cap-add",
-                                       "CAP_SETUID", "--cap-add",   "CAP_SETGID",
-                                       "--cap-add",  "CAP_SETPCAP", NULL};
-    static const char *const user[] = {"--unshare-user", "--cap-drop", "ALL", NULL};
-    const char *const binds[] = {run->output,         "/out", "--ro-bind", run->requirements,
-                                 "/requirements.txt", NULL};
-    if (add_all(args, fixed, err) < 0 || add_all(args, binds, err) < 0)
+    static const char *const network[] = {"--unshare-net", NULL};
+    static const char *const none[] = {NULL};
+    _Static_assert(BUILD_INFO_FD == 4 && BUILD_BLOCK_FD == 5 && BUILD_RESOLVER_FD == 6,
+                   "as in the arguments");
+    if (add_all(args, fixed, err) < 0)
         return -1;
-    return add_all(args, as_root ? root : user, err);
+    return add_all(args, run->host_network ? none : network, err);
+}
+
+static int add_files_of_etc(struct list *args, const struct pip_run *run, struct err *err)
+{
+    static const char *const files[] = {
+        "/etc/hosts",      "/etc/nsswitch.conf", "/etc/ssl",          "/etc/ca-certificates",
+        PIP_CONFIGURATION, "/etc/ld.so.cache",   "/etc/alternatives", "/etc/python3"};
+    static const char *const resolver[] = {"--perms",          "0444", "--ro-bind-data", "6",
+                                           "/etc/resolv.conf", NULL};
+    static const char *const of_host[] = {"--ro-bind-try", "/etc/resolv.conf", "/etc/resolv.conf",
+                                          NULL};
+    for (size_t i = 0; i < ARRAY_LEN(files); i++) {
+        const char *const bind[] = {"--ro-bind-try", files[i], files[i], NULL};
+        if (add_all(args, bind, err) < 0)
+            return -1;
+    }
+    return add_all(args, run->host_network ? of_host : resolver, err);
+}
+
+/* Every place that can be written to has a size: /tmp, /dev/shm, and /out, which is watched. */
+static int add_sandbox(struct list *args, const struct pip_run *run, const char *tmp_size,
+                       struct err *err)
+{
+    const char *const system[] = {
+        "--ro-bind", "/usr",     "/usr",  "--symlink", "usr/bin",   "/bin",
+        "--symlink", "usr/lib",  "/lib",  "--symlink", "usr/lib64", "/lib64",
+        "--symlink", "usr/sbin", "/sbin", "--proc",    "/proc",     "--dev",
+        "/dev",      "--perms",  "1777",  "--size",    "67108864",  "--tmpfs",
+        "/dev/shm",  "--perms",  "1777",  "--size",    tmp_size,    "--tmpfs",
+        "/tmp",      "--perms",  "0755",  "--dir",     "/etc",      NULL};
+    const char *const own[] = {"--bind",          run->output,         "/out", "--ro-bind",
+                               run->requirements, "/requirements.txt", NULL};
+    if (add_namespaces(args, run, err) < 0 || add_all(args, system, err) < 0 ||
+        add_files_of_etc(args, run, err) < 0)
+        return -1;
+    return add_all(args, own, err);
+}
+
+/* After all that is made below them. */
+static int close_sandbox(struct list *args, struct err *err)
+{
+    static const char *const closed[] = {"--remount-ro", "/dev", "--remount-ro", "/", "--chdir",
+                                         "/tmp",         NULL};
+    return add_all(args, closed, err);
+}
+
+/* A sandbox's network does not reach the node's own machine: said where pip failed for that. */
+static void hint_at_network(const struct pip_run *run, const struct list *env, struct err *err)
+{
+    static const char *const local[] = {"://localhost", "://127.", "://[::1]"};
+    for (size_t i = 0; !run->host_network && i < env->count * ARRAY_LEN(local); i++) {
+        if (strstr(env->items[i / ARRAY_LEN(local)], local[i % ARRAY_LEN(local)]) != NULL) {
+            err_hint(err, "an index on this machine needs pip_network = \"host\" in msed.toml");
+            return;
+        }
+    }
 }
 
 /* The last bytes, which say what failed, on one line: an error is one line. */
@@ -245,14 +274,18 @@ static void tail_of(const struct buf *output, char ret[static TAIL_MAX + 1])
         *newline = ';';
 }
 
-static int run_sandbox(const struct list *args, const struct list *env, int timeout_ms,
+static int run_sandbox(const struct pip_run *run, const struct list *args, const struct list *env,
                        struct err *err)
 {
-    AUTO_BUF struct buf out = BUF_INIT(OUTPUT_MAX);
     AUTO_BUF struct buf errors = BUF_INIT(OUTPUT_MAX);
-    const struct process_spec spec = {.argv = args->items, .env = env->items, .new_session = true};
+    const struct build_run build = {.argv = args->items,
+                                    .env = env->items,
+                                    .output = run->output,
+                                    .own_network = !run->host_network,
+                                    .limits = &run->limits,
+                                    .timeout_ms = run->timeout_ms};
     int status = 0;
-    if (process_run(&spec, slice_of(NULL, 0), &out, &errors, timeout_ms, &status, err) < 0)
+    if (build_run(&build, &errors, &status, err) < 0)
         return FAIL_CONTEXT(err, "requirements.txt: pip");
     if (WIFEXITED(status) && WEXITSTATUS(status) == 0)
         return 0;
@@ -260,7 +293,9 @@ static int run_sandbox(const struct list *args, const struct list *env, int time
     char tail[TAIL_MAX + 1];
     process_status_text(status, how, sizeof(how));
     tail_of(&errors, tail);
-    return FAIL(err, ERR_APP, "requirements.txt: pip failed (%s): %s", how, tail);
+    err_set(err, ERR_APP, 0, "requirements.txt: pip failed (%s): %s", how, tail);
+    hint_at_network(run, env, err);
+    return -1;
 }
 
 /* What a stranger's code wrote becomes ours: readable, not writable, no special bits or files. */
@@ -288,17 +323,18 @@ static int take_over(const char *folder, struct err *err)
 
 int pip_install(const struct pip_run *run, struct err *err)
 {
-    bool as_root = geteuid() == 0;
     AUTO(list_done) struct list args = {0};
     struct list env = {0};
+    char tmp_size[24];
     AUTO_FREE char *bwrap = NULL;
+    (void)snprintf(tmp_size, sizeof(tmp_size), "%llu", (unsigned long long)run->limits.tmp_bytes);
     if (process_find("bwrap", "bubblewrap", &bwrap, err) < 0 || add(&args, bwrap, err) < 0 ||
-        add_sandbox(&args, run, as_root, err) < 0 || add_environment(&args, &env, err) < 0 ||
-        add_command(&args, as_root, err) < 0)
+        add_sandbox(&args, run, tmp_size, err) < 0 || add_environment(&args, &env, err) < 0 ||
+        close_sandbox(&args, err) < 0 || add_command(&args, err) < 0)
         return -1;
-    if (as_root && chown(run->output, LAYER_PIP_UID, LAYER_PIP_UID) < 0)
-        return FAIL_ERRNO(err, ERR_IO, "cannot give '%s' to user %d", run->output, LAYER_PIP_UID);
-    if (run_sandbox(&args, &env, run->timeout_ms, err) < 0)
+    if (geteuid() == 0 && chown(run->output, BUILD_UID, BUILD_UID) < 0)
+        return FAIL_ERRNO(err, ERR_IO, "cannot give '%s' to user %d", run->output, BUILD_UID);
+    if (run_sandbox(run, &args, &env, err) < 0)
         return -1;
     return take_over(run->output, err);
 }

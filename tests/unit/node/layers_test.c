@@ -9,16 +9,22 @@
 #include <stdint.h>
 #include <cmocka.h>
 
+#include "base/fd.h"
 #include "base/file.h"
 #include "base/log.h"
 #include "base/process.h"
 #include "crypto/crypto.h"
 #include "node/layers.h"
 
+#include <arpa/inet.h>
 #include <dirent.h>
+#include <errno.h>
+#include <ifaddrs.h>
+#include <netinet/in.h>
 #include <pthread.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <sys/socket.h>
 #include <unistd.h>
 
 static char folder[64];
@@ -28,6 +34,31 @@ static struct environments environments;
 static const struct environment_offer *environment;
 static struct store *store;
 static struct layers *layers;
+
+/* An address of this machine that is not its loopback; the loopback where it has no other. */
+static const char *address_of_host(void)
+{
+    static char text[INET_ADDRSTRLEN];
+    struct ifaddrs *all = NULL;
+    (void)snprintf(text, sizeof(text), "127.0.0.1");
+    assert_int_equal(getifaddrs(&all), 0);
+    for (const struct ifaddrs *one = all; one != NULL; one = one->ifa_next) {
+        struct sockaddr_in address;
+        if (one->ifa_addr == NULL || one->ifa_addr->sa_family != AF_INET)
+            continue;
+        memcpy(&address, one->ifa_addr, sizeof(address));
+        if ((ntohl(address.sin_addr.s_addr) >> 24) != IN_LOOPBACKNET)
+            (void)inet_ntop(AF_INET, &address.sin_addr, text, sizeof(text));
+    }
+    freeifaddrs(all);
+    return text;
+}
+
+static const struct build_limits limits = {.memory_bytes = 512 << 20,
+                                           .disk_bytes = 64 << 20,
+                                           .tmp_bytes = 64 << 20,
+                                           .cpu_millis = 1000,
+                                           .processes = 64};
 
 static void must(int result, const struct err *err)
 {
@@ -46,10 +77,23 @@ static const char make_wheel[] =
     "               'Root-Is-Purelib: true\\nTag: py3-none-any\\n')\n"
     "    z.writestr(info + 'RECORD', '')\n";
 
-static void run_python(const char *argument)
+/* A package of source: its setup.py is what argv[3] says. */
+static const char make_source[] =
+    "import io, sys, tarfile\n"
+    "folder, name, code = sys.argv[1:]\n"
+    "with tarfile.open(f'{folder}/{name}-1.0.tar.gz', 'w:gz') as t:\n"
+    "    for path, text in (('setup.py', code + f'\\nfrom setuptools import setup\\n'\n"
+    "                        f'setup(name={name!r}, version=\"1.0\", packages=[])\\n'),\n"
+    "                       ('PKG-INFO', f'Metadata-Version: 2.1\\nName: {name}\\n'\n"
+    "                        'Version: 1.0\\n')):\n"
+    "        info = tarfile.TarInfo(f'{name}-1.0/{path}')\n"
+    "        info.size = len(text)\n"
+    "        t.addfile(info, io.BytesIO(text.encode()))\n";
+
+static void run_python(const char *program, const char *name, const char *code)
 {
     struct err err = ERR_INIT;
-    const char *const argv[] = {"/usr/bin/python3", "-c", make_wheel, argument, NULL};
+    const char *const argv[] = {"/usr/bin/python3", "-c", program, wheels, name, code, NULL};
     const struct process_spec spec = {.argv = argv};
     AUTO_BUF struct buf out = BUF_INIT(4096);
     AUTO_BUF struct buf errors = BUF_INIT(4096);
@@ -68,7 +112,7 @@ static int set_up(void **state)
     assert_int_equal(chmod(folder, 0755), 0);
     (void)snprintf(wheels, sizeof(wheels), "%s/wheels", folder);
     must(folder_create(wheels, 0755, &err), &err);
-    run_python(wheels);
+    run_python(make_wheel, NULL, NULL);
     assert_int_equal(setenv("PIP_NO_INDEX", "1", 1), 0);
     assert_int_equal(setenv("PIP_FIND_LINKS", wheels, 1), 0);
     char path[128];
@@ -78,8 +122,12 @@ static int set_up(void **state)
     must(node_config_defaults(folder, &config, &err), &err);
     must(environments_fill(&config, "3.11", true, &environments, &err), &err);
     must(environments_find(&environments, "", &environment, &err), &err);
-    const struct layers_options made = {
-        .folder = folder, .store = store, .timeout_ms = 60000, .config = &config};
+    const struct layers_options made = {.folder = folder,
+                                        .store = store,
+                                        .timeout_ms = 60000,
+                                        .builds = 2,
+                                        .limits = limits,
+                                        .config = &config};
     must(layers_new(&made, &layers, &err), &err);
     return 0;
 }
@@ -108,7 +156,7 @@ static void expect_nothing_unfinished(void)
 static void *get_in_thread(void *path)
 {
     struct err err = ERR_INIT;
-    if (layers_get(layers, environment, slice_str("tiny==1.0\n"), path, &err) < 0)
+    if (layers_get(layers, environment, slice_str("tiny==1.0\n"), "uid:1", path, &err) < 0)
         print_error("%s\n", err.message);
     return NULL;
 }
@@ -141,7 +189,7 @@ static void built_once_test(void **state)
     /* the same again needs no pip: there is nothing to install from any more */
     must(folder_remove_tree(wheels, &err), &err);
     AUTO_FREE char *again = NULL;
-    must(layers_get(layers, environment, slice_str("tiny==1.0\n"), &again, &err), &err);
+    must(layers_get(layers, environment, slice_str("tiny==1.0\n"), "uid:1", &again, &err), &err);
     assert_string_equal(again, paths[0]);
     free(paths[0]);
     free(paths[1]);
@@ -152,8 +200,8 @@ static void failure_test(void **state)
 {
     struct err err = ERR_INIT;
     char *path = NULL;
-    assert_int_equal(layers_get(layers, environment, slice_str("no-such-thing==9\n"), &path, &err),
-                     -1);
+    assert_int_equal(
+        layers_get(layers, environment, slice_str("no-such-thing==9\n"), "uid:1", &path, &err), -1);
     assert_int_equal(err.kind, ERR_APP);
     assert_non_null(strstr(err.message, "no-such-thing"));
     assert_null(path);
@@ -180,14 +228,15 @@ static void room_test(void **state)
     AUTO_FREE char *path = NULL;
     AUTO_FREE char *other = NULL;
     AUTO_FREE char *bare = NULL;
-    must(layers_get(layers, environment, slice_of(NULL, 0), &bare, &err), &err);
-    must(layers_get(layers, environment, slice_str("tiny==1.0\n"), &path, &err), &err);
+    must(layers_get(layers, environment, slice_of(NULL, 0), "uid:1", &bare, &err), &err);
+    must(layers_get(layers, environment, slice_str("tiny==1.0\n"), "uid:1", &path, &err), &err);
     need(path, STORE_RUNNING);
     layers_trim(layers, 0);
     assert_true(file_exists(path));
     assert_true(file_exists(bare));
     config.limits.layers_bytes = 8192; /* it takes more */
-    assert_int_equal(layers_get(layers, environment, slice_str("tiny>=1\n"), &other, &err), -1);
+    assert_int_equal(layers_get(layers, environment, slice_str("tiny>=1\n"), "uid:1", &other, &err),
+                     -1);
     assert_int_equal(err.kind, ERR_NO_ROOM);
     assert_null(other);
     need(path, STORE_EXPIRED); /* it may come back */
@@ -195,7 +244,7 @@ static void room_test(void **state)
     assert_true(file_exists(path));
     need(path, STORE_STOPPED);
     err_clear(&err);
-    must(layers_get(layers, environment, slice_str("tiny>=1\n"), &other, &err), &err);
+    must(layers_get(layers, environment, slice_str("tiny>=1\n"), "uid:1", &other, &err), &err);
     assert_false(file_exists(path));
     assert_true(file_exists(other));
     assert_true(file_exists(bare));
@@ -203,7 +252,8 @@ static void room_test(void **state)
     config.limits.disk_reserve_bytes = INT64_C(1) << 50; /* a full disk */
     AUTO_FREE char *third = NULL;
     config.limits.layers_bytes = INT64_C(1) << 30;
-    assert_int_equal(layers_get(layers, environment, slice_str("tiny<2\n"), &third, &err), -1);
+    assert_int_equal(layers_get(layers, environment, slice_str("tiny<2\n"), "uid:1", &third, &err),
+                     -1);
     assert_int_equal(err.kind, ERR_NO_ROOM);
     assert_false(file_exists(other)); /* what could go has gone first */
     expect_nothing_unfinished();
@@ -217,13 +267,118 @@ static void nothing_needed_test(void **state)
     AUTO_BUF struct buf text = BUF_INIT(4096);
     char file[256];
     must(folder_remove_tree(wheels, &err), &err);
-    must(layers_get(layers, environment, slice_of(NULL, 0), &path, &err), &err);
+    must(layers_get(layers, environment, slice_of(NULL, 0), "uid:1", &path, &err), &err);
     assert_non_null(path);
     (void)snprintf(file, sizeof(file), "%s/site-packages", path);
     assert_false(file_exists(file));
     (void)snprintf(file, sizeof(file), "%s/environment.json", path);
     must(file_read(file, &text, &err), &err);
     assert_string_equal(buf_text(&text), environment->description);
+}
+
+/* Installs a package whose setup.py does this; what became of it as a text. */
+static void install(const char *name, const char *code, struct err *err)
+{
+    char requirement[64];
+    AUTO_FREE char *path = NULL;
+    *err = ERR_INIT;
+    run_python(make_source, name, code);
+    (void)snprintf(requirement, sizeof(requirement), "%s==1.0\n", name);
+    (void)!layers_get(layers, environment, slice_str(requirement), "uid:1", &path, err);
+    expect_nothing_unfinished();
+}
+
+static void contained(const char *name, const char *code, const char *words)
+{
+    struct err err;
+    install(name, code, &err);
+    if (err.kind != ERR_APP || strstr(err.message, words) == NULL)
+        fail_msg("%s: '%s' expected, found: %s", name, words, err.message);
+}
+
+static bool has_cgroups(void)
+{
+    return geteuid() == 0 && (file_exists("/sys/fs/cgroup/memory/memory.limit_in_bytes") ||
+                              file_exists("/sys/fs/cgroup/cgroup.controllers"));
+}
+
+/* A package of source can be installed at all, or the tests below would show nothing. */
+static void source_test(void **state)
+{
+    struct err err;
+    install("good", "print('hello')", &err);
+    if (err.kind != ERR_NONE)
+        fail_msg("%s", err.message);
+}
+
+static void fills_memory_test(void **state)
+{
+#define FILL(path) "f = open('" path "', 'wb')\nwhile True: f.write(bytes(1 << 20))"
+    contained("filltmp", FILL("/tmp/x"), "fills its /tmp");
+    contained("fillshm", FILL("/dev/shm/x"), "/dev/shm");
+    contained("filldev", FILL("/dev/x"), "Read-only file system");
+    contained("fillroot", FILL("/x"), "Read-only file system");
+    if (!has_cgroups()) {
+        print_message("SKIP: no cgroups: memory and processes of a build\n");
+        return;
+    }
+    contained("eater", "a = []\nwhile True: a.append(bytearray(1 << 20))",
+              "more than 536870912 bytes of memory (limits.build_memory)");
+    contained("forker", "import os, time\nwhile True:\n    if os.fork() == 0: time.sleep(100)",
+              "more than 64 processes");
+}
+
+static void fills_disk_test(void **state)
+{
+    contained("filler",
+              "import time\nfor i in range(100): open(f'/out/{i}', 'wb').write(bytes(1 << 20))\n"
+              "time.sleep(60)",
+              "more than 67108864 bytes (limits.build_disk)");
+}
+
+/* Neither a listener of the host's, nor anything of msed's environment that is not pip's. */
+static void out_of_reach_test(void **state)
+{
+    struct sockaddr_in address = {.sin_family = AF_INET};
+    socklen_t size = sizeof(address);
+    char code[512];
+    address.sin_addr.s_addr = htonl(INADDR_ANY);
+    AUTO_CLOSE int listener = socket(AF_INET, SOCK_STREAM | SOCK_NONBLOCK, 0);
+    assert_int_equal(bind(listener, (const struct sockaddr *)&address, sizeof(address)), 0);
+    assert_int_equal(listen(listener, 8), 0);
+    assert_int_equal(getsockname(listener, (struct sockaddr *)&address, &size), 0);
+    (void)snprintf(code, sizeof(code),
+                   "import socket\n"
+                   "for host in ('127.0.0.1', '10.213.0.2', '169.254.169.254', '%s'):\n"
+                   "    try: socket.create_connection((host, %u), 3)\n"
+                   "    except OSError: continue\n"
+                   "    raise SystemExit('reached ' + host)\n",
+                   address_of_host(), ntohs(address.sin_port));
+    struct err err;
+    install("caller", code, &err);
+    if (err.kind != ERR_NONE)
+        fail_msg("%s", err.message);
+    assert_int_equal(accept(listener, NULL, NULL), -1);
+    assert_int_equal(errno, EAGAIN);
+    assert_int_equal(setenv("PIP_CLIENT_CERT", "/of/the/operator", 1), 0);
+    assert_int_equal(setenv("SECRET_OF_THE_NODE", "x", 1), 0);
+    install("reader",
+            "import os\n"
+            "for name in ('PIP_CLIENT_CERT', 'SECRET_OF_THE_NODE'):\n"
+            "    if name in os.environ: raise SystemExit('sees ' + name)\n",
+            &err);
+    assert_int_equal(unsetenv("PIP_CLIENT_CERT"), 0);
+    assert_int_equal(unsetenv("SECRET_OF_THE_NODE"), 0);
+    if (err.kind != ERR_NONE)
+        fail_msg("%s", err.message);
+}
+
+/* Where an address of the operator's holds a password, nothing runs that could read it. */
+static void password_test(void **state)
+{
+    assert_int_equal(setenv("PIP_EXTRA_INDEX_URL", "https://user:password@localhost/simple", 1), 0);
+    contained("curious", "raise SystemExit('it runs')", "No matching distribution");
+    assert_int_equal(unsetenv("PIP_EXTRA_INDEX_URL"), 0);
 }
 
 static int start(void **state)
@@ -235,7 +390,8 @@ static int start(void **state)
 int main(void)
 {
 #define TEST(name) cmocka_unit_test_setup_teardown(name##_test, set_up, tear_down)
-    const struct CMUnitTest tests[] = {TEST(built_once), TEST(failure), TEST(nothing_needed),
-                                       TEST(room)};
+    const struct CMUnitTest tests[] = {TEST(built_once),   TEST(failure),      TEST(nothing_needed),
+                                       TEST(source),       TEST(fills_memory), TEST(fills_disk),
+                                       TEST(out_of_reach), TEST(password),     TEST(room)};
     return cmocka_run_group_tests_name("layers", tests, start, NULL);
 }

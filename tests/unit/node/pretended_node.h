@@ -206,8 +206,10 @@ static inline int set_up(void **state)
     OK(environments_fill(&fixture->config, "3.11", true, &fixture->environments, &failure));
     const struct store_sqlite_options store = {.path = fixture->folders.database};
     OK(store_sqlite_open(&store, &fixture->store, &failure));
-    const struct layers_options layers = {
-        .folder = fixture->folders.layers, .store = fixture->store, .timeout_ms = 1000};
+    const struct layers_options layers = {.folder = fixture->folders.layers,
+                                          .store = fixture->store,
+                                          .timeout_ms = 1000,
+                                          .builds = 2};
     OK(layers_new(&layers, &fixture->layers, &failure));
     const struct gateway_options gateway = {.addresses = loopback,
                                             .address_count = 1,
