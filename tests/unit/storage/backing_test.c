@@ -356,6 +356,38 @@ static void test_what_does_not_fit_is_refused(void **state)
     remove_disk(folders, &disk);
 }
 
+/* ext2 allocates blocks only when they are written. */
+static void test_a_disk_that_cannot_reserve(void **state)
+{
+    const struct folders *folders = *state;
+    const struct storage_backing disk = backing_of(folders, DISK);
+    struct storage_backing app = backing_of(folders, QUOTA);
+    struct err err = ERR_INIT;
+    AUTO_BUF struct buf out = BUF_INIT(4096);
+    AUTO_BUF struct buf errors = BUF_INIT(4096);
+    AUTO_FREE char *image = str_printf(&err, "%s/app", folders->plain);
+    AUTO_FREE char *room = str_printf(&err, "%s/app.room", folders->plain);
+    int status = 0;
+    if (!can_loop())
+        skip();
+    assert_int_equal(storage_backing_create(&disk, &err), 0);
+    const char *const argv[] = {"/sbin/mkfs.ext2", "-q", "-F", "-b", "4096", folders->image, NULL};
+    const struct process_spec spec = {.argv = argv};
+    assert_int_equal(process_run(&spec, slice_str(""), &out, &errors, 20000, &status, &err), 0);
+    assert_int_equal(status, 0);
+    assert_int_equal(storage_backing_mount(&disk, folders->plain, &err), 0);
+    app.path = image;
+    assert_int_equal(storage_backing_create(&app, &err), -1);
+    assert_int_equal(err.kind, ERR_UNSUPPORTED);
+    assert_non_null(strstr(err.message, "does not keep room"));
+    assert_non_null(strstr(err.hint, "quota = \"none\""));
+    assert_false(file_exists(image));
+    assert_false(file_exists(room));
+    assert_int_equal(storage_backing_unmount(folders->plain, &err), 0);
+    assert_int_equal(storage_backing_destroy(folders->image, &err), 0);
+    assert_loop_goes_away(folders->image);
+}
+
 /* An image of before, while its app runs. */
 static void test_a_sparse_image_is_filled(void **state)
 {
@@ -395,6 +427,8 @@ int main(void)
                                         remove_folders),
         cmocka_unit_test_setup_teardown(test_room_is_not_given_back, make_folders, remove_folders),
         cmocka_unit_test_setup_teardown(test_what_does_not_fit_is_refused, make_folders,
+                                        remove_folders),
+        cmocka_unit_test_setup_teardown(test_a_disk_that_cannot_reserve, make_folders,
                                         remove_folders),
         cmocka_unit_test_setup_teardown(test_a_sparse_image_is_filled, make_folders,
                                         remove_folders),
