@@ -597,7 +597,7 @@ static void adopt(struct kept *kept)
 {
     struct err err = ERR_INIT;
     struct runner *runner = kept->keeper->options.runner;
-    if (kept->app.desired != STORE_DESIRED_STOP)
+    if (current(kept).desired != STORE_DESIRED_STOP)
         recall_memory(kept);
     struct store_app app = current(kept);
     if (app.state == STORE_ON_ERROR || app.state == STORE_EXPIRED ||

@@ -17,7 +17,7 @@ struct attacker {
     const struct buf *package; /* that it uploads; NULL: it reads */
     size_t sent;
     bool started;
-    int status; /* at the end */
+    atomic_int status; /* at the end */
 };
 
 enum { FOLLOWERS = 130, UPLOADS = 8 };

@@ -19,6 +19,7 @@
 
 #include <fcntl.h>
 #include <pthread.h>
+#include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <unistd.h>
@@ -35,9 +36,9 @@ struct pretended {
     char next[8];     /* news that a new enclave starts with */
     int pipe[2];
     _Atomic bool stuck; /* its supervisor does not end */
-    int starts;
-    int stops;
-    int destroys;
+    atomic_int starts;
+    atomic_int stops;
+    atomic_int destroys;
     bool full; /* the disk */
 };
 
