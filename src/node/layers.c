@@ -87,6 +87,27 @@ static int write_environment(const char *folder, const struct environment_offer 
     return file_write_atomic(path, slice_str(environment->description), 0644, err);
 }
 
+/* Of what is free beside the reserve a build gets no more than its share, so that those under way
+ * together leave the reserve as it is. */
+static struct build_limits limits_now(const struct layers *layers)
+{
+    struct build_limits limits = layers->options.limits;
+    struct room room;
+    struct err err = ERR_INIT;
+    if (layers->options.config == NULL)
+        return limits;
+    if (room_look(layers->options.config, layers->options.folder, &room, &err) < 0) {
+        log_err(LOG_WARNING, &err);
+        return limits;
+    }
+    uint64_t spare =
+        room.free_bytes > room.reserve_bytes ? room.free_bytes - room.reserve_bytes : 0;
+    uint64_t share = spare / (layers->options.builds > 0 ? layers->options.builds : 1);
+    if (share < limits.disk_bytes)
+        limits.disk_bytes = share;
+    return limits;
+}
+
 /* A bare layer holds the environment's description alone. */
 static int build_in(const struct layers *layers, const char *folder,
                     const struct environment_offer *environment, struct slice requirements,
@@ -108,7 +129,7 @@ static int build_in(const struct layers *layers, const char *folder,
     const struct pip_run run = {.output = site,
                                 .requirements = file,
                                 .host_network = layers->options.host_network,
-                                .limits = layers->options.limits,
+                                .limits = limits_now(layers),
                                 .timeout_ms = layers->options.timeout_ms};
     int result = pip_install(&run, err);
     struct err ignored = ERR_INIT;
