@@ -104,9 +104,10 @@ static int check_output(const struct build *build, struct err *err)
     if (tree != NULL)
         (void)fts_close(tree);
     if (bytes > limit)
-        return FAIL(err, ERR_APP,
-                    "it writes more than %llu bytes (limits.build_disk, or the room on disk)",
-                    (unsigned long long)limit);
+        return FAIL(
+            err, ERR_APP,
+            "it writes more than %llu bytes (limits.build_disk) or than its share of the disk",
+            (unsigned long long)limit);
     return over ? FAIL(err, ERR_APP, "it makes more than %d files", FILES_MAX) : 0;
 }
 
