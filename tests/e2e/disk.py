@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """The operator with its hands in an app's storage. The node is down, so the test starts and ends the
 app's supervisor itself; between two starts the cipher text is an ordinary folder."""
+import fcntl
 import http.client
 import json
 import os
@@ -52,6 +53,10 @@ class Disk:
         self.storage = self.run / "storage"
         self.copy = folder / "copy"
         self.process = None
+        self.listener = socket.socket(socket.AF_UNIX)
+        self.listener.bind(str(folder / "app.sock"))
+        self.listener.listen(64)
+        self.said = open(folder / "said", "w", encoding="utf-8")
         self.owner.ok("node", "stop")
         self.end_supervisor(int((self.run / "supervisor.lock").read_text().split()[0]))
 
@@ -72,15 +77,18 @@ class Disk:
     def start(self) -> str:
         """'running', 'waits for its owner', or why it did not start."""
         (self.run / "status.json").unlink(missing_ok=True)
-        self.process = subprocess.Popen([BUILD / "msed", "supervise", self.run],
-                                        stdout=subprocess.DEVNULL, stderr=subprocess.PIPE)
+        # 4: the listening socket of the app; without 3 it stays our child
+        command = f'exec "$0" supervise "$1" 4<&{self.listener.fileno()} 3<&-'
+        self.process = subprocess.Popen(["/bin/bash", "-c", command, BUILD / "msed", self.run],
+                                        pass_fds=[self.listener.fileno()],
+                                        stdout=subprocess.DEVNULL, stderr=self.said)
         deadline = time.monotonic() + 30
         while time.monotonic() < deadline:
             time.sleep(0.02)
             try:
                 status = self.status()
             except FileNotFoundError:
-                assert self.process.poll() is None, self.process.stderr.read()
+                assert self.process.poll() is None, Path(self.said.name).read_text()
                 continue
             if status["state"] == "initializing":
                 return "waits for its owner"
@@ -89,6 +97,7 @@ class Disk:
             if status["state"] in ("stopped", "failed"):
                 self.process.wait(20)
                 self.process = None
+                self.wait_for_lock()
                 return status["reason"]
         raise AssertionError(f"neither started nor ended: {self.status()}")
 
@@ -97,10 +106,23 @@ class Disk:
             self.process.terminate()
             self.process.wait(30)
             self.process = None
+        self.wait_for_lock()
+
+    def wait_for_lock(self):
+        """Held until nothing of the app is left."""
+        with open(self.run / "supervisor.lock", "r+", encoding="ascii") as lock:
+            for _ in range(500):
+                try:
+                    fcntl.lockf(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                    return
+                except OSError:
+                    time.sleep(0.02)
+        raise AssertionError("something of the app is left")
 
     def close(self):
         """Back to the node, which ends what is left."""
         self.stop()
+        self.listener.close()
         self.owner.ok("node", "start")
         self.owner.ok("node", "stop", "--apps")
 
@@ -108,7 +130,7 @@ class Disk:
 
     def ask(self, method="GET", path="/", body=None, context=None):
         context = context or ssl.create_default_context(cafile=self.certificate)
-        connection = Connection(self.run / "node/app.sock", context)
+        connection = Connection(self.listener.getsockname(), context)
         connection.request(method, path, body=body)
         answer = connection.getresponse()
         text = answer.read()
@@ -119,7 +141,7 @@ class Disk:
     def public_key(self) -> bytes:
         """Of whoever answers, certificate unchecked."""
         context = ssl._create_unverified_context()
-        connection = Connection(self.run / "node/app.sock", context)
+        connection = Connection(self.listener.getsockname(), context)
         connection.connect()
         der = connection.sock.getpeercert(binary_form=True)
         connection.close()
