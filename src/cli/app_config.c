@@ -26,6 +26,15 @@ static int check_endpoint(const char *text, struct err *err)
                 "expected a path that begins with \"/\" such as \"/health\", found '%.80s'", text);
 }
 
+static int check_data(const char *text, struct err *err)
+{
+    if (manifest_data_valid(text) && strchr(text, MANIFEST_DATA_SEPARATOR[0]) == NULL)
+        return 0;
+    return FAIL(err, ERR_INVALID,
+                "expected a path below the code folder such as \"db.sqlite3\", found '%.80s'",
+                text);
+}
+
 /* An image reference: registry, port, path, tag and digest have these characters. */
 static int check_docker(const char *text, struct err *err)
 {
@@ -96,6 +105,15 @@ static const struct config_key keys[] = {
      AT(application),
      .check = check_application,
      .doc = "The module and the variable that hold the WSGI or ASGI app, as module:variable."},
+    {{"code.data", "cloud.data"},
+     {0},
+     CONFIG_STRINGS,
+     AT(data),
+     .check = check_data,
+     .doc = "Files and folders of the code folder that the app changes, such as a database that it "
+            "brings along: put where the app's data is kept at the first start, and kept from then "
+            "on. Nothing of them is ever imported. Everything else of the code folder is read-only "
+            "for the app. Seen by everybody who verifies the app."},
     {{"code.healthcheck_endpoint", "healthcheck_endpoint"},
      {0},
      CONFIG_STRING,

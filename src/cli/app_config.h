@@ -47,12 +47,13 @@ struct app_config {
 
     char *name;
     char *project;
-    char *resource;     /* hardware profile */
-    int64_t expiration; /* unix seconds, 0: none */
-    char *code;         /* folder */
-    char *application;  /* "module:variable" */
-    char *module;       /* "package.module" */
-    char *variable;     /* may be dotted */
+    char *resource;             /* hardware profile */
+    int64_t expiration;         /* unix seconds, 0: none */
+    char *code;                 /* folder */
+    char *application;          /* "module:variable" */
+    char *module;               /* "package.module" */
+    char *variable;             /* may be dotted */
+    struct config_strings data; /* paths below the code folder that are data */
     char *healthcheck_endpoint;
     char *docker;  /* environment or image reference */
     char *secrets; /* file */

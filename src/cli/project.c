@@ -4,6 +4,7 @@
  * the owner's own, kept in locked memory.
  */
 #include "cli/project.h"
+#include "cli/ui.h"
 
 #include "base/clock.h"
 #include "base/fd.h"
@@ -352,6 +353,63 @@ static int fill_manifest(struct project *project, struct err *err)
     return 0;
 }
 
+/* --- data of the package --- */
+
+static int compare_texts(const void *a, const void *b)
+{
+    return strcmp(*(char *const *)a, *(char *const *)b);
+}
+
+/* The manifest has them in one order, and each must be there to be meant. */
+static int fill_data(struct project *project, const struct tree *tree, struct err *err)
+{
+    struct config_strings *data = &project->config.data;
+    AUTO_BUF struct buf text = BUF_INIT(4096);
+    if (data->count > 1)
+        qsort(data->items, data->count, sizeof(*data->items), compare_texts);
+    for (size_t i = 0; i < data->count; i++) {
+        if (tree_find(tree, data->items[i]) == NULL)
+            return APP_CONFIG_FAIL(&project->config, data, err, "the package has no '%s'",
+                                   data->items[i]);
+        if (buf_printf(&text, err, "%s%s", i == 0 ? "" : MANIFEST_DATA_SEPARATOR, data->items[i]) <
+            0)
+            return -1;
+    }
+    if (text.len > 0 && !manifest_data_valid(buf_text(&text)))
+        return APP_CONFIG_FAIL(&project->config, data, err,
+                               "one is there twice, or they are more than %d bytes together",
+                               MANIFEST_DATA_SIZE - 1);
+    (void)snprintf(project->manifest.code_data, sizeof(project->manifest.code_data), "%s",
+                   buf_text(&text));
+    return 0;
+}
+
+static bool is_data(const struct config_strings *data, const char *path)
+{
+    for (size_t i = 0; i < data->count; i++) {
+        size_t len = strlen(data->items[i]);
+        if (strncmp(path, data->items[i], len) == 0 && (path[len] == '\0' || path[len] == '/'))
+            return true;
+    }
+    return false;
+}
+
+/* A database that the app brings along is meant to change, mostly. */
+static void warn_of_databases(const struct project *project, const struct tree *tree)
+{
+    static const char *const endings[] = {".sqlite3", ".sqlite", ".db"};
+    for (size_t i = 0; i < tree->count; i++) {
+        const struct tree_item *item = &tree->items[i];
+        const char *dot = item->type != ARCHIVE_FILE ? NULL : strrchr(item->name, '.');
+        for (size_t j = 0; dot != NULL && j < ARRAY_LEN(endings); j++) {
+            if (strcmp(dot, endings[j]) == 0 && !is_data(&project->config.data, item->path))
+                ui_warning("'%s' is read-only for the app, like all code. If the app changes it, "
+                           "write data = [\"%s\"] in [code] of mse.toml.",
+                           item->path, item->path);
+        }
+    }
+}
+
 /* The package up to the first byte of the archive. */
 static int encode_prefix(struct project *project, uint64_t archive_size, struct buf *out,
                          struct err *err)
@@ -430,8 +488,9 @@ int project_pack(struct project *project, struct err *err)
         secret_random(&project->secrets.code_key, PACKAGE_KEY_SIZE, err) < 0 ||
         secret_random(&project->secrets.salt, PACKAGE_SALT_SIZE, err) < 0 ||
         tree_scan(project->config.code, &tree, err) < 0 || fill_manifest(project, err) < 0 ||
-        write_package(project, tree, err) < 0)
+        fill_data(project, tree, err) < 0 || write_package(project, tree, err) < 0)
         return FAIL_CONTEXT(err, "packing '%s'", project->config.code);
+    warn_of_databases(project, tree);
     project->code_files = tree->totals.files;
     project->code_bytes = tree->totals.content_bytes;
     return sha256(buf_slice(&project->manifest_bytes), project->fingerprint, err);

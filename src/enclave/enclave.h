@@ -42,6 +42,7 @@ struct enclave {
     uint8_t fingerprint[SHA256_SIZE];
     const struct tee *tee;
     int state_folder;        /* sealed, not visible to the app; -1 once it is not needed any more */
+    int data_folder;         /* what is kept beside the code; -1 once the code is there */
     int code_folder;         /* SANDBOX_CODE_FOLDER, writable; -1 once the code is there */
     struct secret state_key; /* of the boxes in it; wiped with it */
 
@@ -107,6 +108,9 @@ static inline uint64_t enclave_code_max(const struct manifest *manifest)
 {
     return manifest->memory_bytes / 2;
 }
+
+/* seed.c: the package's data goes where it is kept; before the app, behind the code. */
+int seed_data(struct enclave *enclave, struct err *err) MUST_USE;
 
 /* open.c: from secrets to a running app. */
 int open_code(struct enclave *enclave, struct err *err) MUST_USE;

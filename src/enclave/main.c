@@ -80,6 +80,7 @@ int main(void)
     static struct enclave enclave = {
         .state_folder = -1,
         .code_folder = -1,
+        .data_folder = -1,
         .manifest_bytes = {.max = MANIFEST_MAX},
         .public_key = {.max = 4096},
         .chain = {.max = PEM_MAX},

@@ -56,7 +56,7 @@ static int unpack(struct enclave *enclave, struct err *err)
 
 int open_code(struct enclave *enclave, struct err *err)
 {
-    if (unpack(enclave, err) < 0)
+    if (unpack(enclave, err) < 0 || seed_data(enclave, err) < 0)
         return FAIL_CONTEXT(err, "opening the code");
     fd_close(fd_steal(&enclave->code_folder)); /* nothing can write there any more */
     return 0;

@@ -73,15 +73,16 @@ static int mount_code(struct enclave *enclave, struct err *err)
     return 0;
 }
 
-static int mount_union(struct err *err)
+static int mount_union(struct enclave *enclave, struct err *err)
 {
-    AUTO_CLOSE int data = -1;
     AUTO_CLOSE int code = -1;
-    if (open_folder("data", &data, err) < 0 ||
+    if (open_folder("data", &enclave->data_folder, err) < 0 ||
         fd_open(SANDBOX_CODE_FOLDER, O_PATH | O_DIRECTORY, 0, &code, err) < 0)
         return -1;
-    const struct storage_union spec = {
-        .point = SANDBOX_MODULE, .code_parent = code, .code_name = ENCLAVE_CODE_NAME, .data = data};
+    const struct storage_union spec = {.point = SANDBOX_MODULE,
+                                       .code_parent = code,
+                                       .code_name = ENCLAVE_CODE_NAME,
+                                       .data = enclave->data_folder};
     return storage_union_mount(&spec, err);
 }
 
@@ -133,7 +134,7 @@ int boot_storage(struct enclave *enclave, struct err *err)
 {
     if (mount_storage(enclave, err) < 0 || bind_home(err) < 0 || mount_code(enclave, err) < 0 ||
         mount_memory(SANDBOX_SECRETS_FOLDER, SECRETS_BYTES, "nr_inodes=16,mode=0700", err) < 0 ||
-        mount_union(err) < 0 || open_state(enclave, err) < 0)
+        mount_union(enclave, err) < 0 || open_state(enclave, err) < 0)
         return -1;
     return hide(err);
 }

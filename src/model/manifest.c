@@ -57,6 +57,8 @@ static const struct field fields[] = {
          "a path that begins with '/'", "another health check"),
     DIGEST("", "code_commitment", ALWAYS, code_commitment,
            "other code, or the same code under another salt"),
+    TEXT("", "code_data", OPTIONAL, code_data, manifest_data_valid,
+         "paths in ascending order with ':' between", "other files of the package are data"),
     DIGEST("", "requirements_digest", ALWAYS, requirements_digest, "another requirements.txt"),
     DIGEST("", "runtime_digest", ALWAYS, runtime_digest, "another version of mse-enclave"),
     TEXT("environment", "name", ALWAYS, environment_name, name_valid, NAME_SYNTAX,

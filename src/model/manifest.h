@@ -19,8 +19,11 @@ enum {
     MANIFEST_APPLICATION_SIZE = 257,
     MANIFEST_ENDPOINT_SIZE = 257,
     MANIFEST_LOG_FORMAT_SIZE = 257,
+    MANIFEST_DATA_SIZE = 257,
     MANIFEST_LOG_TARGET_SIZE = 8,
 };
+
+#define MANIFEST_DATA_SEPARATOR ":"
 
 enum manifest_tls_mode {
     MANIFEST_TLS_RA,    /* "ra-tls": key made inside, certificate carries the evidence */
@@ -52,9 +55,11 @@ struct manifest {
     char name[NAME_SIZE];
     char python_application[MANIFEST_APPLICATION_SIZE]; /* "module:variable" */
     char healthcheck_endpoint[MANIFEST_ENDPOINT_SIZE];  /* "/path", "" where there is none */
-    uint8_t code_commitment[MANIFEST_DIGEST_SIZE];      /* HMAC-SHA-256(salt, plain archive) */
-    uint8_t requirements_digest[MANIFEST_DIGEST_SIZE];  /* SHA-256; of no bytes where none */
-    uint8_t runtime_digest[MANIFEST_DIGEST_SIZE];       /* SHA-256 of mse-enclave */
+    char
+        code_data[MANIFEST_DATA_SIZE]; /* paths of the package that are data, not code; "" : none */
+    uint8_t code_commitment[MANIFEST_DIGEST_SIZE];     /* HMAC-SHA-256(salt, plain archive) */
+    uint8_t requirements_digest[MANIFEST_DIGEST_SIZE]; /* SHA-256; of no bytes where none */
+    uint8_t runtime_digest[MANIFEST_DIGEST_SIZE];      /* SHA-256 of mse-enclave */
     char environment_name[NAME_SIZE];
     uint8_t environment_digest[MANIFEST_DIGEST_SIZE];
     enum manifest_tls_mode tls_mode;
@@ -92,6 +97,9 @@ size_t manifest_diff(const struct manifest *a, const struct manifest *b,
 /* The syntax checks by themselves, for whoever reads the same values elsewhere (mse.toml, API). */
 bool manifest_id_valid(const char *text);          /* UUID in lower-case canonical form */
 bool manifest_application_valid(const char *text); /* dotted.module:dotted.variable */
-bool manifest_endpoint_valid(const char *text);   /* "/..." of printable ASCII without space or # */
+bool manifest_endpoint_valid(const char *text); /* "/..." of printable ASCII without space or # */
+/* Paths below the code's folder, in ascending order, each once, with MANIFEST_DATA_SEPARATOR
+ * between: of printable ASCII without it and '\\', no empty, "." or ".." component. */
+bool manifest_data_valid(const char *text);
 bool manifest_log_format_valid(const char *text); /* 1-256 of printable ASCII */
 bool manifest_log_target_valid(const char *text); /* "sealed", "log" */

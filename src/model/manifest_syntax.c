@@ -70,6 +70,51 @@ bool manifest_endpoint_valid(const char *text)
     return true;
 }
 
+/* One path: its components are names. */
+static bool is_data_path(const char *path, size_t len)
+{
+    size_t start = 0;
+    for (size_t i = 0; i <= len; i++) {
+        if (i < len && (path[i] < ' ' || path[i] > '~' || path[i] == '\\'))
+            return false;
+        if (i < len && path[i] != '/')
+            continue;
+        size_t part = i - start;
+        bool dots = (part == 1 && path[start] == '.') ||
+                    (part == 2 && path[start] == '.' && path[start + 1] == '.');
+        if (part == 0 || dots)
+            return false;
+        start = i + 1;
+    }
+    return true;
+}
+
+/* Is `path` behind the one before it? */
+static bool follows(const char *before, size_t before_len, const char *path, size_t len)
+{
+    size_t common = before_len < len ? before_len : len;
+    int order = memcmp(before, path, common);
+    return order != 0 ? order < 0 : before_len < len;
+}
+
+bool manifest_data_valid(const char *text)
+{
+    const char *before = NULL;
+    size_t before_len = 0;
+    if (strlen(text) >= MANIFEST_DATA_SIZE)
+        return false;
+    for (const char *path = text; path != NULL;) {
+        const char *end = strchr(path, MANIFEST_DATA_SEPARATOR[0]);
+        size_t len = end == NULL ? strlen(path) : (size_t)(end - path);
+        if (!is_data_path(path, len) || (before != NULL && !follows(before, before_len, path, len)))
+            return false;
+        before = path;
+        before_len = len;
+        path = end == NULL ? NULL : end + 1;
+    }
+    return true;
+}
+
 bool manifest_log_format_valid(const char *text)
 {
     size_t len = 0;

@@ -49,6 +49,15 @@ struct storage_union {
  * Errors: NOT_FOUND (no FUSE), IO, MEMORY. */
 int storage_union_mount(const struct storage_union *spec, struct err *err) MUST_USE;
 
+/* Makes data of a path of the code: puts it into the data folder unless something is there already,
+ * and takes it out of the code. Whole or not at all. 0 also where the code has no such path.
+ * Errors: IO (also where a link is on the way), INVALID (nested too deeply), MEMORY. */
+struct storage_seed {
+    int code; /* the code's folder, writable; both are descriptors */
+    int data;
+};
+int storage_seed(const struct storage_seed *seed, const char *path, struct err *err) MUST_USE;
+
 /* --- on the host --- */
 
 struct storage_backing {

@@ -111,6 +111,8 @@ bool union_is_hidden(const char *name);
 void union_fill_attributes(const struct stat *info, bool is_code, struct fuse_attr *ret);
 /* A descriptor (O_PATH) of the node's folder among the data, made if only the code has it. */
 int union_data_folder(struct union_fs *fs, struct node *node);
+/* Makes each folder of the path that is not there, and leaves the path as it was. 0 or -errno. */
+int union_mirror(int data, char *path);
 /* Answers with what a name leads to. */
 int union_answer_entry(struct union_fs *fs, struct request *request, struct node *parent,
                        const char *name, struct fuse_entry_out *ret);

@@ -262,8 +262,7 @@ int union_setattr(struct union_fs *fs, struct request *request)
 
 /* --- making names --- */
 
-/* Makes each folder of the path that is not there. */
-static int mirror(int data, char *path)
+int union_mirror(int data, char *path)
 {
     for (char *slash = strchr(path, '/');; slash = strchr(slash + 1, '/')) {
         if (slash != NULL)
@@ -293,7 +292,7 @@ int union_data_folder(struct union_fs *fs, struct node *node)
     int fd = union_open_below(fs->data, path, O_PATH | O_DIRECTORY);
     if (fd != -ENOENT || !node->is_code)
         return fd;
-    result = mirror(fs->data, path);
+    result = union_mirror(fs->data, path);
     return result < 0 ? result : union_open_below(fs->data, path, O_PATH | O_DIRECTORY);
 }
 

@@ -5,7 +5,9 @@ import json
 import os
 import re
 import shutil
+import ssl
 import subprocess
+import urllib.request
 from pathlib import Path
 
 import pytest
@@ -322,3 +324,53 @@ def test_no_exchange_deletion_cut_or_older_copy_decides_anything(lived_in, part)
     disk.restore(honest)
     assert judge(disk, "nothing at all") == "running"
     assert len(results) > 2
+
+
+SHIPS = """
+import json, sqlite3, pathlib
+HERE = pathlib.Path(__file__).parent
+try:
+    import media.code as found
+except ImportError:
+    found = None
+def app(environ, start_response):
+    base = sqlite3.connect(HERE / "db.sqlite3")
+    base.execute("create table if not exists visit (n)")
+    base.execute("insert into visit values (1)")
+    base.commit()
+    (HERE / "media/note").write_text((HERE / "media/note").read_text() + "+")
+    answer = {"visits": base.execute("select count(*) from visit").fetchone()[0],
+              "note": (HERE / "media/note").read_text(), "imported": found is not None,
+              "names": sorted(p.name for p in HERE.iterdir())}
+    base.close()
+    start_response("200 OK", [("Content-Type", "application/json")])
+    return [json.dumps(answer).encode()]
+"""
+
+
+def test_data_of_the_package_is_kept_as_the_app_changes_it(owner):
+    code = {"app.py": SHIPS, "db.sqlite3": "", "media/note": "packaged", "media/code.py": "",
+            "other.db": ""}
+    project = owner.project("ships", code)
+    toml = (project / "mse.toml").read_text()
+    (project / "mse.toml").write_text(toml.replace("[code]", '[code]\ndata = ["media", "db.sqlite3"]'))
+    result = owner.ok("deploy", "--path", project, "--yes", "--json")
+    assert "'other.db' is read-only for the app" in result.err and "'db.sqlite3'" not in result.err
+    app = result.json
+
+    def get():
+        context = ssl.create_default_context(cafile=app["certificate"])
+        with urllib.request.urlopen(app["url"], context=context, timeout=30) as answer:
+            return json.loads(answer.read())
+
+    first = get()
+    assert first["note"].startswith("packaged+") and not first["imported"]
+    assert first["names"] == ["app.py", "db.sqlite3", "media", "other.db"]
+    owner.ok("restart", "ships")
+    second = get()
+    assert second["visits"] > first["visits"] and len(second["note"]) > len(first["note"])
+    dry = owner.ok("deploy", "--path", project, "--dry-run", "--json").out
+    assert '"code_data":"db.sqlite3:media"' in dry.replace("\\", "").replace(" ", "")
+    (project / "mse.toml").write_text(toml.replace("[code]", '[code]\ndata = ["medai"]'))
+    refused = owner.run("deploy", "--path", project, "--yes")
+    assert refused.status != 0 and "the package has no 'medai'" in refused.err

@@ -144,6 +144,13 @@ static void test_bounds(void **state)
     expect_refused("app:app", "..:app", "module:variable");
     expect_refused("/whoami", "whoami", "healthcheck_endpoint");
     expect_refused("/whoami", "/who\\nami", "healthcheck_endpoint");
+    static const char *const no_data[] = {"",   "/etc", "a/",  "a//b", "../a",   "a/..", "./a",
+                                          "a:", ":a",   "a:a", "b:a",  "a\\\\b", "a\\n"};
+    for (size_t i = 0; i < ARRAY_LEN(no_data); i++) {
+        char with[128];
+        (void)snprintf(with, sizeof(with), "\"code_data\":\"%s\",\"environment\"", no_data[i]);
+        expect_refused("\"environment\"", with, "code_data");
+    }
     expect_refused("localhost", "LOCALHOST", "tls.host_name");
     expect_refused("localhost", "-a.example", "tls.host_name");
     expect_refused("localhost", "a..example", "tls.host_name");
