@@ -30,7 +30,7 @@ enum {
     ANSWER_MAX = 4096,
 };
 
-static const struct launcher *const launchers[] = {&launcher_process};
+static const struct launcher *const launchers[] = {&launcher_process, &launcher_vm};
 
 int launcher_by_name(const char *name, const struct launcher **ret, struct err *err)
 {
@@ -40,7 +40,7 @@ int launcher_by_name(const char *name, const struct launcher **ret, struct err *
             return 0;
         }
     }
-    return FAIL(err, ERR_NOT_FOUND, "unknown launcher '%s', expected: process", name);
+    return FAIL(err, ERR_NOT_FOUND, "unknown launcher '%s', expected: process, vm", name);
 }
 
 int launch_probe(const char *launcher, bool with_quota, struct err *err)

@@ -59,7 +59,7 @@ struct launch_storage {
 
 /* --- for msed --- */
 
-/* Can this machine run enclaves by this launcher ("process") at all? The error says what is
+/* Can this machine run enclaves by this launcher ("process", "vm") at all? The error says what is
  * missing: a program and its Debian package, FUSE, user namespaces. */
 int launch_probe(const char *launcher, bool with_quota, struct err *err) MUST_USE;
 /* Starts a supervisor for the run folder, which holds launch.json; returns when the sandbox runs.
@@ -102,3 +102,7 @@ enum { LAUNCH_READY_FD = 3, LAUNCH_APP_FD = 4 };
 
 /* The whole life of a supervisor; returns the exit status. */
 int launch_supervise_main(const char *run_folder, const struct launch_storage *storage);
+
+/* The whole life of the process beside QEMU in a VM's sandbox (`msed vm QEMU ARGUMENTS...`);
+ * returns QEMU's exit status. `argv`: NULL behind the last. */
+int launch_vm_main(const char *const *argv);

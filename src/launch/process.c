@@ -31,7 +31,7 @@
     "sysctl kernel.unprivileged_userns_clone=1 user.max_user_namespaces=10000"
 
 enum {
-    ARGUMENTS_MAX = 192,
+    ARGUMENTS_MAX = 320,
     TEXTS_SIZE = 8192,
     PROBE_TIMEOUT_MS = 20000,
     FUSE_CONNECTIONS_MAX = 8,
@@ -158,6 +158,12 @@ static void add_etc(struct arguments *to, const struct stage *stage)
         add_bind(to, "--ro-bind-try", public_files[i], public_files[i]);
 }
 
+static void add_tmp(struct arguments *to, const char *tmp_size)
+{
+    const char *const tmp[] = {"--perms", "1777", "--size", tmp_size, "--tmpfs", "/tmp"};
+    add_many(to, tmp, ARRAY_LEN(tmp));
+}
+
 static void add_own_folders(struct arguments *to, const struct stage *stage, const char *tmp_size)
 {
     static const char *const empty[] = {
@@ -172,9 +178,8 @@ static void add_own_folders(struct arguments *to, const struct stage *stage, con
     };
     const char *const devices[] = {"--proc",     "/proc",     "--dev",    "/dev",
                                    "--dev-bind", stage->fuse, "/dev/fuse"};
-    const char *const tmp[] = {"--perms", "1777", "--size", tmp_size, "--tmpfs", "/tmp"};
     add_many(to, devices, ARRAY_LEN(devices));
-    add_many(to, tmp, ARRAY_LEN(tmp));
+    add_tmp(to, tmp_size);
     add_many(to, empty, ARRAY_LEN(empty));
     add_bind(to, "--ro-bind", stage->package, SANDBOX_PACKAGE);
     add_bind(to, "--ro-bind", stage->enclave, SANDBOX_PROGRAM);
@@ -293,7 +298,21 @@ static int complete(struct sandbox *sandbox, const struct launch_spec *spec, str
     return fd_write_all(pipes->block[1], slice_str("x"), err);
 }
 
-static int make_arguments(struct arguments *to, const struct stage *stage, const char *bubblewrap,
+/* What a payload other than the enclave has: no storage to mount, devices by name. */
+static void add_payload(struct arguments *to, const struct stage *stage,
+                        const struct sandbox_payload *payload, const char *tmp_size)
+{
+    static const char *const places[] = {"--proc", "/proc", "--dev", "/dev"};
+    add_many(to, places, ARRAY_LEN(places));
+    add_tmp(to, tmp_size);
+    add_bind(to, "--ro-bind", stage->enclave, SANDBOX_PROGRAM);
+    add_bind(to, "--ro-bind", stage->node, SANDBOX_NODE);
+    for (size_t i = 0; i < payload->bind_count; i++)
+        add_bind(to, payload->binds[i].how, payload->binds[i].from, payload->binds[i].to);
+}
+
+static int make_arguments(struct arguments *to, const struct stage *stage,
+                          const struct sandbox_payload *payload, const char *bubblewrap,
                           const char *tmp_size, struct err *err)
 {
     static const char *const ending[] = {
@@ -303,15 +322,21 @@ static int make_arguments(struct arguments *to, const struct stage *stage, const
     add_namespaces(to);
     add_system_folders(to);
     add_etc(to, stage);
-    add_own_folders(to, stage, tmp_size);
+    if (payload == NULL)
+        add_own_folders(to, stage, tmp_size);
+    else
+        add_payload(to, stage, payload, tmp_size);
     add_many(to, ending, ARRAY_LEN(ending));
+    if (payload != NULL)
+        add_many(to, payload->arguments, payload->argument_count);
     to->items[to->count] = NULL;
     if (to->overflow)
         return FAIL(err, ERR_INTERNAL, "too many arguments for bubblewrap");
     return 0;
 }
 
-static int start_sandbox(struct sandbox *sandbox, const struct launch_spec *spec, struct err *err)
+int sandbox_start(struct sandbox *sandbox, const struct launch_spec *spec,
+                  const struct sandbox_payload *payload, struct err *err)
 {
     AUTO_FREE char *bubblewrap = NULL;
     AUTO_FREE struct arguments *arguments = mem_alloc(sizeof(*arguments), err);
@@ -319,7 +344,7 @@ static int start_sandbox(struct sandbox *sandbox, const struct launch_spec *spec
     char tmp_size[32];
     (void)snprintf(tmp_size, sizeof(tmp_size), "%llu", (unsigned long long)spec->tmp_bytes);
     if (arguments == NULL || process_find("bwrap", "bubblewrap", &bubblewrap, err) < 0 ||
-        make_arguments(arguments, &sandbox->stage, bubblewrap, tmp_size, err) < 0 ||
+        make_arguments(arguments, &sandbox->stage, payload, bubblewrap, tmp_size, err) < 0 ||
         pipes_open(&pipes, err) < 0 ||
         start_bubblewrap(sandbox, arguments, spec, &pipes, err) < 0 ||
         complete(sandbox, spec, &pipes, err) < 0)
@@ -334,7 +359,7 @@ static int start(struct sandbox *sandbox, const struct launch_spec *spec,
 {
     if (cgroup_open(&sandbox->cgroup, spec, err) < 0 ||
         stage_make(&sandbox->stage, spec, storage, err) < 0 ||
-        start_sandbox(sandbox, spec, err) < 0)
+        sandbox_start(sandbox, spec, NULL, err) < 0)
         return FAIL_CONTEXT(err, "sandbox");
     return 0;
 }
@@ -356,7 +381,7 @@ static pid_t first_child(pid_t init)
     return parse_u64(text, "pid", 2, INT32_MAX, &pid, NULL) < 0 ? -1 : (pid_t)pid;
 }
 
-static void terminate(const struct sandbox *sandbox)
+void sandbox_terminate(const struct sandbox *sandbox)
 {
     AUTO_CLOSE int fd = -1;
     pid_t parent = -1;
@@ -416,7 +441,7 @@ static bool has_ended(pid_t monitor, int patience_ms)
 }
 
 /* Not bubblewrap's monitor first: it reaps the sandbox's init, and when it ends, all of it has. */
-static void kill_all(const struct sandbox *sandbox)
+void sandbox_kill(const struct sandbox *sandbox)
 {
     unsigned minors[FUSE_CONNECTIONS_MAX];
     size_t count = sandbox->init_handle >= 0 ? find_fuse(sandbox, minors) : 0;
@@ -434,7 +459,7 @@ static void kill_all(const struct sandbox *sandbox)
         (void)kill(sandbox->monitor, SIGKILL);
 }
 
-static void remove_sandbox(struct sandbox *sandbox)
+void sandbox_remove(struct sandbox *sandbox)
 {
     if (sandbox->network > 0)
         process_stop(sandbox->network, 1000);
@@ -505,6 +530,25 @@ static int probe_namespaces(struct err *err)
     return fail_probe(buf_text(&errors), NAMESPACES_NEED, err);
 }
 
+int sandbox_probe(struct err *err)
+{
+    static const char *const programs[][2] = {{"bwrap", "bubblewrap"},
+                                              {"slirp4netns", "slirp4netns"},
+                                              {"ip", "iproute2"},
+                                              {"nsenter", "util-linux"}};
+    for (size_t i = 0; i < ARRAY_LEN(programs); i++) {
+        AUTO_FREE char *path = NULL;
+        if (process_find(programs[i][0], programs[i][1], &path, err) < 0)
+            return -1;
+    }
+    if (access("/dev/net/tun", F_OK) < 0) {
+        (void)FAIL(err, ERR_UNSUPPORTED, "no /dev/net/tun on this machine");
+        err_hint(err, "load the kernel module: modprobe tun");
+        return -1;
+    }
+    return probe_namespaces(err);
+}
+
 static int probe(bool with_quota, struct err *err)
 {
     for (size_t i = 0; i < ARRAY_LEN(needed_programs); i++) {
@@ -531,7 +575,7 @@ const struct launcher launcher_process = {
     .name = "process",
     .probe = probe,
     .start = start,
-    .terminate = terminate,
-    .kill = kill_all,
-    .remove = remove_sandbox,
+    .terminate = sandbox_terminate,
+    .kill = sandbox_kill,
+    .remove = sandbox_remove,
 };

@@ -42,7 +42,30 @@ struct launcher {
     void (*remove)(struct sandbox *sandbox);
 };
 
+/* What runs in a sandbox in the place of the enclave (stage->enclave, bound to SANDBOX_PROGRAM). */
+struct sandbox_payload {
+    const struct sandbox_bind {
+        const char *how; /* bubblewrap's: "--ro-bind", "--bind", "--dev-bind" */
+        const char *from;
+        const char *to;
+    } * binds;
+    size_t bind_count;
+    const char *const *arguments; /* of SANDBOX_PROGRAM */
+    size_t argument_count;
+};
+
+/* The parts of which launchers are made (process.c): sandbox->cgroup and ->stage are there.
+ * `payload` NULL: the enclave. */
+int sandbox_start(struct sandbox *sandbox, const struct launch_spec *spec,
+                  const struct sandbox_payload *payload, struct err *err) MUST_USE;
+void sandbox_terminate(const struct sandbox *sandbox);
+void sandbox_kill(const struct sandbox *sandbox);
+void sandbox_remove(struct sandbox *sandbox);
+/* Programs, devices and namespaces that every sandbox needs. */
+int sandbox_probe(struct err *err) MUST_USE;
+
 /* ERR_NOT_FOUND lists the names. */
 int launcher_by_name(const char *name, const struct launcher **ret, struct err *err) MUST_USE;
 
 extern const struct launcher launcher_process;
+extern const struct launcher launcher_vm;

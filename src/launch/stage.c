@@ -174,6 +174,19 @@ static int cover_stage(struct err *err)
     return 0;
 }
 
+static int bind_all(struct piece *pieces, size_t count, struct err *err)
+{
+    int result = open_pieces(pieces, count, err);
+    if (result == 0)
+        result = cover_stage(err);
+    for (size_t i = 0; i < count; i++) {
+        if (result == 0 && pieces[i].fd >= 0)
+            result = bind_piece(&pieces[i], err);
+        fd_close(pieces[i].fd);
+    }
+    return result;
+}
+
 static int bind_pieces(struct stage *stage, const struct launch_spec *spec, struct err *err)
 {
     struct piece pieces[] = {
@@ -183,36 +196,35 @@ static int bind_pieces(struct stage *stage, const struct launch_spec *spec, stru
         {NODE_FOLDER, "node", stage->node, false, -1},
         {CIPHER_FOLDER, "cipher", stage->cipher, false, -1},
     };
-    int result = open_pieces(pieces, ARRAY_LEN(pieces), err);
-    if (result == 0)
-        result = cover_stage(err);
-    for (size_t i = 0; i < ARRAY_LEN(pieces); i++) {
-        if (result == 0 && pieces[i].fd >= 0)
-            result = bind_piece(&pieces[i], err);
-        fd_close(pieces[i].fd);
-    }
-    return result;
+    return bind_all(pieces, ARRAY_LEN(pieces), err);
 }
 
-static int make_device(const char *path, unsigned minor_number, const struct launch_spec *spec,
+static int make_device(const char *path, dev_t number, const struct launch_spec *spec,
                        struct err *err)
 {
-    if (mknod(path, S_IFCHR | 0600, makedev(FUSE_MAJOR, minor_number)) < 0)
+    if (mknod(path, S_IFCHR | 0600, number) < 0)
         return FAIL_ERRNO(err, ERR_IO, "cannot make the device node '%s'", path);
     return give_to(path, spec, err);
 }
 
 /* slirp4netns opens /dev/net/tun by that name, as the app's user, in our mount namespace. */
-static int make_devices(struct stage *stage, const struct launch_spec *spec, struct err *err)
+static int make_tun(const struct launch_spec *spec, struct err *err)
 {
-    if (make_device(STAGE "/fuse", FUSE_MINOR, spec, err) < 0 ||
-        make_device(STAGE "/tun", TUN_MINOR, spec, err) < 0)
+    if (make_device(STAGE "/tun", makedev(TUN_MAJOR, TUN_MINOR), spec, err) < 0)
         return -1;
     if (mount(STAGE "/tun", "/dev/net/tun", NULL, MS_BIND, NULL) < 0) {
         (void)FAIL_ERRNO(err, ERR_UNSUPPORTED, "no /dev/net/tun");
         err_hint(err, "load the kernel module: modprobe tun");
         return -1;
     }
+    return 0;
+}
+
+static int make_devices(struct stage *stage, const struct launch_spec *spec, struct err *err)
+{
+    if (make_device(STAGE "/fuse", makedev(FUSE_MAJOR, FUSE_MINOR), spec, err) < 0 ||
+        make_tun(spec, err) < 0)
+        return -1;
     return copy_path(stage->fuse, STAGE "/fuse", err);
 }
 
@@ -232,6 +244,76 @@ int stage_make(struct stage *stage, const struct launch_spec *spec,
     if (make_node_folder(err) < 0)
         return -1;
     return geteuid() == 0 ? gather(stage, spec, storage, err) : use_paths(stage, spec, err);
+}
+
+/* --- for a VM --- */
+
+/* The same device under the app's user alone. */
+static int copy_device(const char *from, const char *name, const struct launch_spec *spec,
+                       char ret[static LAUNCH_PATH_MAX], struct err *err)
+{
+    struct stat info;
+    if (stat(from, &info) < 0)
+        return FAIL_ERRNO(err, ERR_UNSUPPORTED, "no device '%s'", from);
+    (void)snprintf(ret, LAUNCH_PATH_MAX, STAGE "/%s", name);
+    return make_device(ret, info.st_rdev, spec, err);
+}
+
+static int copy_devices(struct stage *stage, const struct launch_spec *spec,
+                        const char *const *devices, struct err *err)
+{
+    for (size_t i = 0; devices[i] != NULL; i++) {
+        char name[16];
+        (void)snprintf(name, sizeof(name), "device-%zu", i);
+        if (i == STAGE_DEVICES_MAX)
+            return FAIL(err, ERR_INTERNAL, "more than %d devices", STAGE_DEVICES_MAX);
+        if (copy_device(devices[i], name, spec, stage->devices[i], err) < 0)
+            return -1;
+    }
+    return 0;
+}
+
+static int gather_vm(struct stage *stage, const struct launch_spec *spec,
+                     const char *const *devices, struct err *err)
+{
+    struct piece pieces[] = {
+        {spec->enclave, "program", stage->enclave, true, -1},
+        {spec->image, "image", stage->image, false, -1},
+        {VM_DISKS_FOLDER, "disks", stage->disks, false, -1},
+        {spec->storage, "storage", stage->storage, true, -1},
+        {NODE_FOLDER, "node", stage->node, false, -1},
+    };
+    if (enter_own_namespace(stage, err) < 0 || give_to(spec->storage, spec, err) < 0 ||
+        bind_all(pieces, ARRAY_LEN(pieces), err) < 0 || make_tun(spec, err) < 0 ||
+        copy_devices(stage, spec, devices, err) < 0 || write_etc(STAGE "/" ETC_FOLDER, err) < 0)
+        return -1;
+    return copy_path(stage->etc, STAGE "/" ETC_FOLDER, err);
+}
+
+static int use_vm_paths(struct stage *stage, const struct launch_spec *spec,
+                        const char *const *devices, struct err *err)
+{
+    if (write_etc(ETC_FOLDER, err) < 0 || copy_resolved(stage->etc, ETC_FOLDER, err) < 0 ||
+        copy_resolved(stage->node, NODE_FOLDER, err) < 0 ||
+        copy_resolved(stage->enclave, spec->enclave, err) < 0 ||
+        copy_resolved(stage->image, spec->image, err) < 0 ||
+        copy_resolved(stage->disks, VM_DISKS_FOLDER, err) < 0 ||
+        copy_resolved(stage->storage, spec->storage, err) < 0)
+        return -1;
+    for (size_t i = 0; devices[i] != NULL && i < STAGE_DEVICES_MAX; i++) {
+        if (copy_resolved(stage->devices[i], devices[i], err) < 0)
+            return -1;
+    }
+    return 0;
+}
+
+int stage_make_vm(struct stage *stage, const struct launch_spec *spec, const char *const *devices,
+                  struct err *err)
+{
+    if (make_node_folder(err) < 0)
+        return -1;
+    return geteuid() == 0 ? gather_vm(stage, spec, devices, err)
+                          : use_vm_paths(stage, spec, devices, err);
 }
 
 void stage_remove(struct stage *stage)

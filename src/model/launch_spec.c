@@ -25,6 +25,7 @@ static const struct path_member paths[] = {
     {"package", offsetof(struct launch_spec, package), PATH_REQUIRED},
     {"enclave", offsetof(struct launch_spec, enclave), PATH_REQUIRED},
     {"environment", offsetof(struct launch_spec, environment), PATH_OPTIONAL},
+    {"image", offsetof(struct launch_spec, image), PATH_OPTIONAL},
     {"storage", offsetof(struct launch_spec, storage), PATH_REQUIRED},
     {"simulation_root", offsetof(struct launch_spec, simulation_root), PATH_REQUIRED},
 };
@@ -55,7 +56,7 @@ static const char *const known_keys[] = {
     "format",      "id",        "launcher",        "package",     "enclave",
     "environment", "storage",   "simulation_root", "quota_bytes", "memory_bytes",
     "tmp_bytes",   "log_bytes", "cpu_millis",      "pids_max",    "key_epoch",
-    "uid",         "gid",       "fingerprint",
+    "uid",         "gid",       "fingerprint",     "tee",         "image",
 };
 
 static char **path_place(struct launch_spec *spec, const struct path_member *member)
@@ -91,6 +92,7 @@ static int put_members(json_t *object, const struct launch_spec *spec, struct er
     if (json_put_u64(object, "format", LAUNCH_SPEC_FORMAT, err) < 0 ||
         json_put_text(object, "id", spec->id, err) < 0 ||
         json_put_text(object, "launcher", spec->launcher, err) < 0 ||
+        json_put_text(object, "tee", spec->tee, err) < 0 ||
         json_put_hex(object, "fingerprint", slice_of(spec->fingerprint, sizeof(spec->fingerprint)),
                      err) < 0)
         return -1;
@@ -140,6 +142,7 @@ static int read_members(const struct json_at *top, struct launch_spec *spec, str
         json_read_u64(top, "format", LAUNCH_SPEC_FORMAT, LAUNCH_SPEC_FORMAT, &number, err) < 0 ||
         json_read_text_into(top, "id", spec->id, sizeof(spec->id), err) < 0 ||
         json_read_text_into(top, "launcher", spec->launcher, sizeof(spec->launcher), err) < 0 ||
+        json_read_text_into(top, "tee", spec->tee, sizeof(spec->tee), err) < 0 ||
         json_read_hex(top, "fingerprint", spec->fingerprint, sizeof(spec->fingerprint), err) < 0)
         return -1;
     for (size_t i = 0; i < ARRAY_LEN(paths); i++) {

@@ -12,7 +12,7 @@
 #include <sys/types.h>
 
 enum {
-    LAUNCH_SPEC_FORMAT = 1,
+    LAUNCH_SPEC_FORMAT = 2,
     LAUNCH_SPEC_MAX = 64 * 1024,
     LAUNCH_PATH_MAX = 4096,
     LAUNCH_ID_SIZE = 37,
@@ -26,10 +26,12 @@ enum {
 /* All paths are absolute. Texts are owned (launch_spec_done). */
 struct launch_spec {
     char id[LAUNCH_ID_SIZE];         /* UUID of the app */
-    char launcher[LAUNCH_NAME_SIZE]; /* "process" */
+    char launcher[LAUNCH_NAME_SIZE]; /* "process", "vm" */
+    char tee[LAUNCH_NAME_SIZE];      /* "simulation", "snp", "tdx" */
     char *package;                   /* folder: manifest.json, requirements.txt, code.enc, ... */
     char *enclave;                   /* the mse-enclave program */
     char *environment;               /* folder: site-packages, environment.json; NULL: none */
+    char *image;                     /* folder of a VM's image; NULL: none */
     char *storage;                   /* backing of the sealed storage: an image file, or a folder */
     char *simulation_root;           /* file with the root of the simulated TEE */
     uint64_t quota_bytes;            /* of the sealed storage; 0: none */

@@ -133,6 +133,8 @@ int main(int argc, char **argv)
     log_init("msed", LOG_INFO);
     if (crypto_init(&err) < 0)
         return report(&err);
+    if (argc > 1 && strcmp(argv[1], "vm") == 0)
+        return launch_vm_main((const char *const *)argv + 2);
     if (argc == 3 && strcmp(argv[1], "supervise") == 0)
         return launch_supervise_main(argv[2], &runner_launch_storage);
     if (options_parse(options_table, ARRAY_LEN(options_table), argc - 1,

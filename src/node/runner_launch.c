@@ -75,6 +75,7 @@ static int fill_spec(const struct runner_launch *self, const struct runner_spec 
     bool own_user = app->run_uid != 0;
     (void)snprintf(spec->id, sizeof(spec->id), "%s", app->id);
     (void)snprintf(spec->launcher, sizeof(spec->launcher), "process");
+    (void)snprintf(spec->tee, sizeof(spec->tee), "simulation");
     spec->quota_bytes = quota_of(self, app);
     spec->memory_bytes = from->memory_bytes;
     spec->tmp_bytes = from->memory_bytes / TMP_SHARE;

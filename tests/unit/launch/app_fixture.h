@@ -99,6 +99,7 @@ static inline int make_app(void **state)
     (void)snprintf(app.root, sizeof(app.root), "%s/root", app.base);
     app.spec = (struct launch_spec){
         .launcher = "process",
+        .tee = "simulation",
         .package = app.package,
         .enclave = app.enclave,
         .storage = app.storage_path,

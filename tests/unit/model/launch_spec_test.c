@@ -21,6 +21,7 @@ static struct launch_spec sample(void)
     struct launch_spec spec = {
         .id = "0f8fad5b-d9cb-469f-a165-70867728950e",
         .launcher = "process",
+        .tee = "simulation",
         .package = package,
         .enclave = enclave,
         .environment = environment,
