@@ -58,6 +58,8 @@ static int check_log_format(const char *text, struct err *err)
 
 const char *const app_config_log_targets[] = {"sealed", "log", NULL};
 
+const char *const app_config_new_processes[] = {"refuse", "end", NULL};
+
 const char *const app_config_tees[] = {"hardware", "sgx", "tdx", "snp", "simulation", NULL};
 
 #define AT(member) .offset = offsetof(struct app_config, member)
@@ -322,6 +324,15 @@ static const struct config_key keys[] = {
      .doc =
          "Whether responses have a header Server-Timing that says how long the request waited and "
          "how long the app took, in milliseconds."},
+    {{"server.new_processes", "server.new_processes"},
+     {0},
+     CONFIG_CHOICE,
+     .fallback = "refuse",
+     .choices = app_config_new_processes,
+     AT(server.new_processes),
+     .doc = "What a call for a new process (fork, vfork, execve) meets; none is made in either "
+            "case. refuse: the call fails with EPERM, and the log names the place in the code. "
+            "end: the app ends at the call, and its log names it."},
 };
 
 const struct config_schema app_config_schema = {keys, ARRAY_LEN(keys)};
@@ -343,6 +354,8 @@ void app_config_server_settings(const struct app_config_server *from, struct man
         .server_timing = from->server_timing ? 1 : 0,
         .write_timeout_ms = (uint64_t)from->write_timeout_s * 1000,
     };
+    (void)snprintf(ret->new_processes, sizeof(ret->new_processes), "%s",
+                   app_config_new_processes[from->new_processes]);
     if (from->access_log == NULL || strcmp(from->access_log, "off") == 0)
         return;
     (void)snprintf(ret->access_log, sizeof(ret->access_log), "%s", from->access_log);

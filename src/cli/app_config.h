@@ -33,9 +33,11 @@ struct app_config_server {
     char *access_log;  /* its format; "off": none */
     int access_log_to; /* place in app_config_log_targets */
     bool server_timing;
+    int new_processes; /* place in app_config_new_processes */
 };
 
 extern const char *const app_config_log_targets[]; /* NULL-terminated */
+extern const char *const app_config_new_processes[];
 
 /* Texts are owned; NULL where the file says nothing and there is no default. Paths are joined to
  * the file's folder, not resolved. */

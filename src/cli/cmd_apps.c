@@ -5,6 +5,7 @@
  */
 #include "cli/command.h"
 #include "cli/context_store.h"
+#include "cli/context_store.h"
 #include "cli/node_client.h"
 #include "cli/ui.h"
 #include "cli/wait.h"
@@ -117,6 +118,18 @@ static void print_status(const struct node_app *app)
     print_removal("  removal      ", app);
 }
 
+/* What the owner's own record says, of the app as it was deployed from here. */
+static void print_mode(const struct node_app *app)
+{
+    AUTO_CONTEXT struct context context = {0};
+    struct manifest manifest;
+    struct err ignored = ERR_INIT;
+    if (context_store_find(app->id, &context, &ignored) == 0 &&
+        manifest_decode(slice_str(context.manifest), &manifest, &ignored) == 0)
+        ui_print(UI_PLAIN, "  processes    calls for new ones %s\n",
+                 manifest_ends_at_new_process(&manifest) ? "end the app" : "fail with EPERM");
+}
+
 static uint64_t counter(const json_t *counters, const char *name)
 {
     json_int_t value = json_integer_value(json_object_get(counters, name));
@@ -187,6 +200,7 @@ static int status(const struct options *options, struct err *err)
         return -1;
     if (!ui_json()) {
         print_status(&app);
+        print_mode(&app);
         return print_stats(stats, err);
     }
     if (get(node, app.id, "", &document, err) < 0 ||

@@ -220,7 +220,8 @@ static int start_sandbox(struct local *local, struct err *err)
         SANDBOX_SECRETS_FOLDER, "--ro-bind", local->program, "/run/mse-local");
     if (local->site != NULL)
         ADD(&list, "--ro-bind", local->site, "/mse-env/site-packages");
-    ADD(&list, "/run/mse-local", port, local->config.application, threads, queue);
+    ADD(&list, "/run/mse-local", port, local->config.application, threads, queue,
+        app_config_new_processes[local->config.server.new_processes]);
     if (local->site != NULL)
         ADD(&list, "/mse-env/site-packages");
     const struct process_fd fds[] = {{2, 1}, {2, 2}};

@@ -224,6 +224,20 @@ static int write_certificate(struct verification *v, const struct attested *atte
     return 0;
 }
 
+/* What the manifest behind the fingerprint says about the app's confinement. */
+static int print_mode(const struct attested *attested, struct err *err)
+{
+    struct manifest manifest;
+    const char *text = attested_manifest(attested);
+    if (ui_json() || text[0] == '\0')
+        return 0;
+    if (manifest_decode(slice_str(text), &manifest, err) < 0)
+        return FAIL_CONTEXT(err, "what the enclave answered");
+    ui_print(UI_PLAIN, "       the app's calls for new processes %s\n",
+             manifest_ends_at_new_process(&manifest) ? "end the app" : "fail with EPERM");
+    return 0;
+}
+
 static int judge(struct verification *v, struct err *err)
 {
     const struct attested_expectation expectation = {
@@ -238,7 +252,7 @@ static int judge(struct verification *v, struct err *err)
     if (verdict != NULL && print_verdict(verdict, status == 0 ? err : &ignored) < 0)
         status = -1;
     mse_verdict_free(verdict);
-    if (status < 0)
+    if (status < 0 || print_mode(attested, err) < 0)
         return -1;
     if (!v->has_fingerprint)
         ui_warning("no fingerprint was expected: the TEE is judged, which app runs is not. Pass "

@@ -1,9 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
 /*
- * Confinement of the enclave's own process, step by step, and the listener that reports a forbidden
- * call. Runs inside the enclave, once, before any line of the app. The listener thread neither
- * allocates nor locks: the thread that it reports about stands still with whatever it holds (glibc
- * takes malloc's lock around fork).
+ * Confinement of the enclave's own process, step by step, and what becomes of a call for a new
+ * process: it is refused (guard.c), or a listener thread reports it and ends the app. Runs inside
+ * the enclave, once, before any line of the app. Neither the listener thread nor the handler that
+ * reports a refusal allocates or locks: the thread that they report about stands still with
+ * whatever it holds (glibc takes malloc's lock around fork).
  */
 #include "confine/confine.h"
 
@@ -11,6 +12,7 @@
 
 #include "base/mem.h"
 #include "confine/filter.h"
+#include "confine/guard.h"
 
 #include <dirent.h>
 #include <errno.h>
@@ -99,8 +101,10 @@ static int drop_capabilities(struct err *err)
     return 0;
 }
 
-static int forbid_new_privileges(struct err *err)
+int confine_drop_privileges(struct err *err)
 {
+    if (drop_capabilities(err) < 0)
+        return -1;
     if (prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) < 0)
         return FAIL_ERRNO(err, ERR_UNSUPPORTED, "cannot set no_new_privs");
     return 0;
@@ -115,7 +119,7 @@ static void write_text(int fd, const char *text)
 static void report(const struct seccomp_notif *request)
 {
     char line[LINE_SIZE];
-    const char *call = filter_call_name(request->data.nr, request->data.args[0]);
+    const char *call = filter_call_name(filter_call_key(request->data.nr, request->data.args[0]));
     (void)snprintf(line, sizeof(line), "{\"event\":\"forbidden\",\"call\":\"%s\",\"thread\":%u}\n",
                    call, request->pid);
     write_text(listener.options.status_fd, line);
@@ -125,6 +129,29 @@ static void report(const struct seccomp_notif *request)
     write_text(STDERR_FILENO, line);
     if (listener.options.on_forbidden != NULL)
         listener.options.on_forbidden((pid_t)request->pid);
+}
+
+/* On the thread whose call is refused, inside that call or right behind it. */
+static void on_guard_signal(int number, siginfo_t *info, void *context)
+{
+    (void)number;
+    (void)context;
+    int saved = errno;
+    if (info->si_code == SI_QUEUE)
+        listener.options.on_refused(filter_call_name(info->si_value.sival_int));
+    errno = saved;
+}
+
+static int start_refusing(struct err *err)
+{
+    struct sigaction action = {.sa_sigaction = on_guard_signal,
+                               .sa_flags = SA_SIGINFO | SA_RESTART | SA_ONSTACK};
+    (void)sigfillset(&action.sa_mask);
+    if (listener.options.on_refused == NULL)
+        action = (struct sigaction){.sa_handler = SIG_IGN};
+    if (sigaction(GUARD_SIGNAL, &action, NULL) < 0)
+        return FAIL_ERRNO(err, ERR_IO, "cannot take the guard's signal");
+    return guard_give(fd_steal(&listener.fd), err);
 }
 
 static void *listen_main(void *argument)
@@ -208,10 +235,27 @@ static int enter_domain(struct err *err)
     return syscall(SYS_landlock_restrict_self, rules, 0) < 0 ? fail_landlock(err) : 0;
 }
 
+int confine_start_guard(struct err *err)
+{
+    return check_single_thread(err) < 0 ? -1 : guard_start(err);
+}
+
+static int load_filter(struct err *err)
+{
+    bool refuse = listener.options.new_processes == CONFINE_REFUSE;
+    if (refuse && !guard_started())
+        return FAIL(err, ERR_CONFLICT, "the guard has not been started");
+    if (filter_load(refuse, &listener.fd, err) < 0)
+        return -1;
+    if (refuse)
+        return start_refusing(err);
+    return listener.fd < 0 ? 0 : start_listener(err);
+}
+
 int confine_self(const struct confine_options *options, struct err *err)
 {
     int (*const steps[])(struct err *) = {check_single_thread, disable_core_dumps,
-                                          drop_capabilities, forbid_new_privileges, enter_domain};
+                                          confine_drop_privileges, enter_domain};
     for (size_t i = 0; i < ARRAY_LEN(steps); i++) {
         if (steps[i](err) < 0)
             return FAIL_CONTEXT(err, "confinement");
@@ -222,9 +266,5 @@ int confine_self(const struct confine_options *options, struct err *err)
         errno = -result;
         return FAIL_ERRNO(err, ERR_UNSUPPORTED, "confinement: this kernel has no seccomp listener");
     }
-    if (filter_load(&listener.fd, err) < 0)
-        return FAIL_CONTEXT(err, "confinement");
-    if (listener.fd >= 0 && start_listener(err) < 0)
-        return FAIL_CONTEXT(err, "confinement");
-    return 0;
+    return load_filter(err) < 0 ? FAIL_CONTEXT(err, "confinement") : 0;
 }

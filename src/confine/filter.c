@@ -4,10 +4,10 @@
  * stands in these tables; calls of later kernels, families of sockets and protocols are allowed
  * only by name. Three kinds of no:
  *
- *   - fatal: ends the app. The kernel stops the thread and announces the call to a listener
- *     (seccomp_unotify(2)), not with SIGSYS: glibc's fork() and posix_spawn() and Python's
- * subprocess block all signals around the call, and a blocked SIGSYS kills without a word about the
- * call.
+ *   - announced: the call for a new process. The kernel stops the thread and asks a listener
+ *     (seccomp_unotify(2)), which refuses the call (guard.c) or ends the app (confine.c); not with
+ *     SIGSYS: glibc's fork() and posix_spawn() and Python's subprocess block all signals around the
+ *     call, and a blocked SIGSYS kills without a word about the call.
  *   - denied: fails with EPERM. Programs probe some of these and go on without.
  *   - absent: fails with ENOSYS, as on an older kernel. clone3, because its flags lie in memory
  * that a filter cannot read (glibc then uses clone, whose flags are visible), and every call that
@@ -43,13 +43,13 @@ enum {
     LAST_POSSIBLE_CALL = 511,
 };
 
-struct fatal_call {
+struct announced_call {
     int number;
     const char *name;
     bool unless_thread; /* only without CLONE_THREAD */
 };
 
-static const struct fatal_call fatal_calls[] = {
+static const struct announced_call announced_calls[] = {
     {SCMP_SYS(fork), "fork", false},         {SCMP_SYS(vfork), "vfork", false},
     {SCMP_SYS(clone), "clone", true},        {SCMP_SYS(execve), "execve", false},
     {SCMP_SYS(execveat), "execveat", false},
@@ -194,11 +194,11 @@ static int rule(scmp_filter_ctx filter, uint32_t action, int number,
                       number);
 }
 
-static int add_fatal(scmp_filter_ctx filter, uint32_t action, struct err *err)
+static int add_announced(scmp_filter_ctx filter, uint32_t action, struct err *err)
 {
     const struct scmp_arg_cmp not_a_thread = SCMP_A0(SCMP_CMP_MASKED_EQ, CLONE_THREAD, 0);
-    for (size_t i = 0; i < ARRAY_LEN(fatal_calls); i++) {
-        const struct fatal_call *call = &fatal_calls[i];
+    for (size_t i = 0; i < ARRAY_LEN(announced_calls); i++) {
+        const struct announced_call *call = &announced_calls[i];
         if (rule(filter, action, call->number, &not_a_thread, call->unless_thread ? 1 : 0, err) < 0)
             return -1;
     }
@@ -315,14 +315,14 @@ static int add_internet_protocols(scmp_filter_ctx filter, uint64_t family, struc
     return deny(filter, SCMP_SYS(socket), above, 2, err);
 }
 
-static int add_all(scmp_filter_ctx filter, uint32_t fatal_action, struct err *err)
+static int add_all(scmp_filter_ctx filter, uint32_t action, struct err *err)
 {
     int result = seccomp_attr_set(filter, SCMP_FLTATR_ACT_BADARCH, SCMP_ACT_KILL_PROCESS);
     if (result < 0) {
         errno = -result;
         return FAIL_ERRNO(err, ERR_INTERNAL, "seccomp filter: cannot close the other ABIs");
     }
-    if (add_fatal(filter, fatal_action, err) < 0 || add_unknown(filter, err) < 0 ||
+    if (add_announced(filter, action, err) < 0 || add_unknown(filter, err) < 0 ||
         add_denied(filter, err) < 0 || add_denied_arguments(filter, err) < 0 ||
         add_socket_families(filter, err) < 0)
         return -1;
@@ -336,12 +336,12 @@ static int add_all(scmp_filter_ctx filter, uint32_t fatal_action, struct err *er
 }
 
 /* *ret_busy: the kernel allows one listener in a line of filters, and there is one already. */
-static int load(uint32_t fatal_action, int *ret_listener, bool *ret_busy, struct err *err)
+static int load(uint32_t action, int *ret_listener, bool *ret_busy, struct err *err)
 {
     AUTO_FILTER scmp_filter_ctx filter = seccomp_init(SCMP_ACT_ALLOW);
     if (filter == NULL)
         return FAIL(err, ERR_MEMORY, "out of memory for the seccomp filter");
-    if (add_all(filter, fatal_action, err) < 0)
+    if (add_all(filter, action, err) < 0)
         return -1;
     int result = seccomp_load(filter);
     if (result < 0) {
@@ -349,11 +349,11 @@ static int load(uint32_t fatal_action, int *ret_listener, bool *ret_busy, struct
         errno = -result;
         return FAIL_ERRNO(err, ERR_UNSUPPORTED, "cannot load the seccomp filter");
     }
-    *ret_listener = fatal_action == SCMP_ACT_NOTIFY ? seccomp_notify_fd(filter) : -1;
+    *ret_listener = action == SCMP_ACT_NOTIFY ? seccomp_notify_fd(filter) : -1;
     return 0;
 }
 
-int filter_load(int *ret_listener, struct err *err)
+int filter_load(bool refuse, int *ret_listener, struct err *err)
 {
     bool busy = false;
     if (load(SCMP_ACT_NOTIFY, ret_listener, &busy, err) == 0)
@@ -361,18 +361,53 @@ int filter_load(int *ret_listener, struct err *err)
     if (!busy)
         return -1;
     err_clear(err);
-    return load(SCMP_ACT_KILL_PROCESS, ret_listener, &busy, err);
+    return load(refuse ? SCMP_ACT_ERRNO(EPERM) : SCMP_ACT_KILL_PROCESS, ret_listener, &busy, err);
 }
 
-const char *filter_call_name(int number, uint64_t first_argument)
+int filter_load_guard(struct err *err)
 {
-    if (number == SCMP_SYS(clone) && (first_argument & CLONE_VFORK) != 0)
-        return "vfork"; /* posix_spawn */
-    if (number == SCMP_SYS(clone) && (first_argument & CLONE_VM) == 0)
-        return "fork"; /* what glibc makes of fork() */
-    for (size_t i = 0; i < ARRAY_LEN(fatal_calls); i++) {
-        if (fatal_calls[i].number == number)
-            return fatal_calls[i].name;
+    static const int calls[] = {
+        SCMP_SYS(read),         SCMP_SYS(write),           SCMP_SYS(recvmsg),
+        SCMP_SYS(poll),         SCMP_SYS(ioctl),           SCMP_SYS(rt_tgsigqueueinfo),
+        SCMP_SYS(rt_sigreturn), SCMP_SYS(getpid),          SCMP_SYS(getuid),
+        SCMP_SYS(exit_group),   SCMP_SYS(restart_syscall),
+    };
+    AUTO_FILTER scmp_filter_ctx filter = seccomp_init(SCMP_ACT_KILL_PROCESS);
+    if (filter == NULL)
+        return FAIL(err, ERR_MEMORY, "out of memory for the seccomp filter");
+    for (size_t i = 0; i < ARRAY_LEN(calls); i++) {
+        if (rule(filter, SCMP_ACT_ALLOW, calls[i], NULL, 0, err) < 0)
+            return -1;
     }
-    return "unknown";
+    int result = seccomp_load(filter);
+    if (result < 0) {
+        errno = -result;
+        return FAIL_ERRNO(err, ERR_UNSUPPORTED, "cannot load the guard's seccomp filter");
+    }
+    return 0;
+}
+
+static const char *const call_names[] = {"unknown", "fork", "vfork", "clone", "execve", "execveat"};
+
+int filter_call_key(int number, uint64_t first_argument)
+{
+    const char *name = call_names[0];
+    for (size_t i = 0; i < ARRAY_LEN(announced_calls); i++) {
+        if (announced_calls[i].number == number)
+            name = announced_calls[i].name;
+    }
+    if (number == SCMP_SYS(clone) && (first_argument & CLONE_VFORK) != 0)
+        name = "vfork"; /* posix_spawn */
+    else if (number == SCMP_SYS(clone) && (first_argument & CLONE_VM) == 0)
+        name = "fork"; /* what glibc makes of fork() */
+    for (int key = 1; key < (int)ARRAY_LEN(call_names); key++) {
+        if (strcmp(call_names[key], name) == 0)
+            return key;
+    }
+    return 0;
+}
+
+const char *filter_call_name(int key)
+{
+    return key > 0 && key < (int)ARRAY_LEN(call_names) ? call_names[key] : call_names[0];
 }

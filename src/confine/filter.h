@@ -10,9 +10,13 @@
 #include <stdint.h>
 
 /* Loads the filter into the calling thread (what it starts inherits it). *ret_listener receives the
- * descriptor on which forbidden calls are announced; -1 where another listener above us takes that
- * place: the kernel then kills the process with SIGSYS and nobody learns the call's name. */
-int filter_load(int *ret_listener, struct err *err) MUST_USE;
-/* The name of a fatal call by its number and first argument: "fork" also for a clone() that is one.
- * A literal. */
-const char *filter_call_name(int number, uint64_t first_argument);
+ * descriptor on which calls for new processes are announced; -1 where another listener above us
+ * takes that place: the call then fails with EPERM (`refuse`), or the kernel kills the process with
+ * SIGSYS, and nobody learns the call's name. */
+int filter_load(bool refuse, int *ret_listener, struct err *err) MUST_USE;
+/* The guard's own: what it needs to answer, and the end for anything else. */
+int filter_load_guard(struct err *err) MUST_USE;
+/* A small number for an announced call, by its number and first argument, and the name behind it, a
+ * literal: "fork" also for a clone() that is one. */
+int filter_call_key(int number, uint64_t first_argument);
+const char *filter_call_name(int key);

@@ -73,12 +73,20 @@ int boot_package(struct enclave *enclave, struct err *err)
 
 /* --- confinement --- */
 
+/* Before the storage is opened, and its key in memory. */
+int boot_guard(struct enclave *enclave, struct err *err)
+{
+    return manifest_ends_at_new_process(&enclave->manifest) ? 0 : confine_start_guard(err);
+}
+
 int boot_confine(struct enclave *enclave, struct err *err)
 {
-    (void)enclave;
     const struct confine_options options = {
+        .new_processes =
+            manifest_ends_at_new_process(&enclave->manifest) ? CONFINE_END : CONFINE_REFUSE,
         .status_fd = SANDBOX_STATUS_FD,
         .on_forbidden = serve_print_traceback,
+        .on_refused = serve_report_refused,
     };
     if (confine_hide_neighbours(err) < 0)
         return -1;

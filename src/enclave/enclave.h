@@ -82,6 +82,7 @@ void report_stats(const struct enclave *enclave);
 int boot_manifest(struct enclave *enclave, struct err *err) MUST_USE;
 int boot_tee(struct enclave *enclave, struct err *err) MUST_USE;
 int boot_package(struct enclave *enclave, struct err *err) MUST_USE;
+int boot_guard(struct enclave *enclave, struct err *err) MUST_USE;
 /* storage.c */
 int boot_storage(struct enclave *enclave, struct err *err) MUST_USE;
 int boot_confine(struct enclave *enclave, struct err *err) MUST_USE;

@@ -22,17 +22,12 @@ static const struct step {
     const char *name;
     int (*run)(struct enclave *enclave, struct err *err);
 } steps[] = {
-    {"manifest", boot_manifest},
-    {"TEE", boot_tee},
-    {"package", boot_package},
-    {"storage", boot_storage},
-    {"confinement", boot_confine},
-    {"identity", boot_identity},
-    {"listen", boot_listen},
-    {"secrets", boot_secrets},
-    {"code", open_code},
-    {"secrets file", open_secrets_file},
-    {"app", open_app},
+    {"manifest", boot_manifest},         {"TEE", boot_tee},
+    {"package", boot_package},           {"guard", boot_guard},
+    {"storage", boot_storage},           {"confinement", boot_confine},
+    {"identity", boot_identity},         {"listen", boot_listen},
+    {"secrets", boot_secrets},           {"code", open_code},
+    {"secrets file", open_secrets_file}, {"app", open_app},
 };
 
 static int boot(struct enclave *enclave, struct err *err)

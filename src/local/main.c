@@ -4,7 +4,7 @@
  * loopback under the same confinement, so that an app which forks or wants a privilege fails here
  * as it would inside. A program of its own, so that nothing of it is in mse-enclave.
  *
- *     mse-local PORT MODULE:VARIABLE THREADS QUEUE [SITE-FOLDER]
+ *     mse-local PORT MODULE:VARIABLE THREADS QUEUE refuse|end [SITE-FOLDER]
  */
 #include "base/log.h"
 #include "base/mem.h"
@@ -12,6 +12,7 @@
 #include "confine/confine.h"
 #include "crypto/crypto.h"
 #include "http/server.h"
+#include "model/manifest.h"
 #include "serve/serve.h"
 #include "serve/traceback.h"
 
@@ -28,6 +29,7 @@ struct arguments {
     const char *application;
     unsigned threads;
     unsigned queue;
+    enum confine_new_processes new_processes;
     const char *site;
 };
 
@@ -36,21 +38,30 @@ static int parse(int argc, char **argv, struct arguments *ret, struct err *err)
     uint64_t port;
     uint64_t threads;
     uint64_t queue;
-    if (argc < 5 || argc > 6)
-        return FAIL(err, ERR_USAGE, "usage: mse-local PORT MODULE:VARIABLE THREADS QUEUE [SITE]");
+    if (argc < 6 || argc > 7 || !manifest_new_processes_valid(argv[5]))
+        return FAIL(err, ERR_USAGE,
+                    "usage: mse-local PORT MODULE:VARIABLE THREADS QUEUE refuse|end [SITE]");
     if (parse_u64(argv[1], "PORT", 1, 65535, &port, err) < 0 ||
         parse_u64(argv[3], "THREADS", 0, SERVE_MAX_THREADS, &threads, err) < 0 ||
         parse_u64(argv[4], "QUEUE", 0, SERVE_MAX_QUEUE, &queue, err) < 0)
         return -1;
-    *ret = (struct arguments){(int)port, argv[2], (unsigned)threads, (unsigned)queue,
-                              argc == 6 ? argv[5] : NULL};
+    *ret = (struct arguments){
+        .port = (int)port,
+        .application = argv[2],
+        .threads = (unsigned)threads,
+        .queue = (unsigned)queue,
+        .new_processes = strcmp(argv[5], "end") == 0 ? CONFINE_END : CONFINE_REFUSE,
+        .site = argc == 7 ? argv[6] : NULL,
+    };
     return 0;
 }
 
 static int run(const struct arguments *arguments, const sigset_t *signals, struct err *err)
 {
-    const struct confine_options confinement = {.status_fd = -1,
-                                                .on_forbidden = serve_print_traceback};
+    const struct confine_options confinement = {.new_processes = arguments->new_processes,
+                                                .status_fd = -1,
+                                                .on_forbidden = serve_print_traceback,
+                                                .on_refused = serve_report_refused};
     const struct serve_config config = {
         .module_path = "/mse-app",
         .python_application = arguments->application,
@@ -59,6 +70,8 @@ static int run(const struct arguments *arguments, const sigset_t *signals, struc
         .threads = arguments->threads,
         .queue = arguments->queue,
     };
+    if (arguments->new_processes == CONFINE_REFUSE && confine_start_guard(err) < 0)
+        return -1;
     if (confine_self(&confinement, err) < 0)
         return -1;
     struct serve *serve = serve_new(&config, err);

@@ -101,6 +101,8 @@ static const struct field fields[] = {
            "another version of HTTP is offered"),
     NUMBER("server", "idle_timeout_ms", OPTIONAL, server.idle_timeout_ms, 1, 86400000,
            "another limit of the server"),
+    TEXT("server", "new_processes", OPTIONAL, server.new_processes, manifest_new_processes_valid,
+         "\"refuse\" or \"end\"", "a call for a new process ends the app, or only fails"),
     NUMBER("server", "queue", OPTIONAL, server.queue, 1, 65536, "another limit of the server"),
     NUMBER("server", "server_timing", OPTIONAL, server.server_timing, 1, 1,
            "responses tell how long they took, or not"),

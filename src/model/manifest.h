@@ -21,6 +21,7 @@ enum {
     MANIFEST_LOG_FORMAT_SIZE = 257,
     MANIFEST_DATA_SIZE = 257,
     MANIFEST_LOG_TARGET_SIZE = 8,
+    MANIFEST_NEW_PROCESSES_SIZE = 8,
 };
 
 #define MANIFEST_DATA_SEPARATOR ":"
@@ -32,21 +33,22 @@ enum manifest_tls_mode {
 
 /* What the server inside allows; 0 or "": the server's own default (and absent in the JSON). */
 struct manifest_server {
-    char access_log[MANIFEST_LOG_FORMAT_SIZE];    /* its format; "": none is kept */
-    char access_log_to[MANIFEST_LOG_TARGET_SIZE]; /* "sealed" or "log", with access_log */
-    uint64_t body_bytes;                          /* largest request body, WebSocket message */
-    uint64_t body_timeout_ms;                     /* silence while a body is sent */
-    uint64_t connections;                         /* open at once */
-    uint64_t header_bytes;                        /* largest request head */
-    uint64_t header_count;                        /* most fields of a request head */
-    uint64_t header_timeout_ms;                   /* to send a head */
-    uint64_t http_version;                        /* the newest that is offered: 1 or 2 */
-    uint64_t idle_timeout_ms;                     /* of a connection between requests */
-    uint64_t queue;                               /* requests that wait for a thread */
-    uint64_t server_timing;                       /* 1: responses carry Server-Timing */
-    uint64_t target_bytes;                        /* longest request line */
-    uint64_t threads;                             /* that call the app */
-    uint64_t write_timeout_ms;                    /* without the client taking a byte */
+    char access_log[MANIFEST_LOG_FORMAT_SIZE];       /* its format; "": none is kept */
+    char access_log_to[MANIFEST_LOG_TARGET_SIZE];    /* "sealed" or "log", with access_log */
+    uint64_t body_bytes;                             /* largest request body, WebSocket message */
+    uint64_t body_timeout_ms;                        /* silence while a body is sent */
+    uint64_t connections;                            /* open at once */
+    uint64_t header_bytes;                           /* largest request head */
+    uint64_t header_count;                           /* most fields of a request head */
+    uint64_t header_timeout_ms;                      /* to send a head */
+    uint64_t http_version;                           /* the newest that is offered: 1 or 2 */
+    uint64_t idle_timeout_ms;                        /* of a connection between requests */
+    char new_processes[MANIFEST_NEW_PROCESSES_SIZE]; /* "refuse", the default, or "end" */
+    uint64_t queue;                                  /* requests that wait for a thread */
+    uint64_t server_timing;                          /* 1: responses carry Server-Timing */
+    uint64_t target_bytes;                           /* longest request line */
+    uint64_t threads;                                /* that call the app */
+    uint64_t write_timeout_ms;                       /* without the client taking a byte */
 };
 
 /* All in place: nothing to free. Texts are zero-terminated. */
@@ -103,3 +105,7 @@ bool manifest_endpoint_valid(const char *text); /* "/..." of printable ASCII wit
 bool manifest_data_valid(const char *text);
 bool manifest_log_format_valid(const char *text); /* 1-256 of printable ASCII */
 bool manifest_log_target_valid(const char *text); /* "sealed", "log" */
+bool manifest_new_processes_valid(const char *text); /* "refuse", "end" */
+
+/* Does a call for a new process end the app, rather than fail? */
+bool manifest_ends_at_new_process(const struct manifest *manifest);

@@ -129,3 +129,13 @@ bool manifest_log_target_valid(const char *text)
 {
     return strcmp(text, "sealed") == 0 || strcmp(text, "log") == 0;
 }
+
+bool manifest_new_processes_valid(const char *text)
+{
+    return strcmp(text, "refuse") == 0 || strcmp(text, "end") == 0;
+}
+
+bool manifest_ends_at_new_process(const struct manifest *manifest)
+{
+    return strcmp(manifest->server.new_processes, "end") == 0;
+}

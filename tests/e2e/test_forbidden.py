@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 """What the app must not do, and what it may."""
+import re
 import time
 
 import pytest
@@ -48,6 +49,43 @@ def thread_fork():
 @app.get("/raw-fork")
 def raw_fork():
     return str(ctypes.CDLL(None).syscall(57))
+
+@app.get("/probed")
+def probed():
+    # libraries that are ready to do without, as CPython's own are
+    import ctypes.util, platform
+    try:
+        caught = subprocess.check_output(["uname"], text=True)
+    except OSError as error:
+        caught = error.strerror
+    return jsonify([platform.platform()[:6], ctypes.util.find_library("c"), caught])
+
+def deep(levels):
+    if levels == 0:
+        try:
+            os.fork()
+        except OSError as error:
+            return error.strerror
+    return deep(levels - 1)
+
+@app.get("/deep/<int:levels>")
+def at_a_depth(levels):
+    return deep(levels)
+
+@app.get("/own-mask")
+def own_mask():
+    # a thread that lets no signal in
+    answer = []
+    def run():
+        signal.pthread_sigmask(signal.SIG_BLOCK, range(1, 65))
+        try:
+            answer.append(os.fork())
+        except OSError as error:
+            answer.append(error.strerror)
+    thread = threading.Thread(target=run)
+    thread.start()
+    thread.join()
+    return answer[0]
 
 @app.get("/threads")
 def threads():
@@ -135,6 +173,11 @@ def app(owner):
     return owner.deploy(owner.project("edges", {"app.py": APP}))
 
 
+@pytest.fixture
+def ending_app(owner):
+    return owner.deploy(owner.project("ends", {"app.py": APP}, '[server]\nnew_processes = "end"\n'))
+
+
 def get(app, path):
     return requests.get(app["url"] + path, verify=app["certificate"], timeout=30)
 
@@ -149,12 +192,16 @@ def wait_until(condition, seconds=30):
     raise AssertionError("it did not come true in time")
 
 
-@pytest.mark.parametrize("path,call", [
+CALLS = [
     ("/fork", ("fork", "clone")), ("/subprocess", ("vfork", "clone", "fork")),
     ("/system", ("clone", "vfork", "fork")), ("/exec", ("execve",)),
     ("/multiprocessing", ("fork", "clone")), ("/thread-fork", ("fork", "clone")),
-    ("/raw-fork", ("fork",))])
-def test_new_processes_end_the_app(owner, app, path, call):
+    ("/raw-fork", ("fork",))]
+
+
+@pytest.mark.parametrize("path,call", CALLS)
+def test_new_processes_end_the_app(owner, ending_app, path, call):
+    app = ending_app
     with pytest.raises(requests.exceptions.RequestException):
         assert get(app, path).status_code >= 500
         raise requests.exceptions.ConnectionError
@@ -170,6 +217,53 @@ def test_new_processes_end_the_app(owner, app, path, call):
         except requests.exceptions.RequestException:
             return False
     wait_until(up)
+
+
+def refusals(owner, app):
+    return owner.ok("logs", app["id"], "--tail", "10000").out.split("mse: the app called ")[1:]
+
+
+def test_new_processes_are_refused(owner, app):
+    """No process, no end: the call fails, and the log names each place in the code once."""
+    for path, calls in CALLS:
+        before = len(refusals(owner, app))
+        answers = [get(app, path) for _ in range(3)]
+        if path == "/system":  # says it with a status, not with an exception
+            assert {a.text for a in answers} <= {"-1", "32512"}, answers[0].text
+        elif path in ("/raw-fork", "/thread-fork"):
+            assert {a.text for a in answers} <= {"-1", "forked"}, answers[0].text
+        else:
+            assert {a.status_code for a in answers} == {500}, path
+        said = wait_until(lambda: refusals(owner, app)[before:])
+        assert len(said) == 1, (path, said)
+        assert said[0].startswith(tuple(f"{call}, and got EPERM" for call in calls)), said
+        frames = said[0][said[0].index("Traceback (most recent call last):"):]
+        # the place is the last frame of the app's own code, behind those that led to it
+        assert frames.count('File "/mse-app/app.py"') >= 1, frames
+        assert "/mse-app/app.py" in frames.split("\n")[1] or "threading.py" in frames or "flask" in frames
+    assert get(app, "/probed").json() == ["Linux-", "libc.so.6", "Operation not permitted"] or \
+        get(app, "/probed").json() == ["Linux-", None, "Operation not permitted"]
+    assert get(app, "/own-mask").text == "Operation not permitted"
+    assert get(app, "/").text == "ok"
+    found = owner.ok("status", app["id"]).out
+    assert re.search(r"restarts +0\n", found), found
+
+
+def test_refusals_cannot_fill_the_log(owner, app):
+    """Each depth of the stack is a place of its own; their number ends."""
+    for levels in range(1, 91):
+        assert get(app, f"/deep/{levels}").text == "Operation not permitted"
+    said = refusals(owner, app)
+    assert len(said) == 64, len(said)
+    assert said[-1].count("that is the last such place that is written") == 1
+
+
+def test_the_mode_is_part_of_the_identity(owner, app, ending_app):
+    for deployed, mode in ((app, "fail with EPERM"), (ending_app, "end the app")):
+        verdict = owner.ok("verify", deployed["id"])
+        assert f"calls for new processes {mode}" in verdict.err + verdict.out
+        assert f"calls for new ones {mode}" in owner.ok("status", deployed["id"]).out
+    assert app["fingerprint"] != ending_app["fingerprint"]
 
 
 def test_what_is_fine(app):

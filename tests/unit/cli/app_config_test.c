@@ -130,6 +130,9 @@ static void an_access_log_says_where_it_goes(void **state)
     assert_int_equal(server.server_timing, 0);
     parse_server("access_log = 'off'\naccess_log_to = 'log'\n", &server);
     assert_string_equal(server.access_log_to, ""); /* nothing goes anywhere */
+    assert_string_equal(server.new_processes, "refuse");
+    parse_server("new_processes = 'end'\n", &server);
+    assert_string_equal(server.new_processes, "end");
     parse_server("access_log = 'json'\nserver_timing = true\n", &server);
     assert_string_equal(server.access_log, "json");
     assert_string_equal(server.access_log_to, "sealed");
@@ -244,6 +247,7 @@ static const struct {
     {"name = 'a'\n" GOOD_CODE "[server]\naccess_log = ''\n", NULL, NULL},
     {"name = 'a'\n" GOOD_CODE "[server]\naccess_log_to = 'disk'\n", NULL, NULL},
     {"name = 'a'\n" GOOD_CODE "[server]\nserver_timing = 1\n", NULL, NULL},
+    {"name = 'a'\n" GOOD_CODE "[server]\nnew_processes = 'allow'\n", NULL, NULL},
     {"name = 'a'\n" GOOD_CODE "[server]\nbody_bytes = 0\n",
      "m.toml:6: server.body_bytes: expected a value between 1 and 1125899906842624, found 0", ""},
     {"name = 'a'\n" GOOD_CODE "[server]\nhttp2 = 'yes'\n",

@@ -10,9 +10,8 @@
 #include <stdint.h>
 #include <cmocka.h>
 
-#include "base/fd.h"
 #include "base/text.h"
-#include "confine/confine.h"
+#include "child.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -37,52 +36,9 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-enum { CHILD_OK = 0, CHILD_WRONG = 1, CHILD_NOT_CONFINED = 2 };
-
-struct outcome {
-    int status;
-    char report[1024];
-};
-
-typedef int (*child_function)(void);
-
-static int status_fd = -1;
-
-static void write_hook(pid_t thread)
-{
-    char line[64];
-    int len = snprintf(line, sizeof(line), "hook %d\n", (int)thread);
-    if (write(status_fd, line, (size_t)len) < 0)
-        _exit(CHILD_WRONG);
-}
-
 static struct outcome run(child_function child)
 {
-    struct err err = ERR_INIT;
-    struct outcome outcome = {0};
-    int pipe_fds[2];
-    size_t len = 0;
-    assert_int_equal(fd_pipe(pipe_fds, &err), 0);
-    (void)fflush(NULL);
-    pid_t pid = fork();
-    assert_true(pid >= 0);
-    if (pid == 0) {
-        status_fd = pipe_fds[1];
-        int null = open("/dev/null", O_RDWR | O_CLOEXEC);
-        (void)dup2(null, STDERR_FILENO);
-        const struct confine_options options = {.status_fd = status_fd, .on_forbidden = write_hook};
-        if (confine_self(&options, &err) < 0) {
-            (void)dprintf(status_fd, "%s", err.message);
-            _exit(CHILD_NOT_CONFINED);
-        }
-        _exit(child());
-    }
-    fd_close(pipe_fds[1]);
-    assert_int_equal(
-        fd_read_full(pipe_fds[0], outcome.report, sizeof(outcome.report) - 1, &len, &err), 0);
-    fd_close(pipe_fds[0]);
-    assert_int_equal(waitpid(pid, &outcome.status, 0), pid);
-    return outcome;
+    return run_in(CONFINE_END, child);
 }
 
 static void assert_forbidden(child_function child, const char *call)
@@ -101,15 +57,18 @@ static void assert_forbidden(child_function child, const char *call)
 
 static void assert_works(child_function child)
 {
-    struct outcome outcome = run(child);
-    if (!WIFEXITED(outcome.status) || WEXITSTATUS(outcome.status) != CHILD_OK)
-        fail_msg("status %#x: %s", (unsigned)outcome.status, outcome.report);
+    static const enum confine_new_processes modes[] = {CONFINE_REFUSE, CONFINE_END};
+    for (size_t i = 0; i < ARRAY_LEN(modes); i++) {
+        struct outcome outcome = run_in(modes[i], child);
+        if (!WIFEXITED(outcome.status) || WEXITSTATUS(outcome.status) != CHILD_OK)
+            fail_msg("status %#x: %s", (unsigned)outcome.status, outcome.report);
+    }
 }
 
 static void assert_killed(child_function child)
 {
-    struct outcome outcome = run(child);
-    assert_true(WIFSIGNALED(outcome.status));
+    assert_true(WIFSIGNALED(run_in(CONFINE_REFUSE, child).status));
+    assert_true(WIFSIGNALED(run_in(CONFINE_END, child).status));
 }
 
 /* --- calls that end the app --- */
@@ -205,17 +164,6 @@ static int handled_sigsys_fork(void)
     struct sigaction action = {.sa_handler = return_from_handler};
     (void)sigaction(SIGSYS, &action, NULL);
     return raw_fork();
-}
-
-/* Answers the listener's question itself: "go on". */
-static void *answer_in_our_place(void *argument)
-{
-    for (int fd = 3; fd < 64; fd++) {
-        struct seccomp_notif_resp answer = {.id = 0, .flags = SECCOMP_USER_NOTIF_FLAG_CONTINUE};
-        if (ioctl(fd, SECCOMP_IOCTL_NOTIF_SEND, &answer) == 0 || errno != EPERM)
-            _exit(CHILD_WRONG);
-    }
-    return argument;
 }
 
 static int self_answered_fork(void)

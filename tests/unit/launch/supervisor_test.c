@@ -72,7 +72,7 @@ static int enclave_steps(struct err *err)
 {
     const uint8_t fingerprint[32] = {7, 7, 7, 7, 7, 7, 7, 7, 7, 7, 7, 7, 7, 7, 7, 7,
                                      7, 7, 7, 7, 7, 7, 7, 7, 7, 7, 7, 7, 7, 7, 7, 7};
-    const struct confine_options options = {.status_fd = 3};
+    const struct confine_options options = {.new_processes = CONFINE_END, .status_fd = 3};
     const struct tee *tee = NULL;
     AUTO_SECRET struct secret sealing = SECRET_INIT;
     AUTO_SECRET struct secret key = SECRET_INIT;

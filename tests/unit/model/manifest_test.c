@@ -129,6 +129,22 @@ static void test_access_log(void **state)
                    "server.server_timing");
 }
 
+static void test_new_processes(void **state)
+{
+    struct manifest manifest = manifest_sample();
+    struct manifest again;
+    struct err err = ERR_INIT;
+    AUTO_BUF struct buf out = BUF_INIT(MANIFEST_MAX);
+    assert_false(manifest_ends_at_new_process(&manifest));
+    (void)snprintf(manifest.server.new_processes, sizeof(manifest.server.new_processes), "end");
+    encode(&manifest, &out);
+    assert_non_null(strstr(buf_text(&out), "\"server\":{\"new_processes\":\"end\"}"));
+    assert_int_equal(manifest_decode(buf_slice(&out), &again, &err), 0);
+    assert_true(manifest_ends_at_new_process(&again));
+    expect_refused("\"tls\":{", "\"server\":{\"new_processes\":\"allow\"},\"tls\":{",
+                   "\"refuse\" or \"end\"");
+}
+
 static void test_bounds(void **state)
 {
     (void)state;
@@ -236,6 +252,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_golden),          cmocka_unit_test(test_owner_mode_and_server),
         cmocka_unit_test(test_second_readings), cmocka_unit_test(test_access_log),
+        cmocka_unit_test(test_new_processes),
         cmocka_unit_test(test_bounds),          cmocka_unit_test(test_every_byte),
         cmocka_unit_test(test_encode_checks),   cmocka_unit_test(test_diff),
     };
