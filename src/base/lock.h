@@ -25,6 +25,7 @@
     X(PACK_RING, "the ring of the packing threads")                                                \
     X(PROVISION, "what was provisioned")                                                           \
     X(IDENTITY, "the enclave's identity")                                                          \
+    X(BROKER, "questions to pid 1")                                                                \
     X(FRONT, "requests to the enclave itself")                                                     \
     X(WORKERS, "the WSGI workers")                                                                 \
     X(BELL, "the bell")                                                                            \

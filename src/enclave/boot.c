@@ -24,7 +24,8 @@ int boot_manifest(struct enclave *enclave, struct err *err)
 
 int boot_tee(struct enclave *enclave, struct err *err)
 {
-    return tee_detect(&enclave->tee, err);
+    enclave->link = link_find();
+    return enclave->link->detect(&enclave->tee, err);
 }
 
 /* --- what the node laid down, against the manifest --- */

@@ -225,7 +225,7 @@ static int open_access_log(struct enclave *enclave, struct err *err)
 }
 
 /* The launcher made the socket outside and gave it to us: here no name could be trusted. */
-static int check_socket(int fd, struct err *err)
+static int check_socket(int fd, int expected, struct err *err)
 {
     int family = 0;
     int listens = 0;
@@ -233,8 +233,9 @@ static int check_socket(int fd, struct err *err)
     if (getsockopt(fd, SOL_SOCKET, SO_DOMAIN, &family, &size) < 0 ||
         getsockopt(fd, SOL_SOCKET, SO_ACCEPTCONN, &listens, &size) < 0)
         return FAIL_ERRNO(err, ERR_INVALID, "descriptor %d is no socket", fd);
-    if (family != AF_UNIX || listens == 0)
-        return FAIL(err, ERR_INVALID, "descriptor %d is no listening Unix socket", fd);
+    if (family != expected || listens == 0)
+        return FAIL(err, ERR_INVALID, "descriptor %d is no listening %s socket", fd,
+                    expected == AF_UNIX ? "Unix" : "TCP");
     if (fcntl(fd, F_SETFD, FD_CLOEXEC) < 0)
         return FAIL_ERRNO(err, ERR_IO, "cannot keep descriptor %d to ourselves", fd);
     return 0;
@@ -242,7 +243,7 @@ static int check_socket(int fd, struct err *err)
 
 int boot_listen(struct enclave *enclave, struct err *err)
 {
-    if (check_socket(SANDBOX_LISTEN_FD, err) < 0)
+    if (check_socket(SANDBOX_LISTEN_FD, enclave->link->listen_family, err) < 0)
         return -1;
     if (front_new(routes, ARRAY_LEN(routes), enclave, &enclave->front, err) < 0)
         return -1;

@@ -36,7 +36,22 @@ enum {
                                               the owner brings the real one */
 };
 
+/* One way to start an enclave (link.c). */
+struct enclave_link {
+    bool (*is_ours)(void);
+    int (*detect)(const struct tee **ret, struct err *err);
+    /* Has the storage mounted on SANDBOX_PLAIN; `key` is the purpose key "storage". */
+    int (*mount_storage)(const struct secret *key, struct err *err);
+    /* After this nothing gives a key any more. */
+    int (*end_of_keys)(struct err *err);
+    int listen_family; /* of SANDBOX_LISTEN_FD */
+    const char *hidden[4]; /* mount points that are none of the app's; NULL ends the list */
+};
+/* Never NULL. */
+const struct enclave_link *link_find(void);
+
 struct enclave {
+    const struct enclave_link *link;
     struct buf manifest_bytes;
     struct manifest manifest;
     uint8_t fingerprint[SHA256_SIZE];

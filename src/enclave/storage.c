@@ -103,7 +103,7 @@ static int mount_storage(struct enclave *enclave, struct err *err)
     if (ask_sealing_key(enclave, &sealing, err) < 0 ||
         tee_purpose_key(&sealing, "storage", &key, err) < 0)
         return -1;
-    return storage_mount(&key, SANDBOX_CIPHER, SANDBOX_PLAIN, err);
+    return enclave->link->mount_storage(&key, err);
 }
 
 static int open_state(struct enclave *enclave, struct err *err)
@@ -118,12 +118,11 @@ static int open_state(struct enclave *enclave, struct err *err)
 }
 
 /* The app sees its own folders and not the sealed state beside them, nor the cipher text. */
-static int hide(struct err *err)
+static int hide(const char *const *hidden, struct err *err)
 {
-    static const char *const hidden[] = {SANDBOX_PLAIN, SANDBOX_CIPHER, "/dev/fuse"};
-    for (size_t i = 0; i < ARRAY_LEN(hidden); i++) {
-        if (umount2(hidden[i], MNT_DETACH) < 0)
-            return FAIL_ERRNO(err, ERR_IO, "cannot hide '%s' from the app", hidden[i]);
+    for (; *hidden != NULL; hidden++) {
+        if (umount2(*hidden, MNT_DETACH) < 0)
+            return FAIL_ERRNO(err, ERR_IO, "cannot hide '%s' from the app", *hidden);
     }
     return 0;
 }
@@ -134,7 +133,8 @@ int boot_storage(struct enclave *enclave, struct err *err)
 {
     if (mount_storage(enclave, err) < 0 || bind_home(err) < 0 || mount_code(enclave, err) < 0 ||
         mount_memory(SANDBOX_SECRETS_FOLDER, SECRETS_BYTES, "nr_inodes=16,mode=0700", err) < 0 ||
-        mount_union(enclave, err) < 0 || open_state(enclave, err) < 0)
+        mount_union(enclave, err) < 0 || open_state(enclave, err) < 0 ||
+        enclave->link->end_of_keys(err) < 0)
         return -1;
-    return hide(err);
+    return hide(enclave->link->hidden, err);
 }

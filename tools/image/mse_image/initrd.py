@@ -14,7 +14,7 @@ from .problem import Problem
 
 INIT, LIST, MARKER = "init", "modules.list", "mse-initrd-end"
 # In the order of loading; dependencies come first by themselves.
-MODULES = ("virtio_blk", "virtio_net", "dm_verity", "erofs", "loop", "dm_crypt", "dm_integrity",
+MODULES = ("virtio_blk", "virtio_net", "dm_verity", "erofs", "loop", "dm_zero", "dm_crypt", "dm_integrity",
            "aegis128", "aegis128_aesni", "sev_guest", "tdx_guest", "tsm")
 
 
