@@ -16,6 +16,13 @@ void mem_share_arena(void)
 #endif
 }
 
+void mem_free_wiped(void *memory)
+{
+    if (memory != NULL)
+        mem_wipe(memory, malloc_usable_size(memory));
+    free(memory);
+}
+
 void *mem_alloc(size_t size, struct err *err)
 {
     return mem_alloc_array(1, size, err);

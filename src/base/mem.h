@@ -29,6 +29,9 @@ char *str_printf(struct err *err, const char *fmt, ...) PRINTF_LIKE(2, 3) MUST_U
 /* Overwrites memory in a way the compiler keeps. */
 void mem_wipe(void *data, size_t len);
 
+/* free() that overwrites what was there. Accepts NULL. */
+void mem_free_wiped(void *memory);
+
 /* For a program whose threads hand memory to one another: all of them allocate from one arena.
  * glibc gives each thread its own, and what is allocated here and freed there splits them up until
  * they are several times as large as what is in use. Before the first thread; without effect where

@@ -8,6 +8,7 @@
 #include "cli/command.h"
 #include "cli/ui.h"
 #include "crypto/crypto.h"
+#include "format/json.h"
 
 #include <stdio.h>
 #include <string.h>
@@ -136,6 +137,7 @@ int main(int argc, char **argv)
 {
     log_init("mse", LOG_WARNING);
     ui_init(false);
+    json_wipe_freed(); /* secrets.json is looked at before it is sent */
     struct err err = ERR_INIT;
     if (run(argc - 1, (const char *const *)argv + 1, &err) == 0)
         return 0;

@@ -62,6 +62,10 @@ static int read_secrets(struct project *project, struct err *err)
     if (file_read(project->config.secrets, &text, err) < 0)
         return APP_CONFIG_FAIL(&project->config, secrets, err, "cannot read '%s'",
                                project->config.secrets);
+    /* These very bytes are sent: another program may have written the file since it was checked. */
+    struct err reason = ERR_INIT;
+    if (app_config_check_secrets(buf_slice(&text), project->config.secrets, &reason) < 0)
+        return APP_CONFIG_FAIL(&project->config, secrets, err, "%s", reason.message);
     project->secrets.has_secrets = true;
     return text.len == 0 ? 0 : secret_copy(&project->secrets.secrets, buf_slice(&text), err);
 }

@@ -11,6 +11,16 @@
 #include <stdio.h>
 #include <stdlib.h>
 
+static void *allocate(size_t size)
+{
+    return mem_alloc(size, NULL);
+}
+
+void json_wipe_freed(void)
+{
+    json_set_alloc_funcs(allocate, mem_free_wiped);
+}
+
 static const char *type_name(const json_t *value)
 {
     if (value == NULL)

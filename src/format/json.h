@@ -28,6 +28,10 @@ enum { JSON_DEPTH_MAX = 32, JSON_PATH_SIZE = 160 };
 DEFINE_CLEANUP(json_cleanup, json_t *, json_decref)
 #define AUTO_JSON __attribute__((cleanup(json_cleanup)))
 
+/* From now on what is freed of JSON is wiped: for a program that parses secrets. Before any JSON.
+ */
+void json_wipe_freed(void);
+
 /* Parses one JSON value of at most max_size bytes; `what` names the text in errors, which give line
  * and column. The caller frees *ret (AUTO_JSON). Errors: INVALID, TOO_LARGE, MEMORY. */
 int json_parse(struct slice text, const char *what, size_t max_size, json_t **ret,
