@@ -151,28 +151,30 @@ int node_rename(struct union_fs *fs, struct node *from, const char *name, struct
     return 0;
 }
 
-/* Writes from the end: a parent is known only from its child. */
+/* In front of what is in `path` from *at on. */
+static int prepend(char path[static PATH_MAX], size_t *at, const char *part)
+{
+    size_t len = strlen(part);
+    if (len + 1 > *at)
+        return -ENAMETOOLONG;
+    if (path[*at] != '\0')
+        path[--*at] = '/';
+    *at -= len;
+    memcpy(path + *at, part, len);
+    return 0;
+}
+
+/* Writes from the end: a parent is known only from its child. `name` may be NULL. */
 static int build_path(const struct union_fs *fs, const struct node *node, const char *name,
                       char path[static PATH_MAX])
 {
     size_t at = PATH_MAX - 1;
     path[at] = '\0';
-    for (const char *part = name; part != NULL || node != &fs->root;) {
-        if (part == NULL) {
-            part = node->name;
-            node = node->parent;
-            if (part == NULL)
-                return -ENOENT;
-        }
-        size_t len = strlen(part);
-        if (len + 1 > at)
-            return -ENAMETOOLONG;
-        if (path[at] != '\0')
-            path[--at] = '/';
-        at -= len;
-        memcpy(path + at, part, len);
-        part = NULL;
-    }
+    int result = name == NULL ? 0 : prepend(path, &at, name);
+    for (; result == 0 && node != &fs->root; node = node->parent)
+        result = node->name == NULL ? -ENOENT : prepend(path, &at, node->name);
+    if (result < 0)
+        return result;
     if (path[at] == '\0')
         path[--at] = '.';
     memmove(path, path + at, PATH_MAX - at);
