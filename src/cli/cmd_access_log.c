@@ -3,14 +3,14 @@
  * mse access-log: the access log that an enclave keeps in its sealed storage, for its owner. The
  * enclave is verified first, over a session that the signed request is bound to.
  */
-#include "cli/attested.h"
 #include "cli/command.h"
-#include "cli/context_store.h"
-#include "cli/owner.h"
-#include "cli/policy.h"
 #include "cli/ui.h"
 
 #include "base/text.h"
+#include "client/attested.h"
+#include "client/context_store.h"
+#include "client/owner.h"
+#include "client/policy.h"
 #include "model/manifest.h"
 #include "provision/provision.h"
 
@@ -33,6 +33,7 @@ static int open_verified(const struct options *options, const struct context *co
         return -1;
     const struct mse_policy fallback = policy_of_context(context);
     const struct attested_expectation expectation = {
+        .hooks = ui_hooks(),
         .fingerprint = ret_target->fingerprint,
         .policy = own != NULL ? own : &fallback,
         .host = manifest.tls_host_name,
@@ -70,7 +71,7 @@ static int access_log(const struct options *options, struct err *err)
         err->kind = ERR_USAGE;
         return -1;
     }
-    if (context_store_find(options->arguments[0], &context, err) < 0 ||
+    if (context_store_find(ui_hooks(), options->arguments[0], &context, err) < 0 ||
         open_verified(options, &context, &target, &app, err) < 0 ||
         fetch(app, &target, last, &lines, err) < 0)
         return -1;

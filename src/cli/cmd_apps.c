@@ -4,14 +4,13 @@
  * with them. None of it is proof of anything: that is mse verify.
  */
 #include "cli/command.h"
-#include "cli/context_store.h"
-#include "cli/context_store.h"
-#include "cli/node_client.h"
 #include "cli/ui.h"
 #include "cli/wait.h"
 
 #include "base/clock.h"
 #include "base/text.h"
+#include "client/context_store.h"
+#include "client/node_client.h"
 
 #include <errno.h>
 #include <inttypes.h>
@@ -58,10 +57,10 @@ static int print_row(const json_t *entry, struct err *err)
 
 static int list(const struct options *options, struct err *err)
 {
-    AUTO_NODE struct node *node = NULL;
+    AUTO_NODE_CLIENT struct node_client *node = NULL;
     AUTO_JSON json_t *apps = NULL;
-    if (node_open(options_value(options, "node"), &node, err) < 0 ||
-        node_list(node, "/v1/apps", "apps", &apps, err) < 0)
+    if (node_client_open(ui_hooks(), options_value(options, "node"), &node, err) < 0 ||
+        node_client_list(node, "/v1/apps", "apps", &apps, err) < 0)
         return -1;
     if (ui_json())
         return ui_print_json(json_incref(apps), err);
@@ -124,7 +123,7 @@ static void print_mode(const struct node_app *app)
     AUTO_CONTEXT struct context context = {0};
     struct manifest manifest;
     struct err ignored = ERR_INIT;
-    if (context_store_find(app->id, &context, &ignored) == 0 &&
+    if (context_store_find(ui_hooks(), app->id, &context, &ignored) == 0 &&
         manifest_decode(slice_str(context.manifest), &manifest, &ignored) == 0)
         ui_print(UI_PLAIN, "  processes    calls for new ones %s\n",
                  manifest_ends_at_new_process(&manifest) ? "end the app" : "fail with EPERM");
@@ -181,20 +180,21 @@ static int print_stats(json_t *stats, struct err *err)
     return 0;
 }
 
-static int get(struct node *node, const char *id, const char *what, json_t **ret, struct err *err)
+static int get(struct node_client *node, const char *id, const char *what, json_t **ret,
+               struct err *err)
 {
     char path[PATH_SIZE];
     (void)snprintf(path, sizeof(path), "/v1/apps/%s%s", id, what);
-    return node_request(node, "GET", path, ret, err);
+    return node_client_request(node, "GET", path, ret, err);
 }
 
 static int status(const struct options *options, struct err *err)
 {
-    AUTO_NODE struct node *node = NULL;
+    AUTO_NODE_CLIENT struct node_client *node = NULL;
     AUTO_NODE_APP struct node_app app = {0};
     AUTO_JSON json_t *stats = NULL;
     AUTO_JSON json_t *document = NULL;
-    if (node_open(options_value(options, "node"), &node, err) < 0 ||
+    if (node_client_open(ui_hooks(), options_value(options, "node"), &node, err) < 0 ||
         node_app_find(node, options->arguments[0], &app, err) < 0 ||
         get(node, app.id, "/stats", &stats, err) < 0)
         return -1;
@@ -243,15 +243,15 @@ static int logs(const struct options *options, struct err *err)
         err->kind = ERR_USAGE;
         return -1;
     }
-    AUTO_NODE struct node *node = NULL;
+    AUTO_NODE_CLIENT struct node_client *node = NULL;
     AUTO_NODE_APP struct node_app app = {0};
-    if (node_open(options_value(options, "node"), &node, err) < 0 ||
+    if (node_client_open(ui_hooks(), options_value(options, "node"), &node, err) < 0 ||
         node_app_find(node, options->arguments[0], &app, err) < 0)
         return -1;
     char path[PATH_SIZE];
     (void)snprintf(path, sizeof(path), "/v1/apps/%s/logs?tail=%llu%s", app.id,
                    (unsigned long long)tail, options_has(options, "follow") ? "&follow=1" : "");
-    if (node_stream(node, path, write_out, NULL, err) < 0) {
+    if (node_client_stream(node, path, write_out, NULL, err) < 0) {
         if (err->kind == ERR_INTERRUPTED && options_has(options, "follow"))
             return 0; /* Ctrl-C is how one stops following */
         return -1;
@@ -282,7 +282,7 @@ const struct command command_logs = {
 
 /* --- stop --- */
 
-static int stop_one(struct node *node, const struct node_app *app, bool yes, struct err *err)
+static int stop_one(struct node_client *node, const struct node_app *app, bool yes, struct err *err)
 {
     char used[UI_SIZE_TEXT];
     ui_size_text(app->storage_used_bytes, used);
@@ -294,7 +294,7 @@ static int stop_one(struct node *node, const struct node_app *app, bool yes, str
     char path[PATH_SIZE];
     (void)snprintf(path, sizeof(path), "/v1/apps/%s/stop", app->id);
     AUTO_NODE_APP struct node_app after = {0};
-    if (node_request(node, "POST", path, NULL, err) < 0 ||
+    if (node_client_request(node, "POST", path, NULL, err) < 0 ||
         wait_for_state(node, app->id, "stopped", STOP_TIMEOUT_S, &after, err) < 0) {
         ui_step_fail();
         return FAIL_CONTEXT(err, "stopping '%s'", app->name);
@@ -305,8 +305,8 @@ static int stop_one(struct node *node, const struct node_app *app, bool yes, str
 
 static int stop(const struct options *options, struct err *err)
 {
-    AUTO_NODE struct node *node = NULL;
-    if (node_open(options_value(options, "node"), &node, err) < 0)
+    AUTO_NODE_CLIENT struct node_client *node = NULL;
+    if (node_client_open(ui_hooks(), options_value(options, "node"), &node, err) < 0)
         return -1;
     for (size_t i = 0; i < options->argument_count; i++) {
         AUTO_NODE_APP struct node_app app = {0};
@@ -349,10 +349,10 @@ static int read_expires(const char *text, char ret[static RFC3339_SIZE], struct 
 
 static int restart(const struct options *options, struct err *err)
 {
-    AUTO_NODE struct node *node = NULL;
+    AUTO_NODE_CLIENT struct node_client *node = NULL;
     AUTO_NODE_APP struct node_app app = {0};
     AUTO_NODE_APP struct node_app after = {0};
-    if (node_open(options_value(options, "node"), &node, err) < 0 ||
+    if (node_client_open(ui_hooks(), options_value(options, "node"), &node, err) < 0 ||
         node_app_find(node, options->arguments[0], &app, err) < 0)
         return -1;
     char path[PATH_SIZE];
@@ -362,7 +362,7 @@ static int restart(const struct options *options, struct err *err)
     (void)snprintf(path, sizeof(path), "/v1/apps/%s/restart%s%s", app.id,
                    expires[0] != '\0' ? "?expires=" : "", expires);
     ui_step_begin("restart");
-    if (node_request(node, "POST", path, NULL, err) < 0 ||
+    if (node_client_request(node, "POST", path, NULL, err) < 0 ||
         wait_for_restart(node, &app, DEFAULT_RESTART_TIMEOUT_S, &after, err) < 0) {
         ui_step_fail();
         return FAIL_CONTEXT(err, "restarting '%s'", app.name);

@@ -2,7 +2,7 @@
 /*
  * mse collateral fetch: what the vendor publishes about the platform that made this evidence.
  */
-#include "cli/collateral_fetch.h"
+#include "cli/collateral_options.h"
 #include "cli/command.h"
 #include "cli/ui.h"
 

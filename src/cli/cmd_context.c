@@ -3,13 +3,13 @@
  * mse context: the owner's records of deployments, and what of them an app user gets.
  */
 #include "cli/command.h"
-#include "cli/context_store.h"
-#include "cli/owner.h"
 #include "cli/ui.h"
 
 #include "base/clock.h"
 #include "base/file.h"
 #include "base/text.h"
+#include "client/context_store.h"
+#include "client/owner.h"
 #include "format/json.h"
 
 #include <stdio.h>
@@ -55,9 +55,9 @@ static int print_row(void *data, const struct context *context, struct err *err)
 static int list_contexts(struct err *err)
 {
     if (!ui_json())
-        return context_store_each(print_row, NULL, err);
+        return context_store_each(ui_hooks(), print_row, NULL, err);
     AUTO_JSON json_t *all = json_array();
-    if (context_store_each(add_json, all, err) < 0)
+    if (context_store_each(ui_hooks(), add_json, all, err) < 0)
         return -1;
     return ui_print_json(json_incref(all), err);
 }
@@ -66,7 +66,7 @@ static int export_context(const char *name, const char *output, struct err *err)
 {
     AUTO_CONTEXT struct context context = {0};
     AUTO_BUF struct buf text = BUF_INIT(CONTEXT_MAX);
-    if (context_store_find(name, &context, err) < 0)
+    if (context_store_find(ui_hooks(), name, &context, err) < 0)
         return -1;
     context.exported = true;
     if (context_encode(&context, &text, err) < 0 || buf_str(&text, "\n", err) < 0)
@@ -85,7 +85,7 @@ static int export_context(const char *name, const char *output, struct err *err)
 static int remove_context(const char *name, bool yes, struct err *err)
 {
     AUTO_CONTEXT struct context context = {0};
-    if (context_store_find(name, &context, err) < 0 ||
+    if (context_store_find(ui_hooks(), name, &context, err) < 0 ||
         ui_confirm(yes, err,
                    "Forget the context of '%s' (%.8s)? It cannot be verified from here afterwards.",
                    context.name, context.id) < 0)
@@ -112,14 +112,14 @@ static int purge(bool yes, struct err *err)
 {
     size_t found = 0;
     size_t removed = 0;
-    if (context_store_each(count_each, &found, err) < 0)
+    if (context_store_each(ui_hooks(), count_each, &found, err) < 0)
         return -1;
     if (found == 0) {
         ui_info("there are no contexts");
         return 0;
     }
     if (ui_confirm(yes, err, "Forget all %zu contexts? The apps go on running.", found) < 0 ||
-        context_store_each(remove_each, &removed, err) < 0)
+        context_store_each(ui_hooks(), remove_each, &removed, err) < 0)
         return -1;
     ui_info("forgot %zu contexts", removed);
     return 0;

@@ -3,10 +3,7 @@
  * mse deploy: from mse.toml to a verified, provisioned, healthy service. The steps are a table; a
  * failing one ends the deployment, and what it had started on the node is stopped again.
  */
-#include "cli/attested.h"
 #include "cli/command.h"
-#include "cli/context_store.h"
-#include "cli/policy.h"
 #include "cli/project.h"
 #include "cli/staple.h"
 #include "cli/ui.h"
@@ -15,6 +12,9 @@
 #include "base/clock.h"
 #include "base/file.h"
 #include "base/text.h"
+#include "client/attested.h"
+#include "client/context_store.h"
+#include "client/policy.h"
 #include "crypto/name_proof.h"
 
 #include <stdio.h>
@@ -27,7 +27,7 @@ enum { DEFAULT_TIMEOUT_S = 120, API_PATH_SIZE = 512, ANSWER_MAX = 64 << 10, LOG_
 struct deployment {
     const struct options *options;
     struct project project;
-    struct node *node;
+    struct node_client *node;
     int timeout_s;
     int64_t deadline_ms;
     struct node_app app;  /* as the node answered the upload */
@@ -63,10 +63,11 @@ static int step_read(struct deployment *d, struct err *err)
 
 static int step_node(struct deployment *d, struct err *err)
 {
-    if (node_open(options_value(d->options, "node"), &d->node, err) < 0 ||
+    if (node_client_open(ui_hooks(), options_value(d->options, "node"), &d->node, err) < 0 ||
         project_ask_node(&d->project, d->node, err) < 0)
         return -1;
-    ui_step_end("%s, environment %s", node_address(d->node), d->project.facts.environment_name);
+    ui_step_end("%s, environment %s", node_client_address(d->node),
+                d->project.facts.environment_name);
     return 0;
 }
 
@@ -100,7 +101,7 @@ static int step_upload(struct deployment *d, struct err *err)
     const struct node_package package = {d->project.package_fd, d->project.package_size,
                                          buf_text(&proof)};
     d->may_exist = true; /* also when the answer gets lost */
-    if (node_upload(d->node, path, &package, &answer, err) < 0 ||
+    if (node_client_upload(d->node, path, &package, &answer, err) < 0 ||
         node_app_from_json(answer, &d->app, err) < 0)
         return -1;
     if (strcmp(d->app.id, d->project.manifest.id) != 0)
@@ -133,20 +134,20 @@ static unsigned accepted_tees(const struct deployment *d)
         [APP_TEE_SIMULATION] = MSE_TEE_BIT(MSE_TEE_SIMULATION),
     };
     int tee = d->project.config.tee;
-    bool at_home = tee == APP_TEE_HARDWARE && node_not_at_home(d->node) == NULL;
+    bool at_home = tee == APP_TEE_HARDWARE && node_client_not_at_home(d->node) == NULL;
     bool wanted = at_home || options_has(d->options, "simulation");
     return tees[tee] | (wanted ? MSE_TEE_BIT(MSE_TEE_SIMULATION) : 0);
 }
 
 static int refuse_simulation(const struct deployment *d, struct err *err)
 {
-    const char *stranger = node_not_at_home(d->node);
+    const char *stranger = node_client_not_at_home(d->node);
     if (stranger == NULL || d->project.config.tee != APP_TEE_HARDWARE)
         return -1; /* mse.toml names another TEE: the rejection says so */
     (void)FAIL(
         err, ERR_REJECTED,
         "the TEE is simulated, and the node '%s' is not provably the one on this machine: %s",
-        node_address(d->node), stranger);
+        node_client_address(d->node), stranger);
     err_hint(err, "the simulation protects nothing from the operator; if you want it all the same, "
                   "say tee = \"simulation\" in mse.toml or pass --simulation");
     return -1;
@@ -163,6 +164,7 @@ static int open_channel(struct deployment *d, struct mse_verdict **verdict, stru
     if (policy != NULL && policy_read(policy, &own, err) < 0)
         return -1;
     const struct attested_expectation expectation = {
+        .hooks = ui_hooks(),
         .fingerprint = d->project.fingerprint,
         .policy = own != NULL ? own : &fallback,
         .host = d->project.manifest.tls_host_name,
@@ -180,7 +182,8 @@ static int open_channel(struct deployment *d, struct mse_verdict **verdict, stru
 static int step_verify(struct deployment *d, struct err *err)
 {
     if (options_has(d->options, "no-verify")) {
-        const struct attested_expectation nothing = {.host = d->project.manifest.tls_host_name};
+        const struct attested_expectation nothing = {.host = d->project.manifest.tls_host_name,
+                                                     .hooks = ui_hooks()};
         if (attested_open_unverified(d->app.url, &nothing, seconds_left(d), &d->channel, err) < 0)
             return -1;
         d->tee = "unverified";
@@ -242,7 +245,7 @@ static int save_context(struct deployment *d, struct err *err)
 {
     const struct project *project = &d->project;
     AUTO_CONTEXT struct context context = {
-        .node = str_copy(node_address(d->node), err),
+        .node = str_copy(node_client_address(d->node), err),
         .url = str_copy(d->app.url, err),
         .manifest = str_copy(buf_text(&project->manifest_bytes), err),
         .created = clock_unix(),
@@ -332,7 +335,7 @@ static int find_replaced(struct deployment *d, struct err *err)
     (void)snprintf(path, sizeof(path), "/v1/apps?name=%s&project=%s", d->project.config.name,
                    d->project.config.project);
     AUTO_JSON json_t *apps = NULL;
-    if (node_list(d->node, path, "apps", &apps, err) < 0)
+    if (node_client_list(d->node, path, "apps", &apps, err) < 0)
         return -1;
     for (size_t i = 0; i < json_array_size(apps); i++) {
         AUTO_NODE_APP struct node_app app = {0};
@@ -370,11 +373,12 @@ static void clean_up(struct deployment *d, const struct err *failure)
     if (failure->kind == ERR_APP) {
         (void)fprintf(stderr, "--- the end of the app's log ---\n");
         (void)snprintf(path, sizeof(path), "/v1/apps/%s/logs?tail=%d", id, LOG_LINES);
-        (void)!node_stream(d->node, path, print_log_line, NULL, &ignored);
+        (void)!node_client_stream(d->node, path, print_log_line, NULL, &ignored);
         (void)fprintf(stderr, "---\n");
     }
     (void)snprintf(path, sizeof(path), "/v1/apps/%s/stop", id);
-    if (node_request(d->node, "POST", path, NULL, &ignored) < 0 && ignored.kind != ERR_NOT_FOUND)
+    if (node_client_request(d->node, "POST", path, NULL, &ignored) < 0 &&
+        ignored.kind != ERR_NOT_FOUND)
         ui_warning("the node still holds the app %.8s: %s", id, ignored.message);
     ignored = ERR_INIT;
     (void)!context_store_remove(id, &ignored);
@@ -462,7 +466,7 @@ static int deploy(const struct options *options, struct err *err)
     int status = deploy_with(&d, err);
     attested_close(d.channel);
     node_app_done(&d.app);
-    node_close(d.node);
+    node_client_close(d.node);
     project_done(&d.project);
     free(d.certificate_path);
     return status;

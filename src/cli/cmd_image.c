@@ -5,9 +5,9 @@
  * that are part of an image, beside itself.
  */
 #include "cli/command.h"
-#include "cli/owner.h"
 
 #include "base/mem.h"
+#include "client/owner.h"
 
 #include <errno.h>
 #include <string.h>

@@ -4,9 +4,6 @@
  * questions. It is found again by its socket, never by a pid file.
  */
 #include "cli/command.h"
-#include "cli/local_node.h"
-#include "cli/node_client.h"
-#include "cli/owner.h"
 #include "cli/ui.h"
 
 #include "base/clock.h"
@@ -14,6 +11,9 @@
 #include "base/file.h"
 #include "base/process.h"
 #include "base/text.h"
+#include "client/local_node.h"
+#include "client/node_client.h"
+#include "client/owner.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -25,24 +25,6 @@
 #include <unistd.h>
 
 enum { START_TIMEOUT_MS = 15000, STOP_TIMEOUT_MS = 60000, POLL_MS = 20, LOG_TAIL_MAX = 1 << 20 };
-
-int local_node_folder(char **ret, struct err *err)
-{
-    AUTO_FREE char *state = NULL;
-    if (owner_state_folder(&state, err) < 0)
-        return -1;
-    *ret = path_join(state, "node", err);
-    return *ret == NULL ? -1 : 0;
-}
-
-int local_node_socket(char **ret, struct err *err)
-{
-    AUTO_FREE char *folder = NULL;
-    if (local_node_folder(&folder, err) < 0)
-        return -1;
-    *ret = path_join(folder, "msed.sock", err);
-    return *ret == NULL ? -1 : 0;
-}
 
 /* --- start --- */
 
@@ -164,11 +146,12 @@ static int wait_for_socket(pid_t pid, const char *socket_path, const char *log_p
 
 static int print_node(const char *state_word, struct err *err)
 {
-    AUTO_NODE struct node *node = NULL;
+    AUTO_NODE_CLIENT struct node_client *node = NULL;
     AUTO_JSON json_t *about = NULL;
     AUTO_FREE char *socket_path = NULL;
-    if (local_node_socket(&socket_path, err) < 0 || node_open(socket_path, &node, err) < 0 ||
-        node_request(node, "GET", "/v1/node", &about, err) < 0)
+    if (local_node_socket(&socket_path, err) < 0 ||
+        node_client_open(ui_hooks(), socket_path, &node, err) < 0 ||
+        node_client_request(node, "GET", "/v1/node", &about, err) < 0)
         return -1;
     if (ui_json())
         return ui_print_json(json_incref(about), err);
@@ -249,11 +232,11 @@ static int node_stop(const struct options *options, struct err *err)
         return ui_json() ? ui_print_json(json_pack("{s:b}", "running", 0), err) : 0;
     }
     bool apps = options_has(options, "apps");
-    AUTO_NODE struct node *node = NULL;
-    if (node_open(socket_path, &node, err) < 0 ||
-        node_request(node, "POST",
-                     apps ? "/v1/node/shutdown?apps=stop" : "/v1/node/shutdown?apps=keep", NULL,
-                     err) < 0)
+    AUTO_NODE_CLIENT struct node_client *node = NULL;
+    if (node_client_open(ui_hooks(), socket_path, &node, err) < 0 ||
+        node_client_request(node, "POST",
+                            apps ? "/v1/node/shutdown?apps=stop" : "/v1/node/shutdown?apps=keep",
+                            NULL, err) < 0)
         return FAIL_CONTEXT(err, "stopping the node");
     int64_t deadline = clock_monotonic_ms() + STOP_TIMEOUT_MS;
     while (answers(socket_path) || !is_gone(folder)) {

@@ -5,12 +5,12 @@
  * key.
  */
 #include "cli/command.h"
-#include "cli/context_store.h"
 #include "cli/staple.h"
 #include "cli/ui.h"
 
 #include "base/clock.h"
 #include "base/file.h"
+#include "client/context_store.h"
 #include "crypto/ocsp.h"
 #include "model/manifest.h"
 
@@ -45,7 +45,7 @@ static int check_here(const struct context *context, struct slice response,
 static int send_to(const struct context *context, const char *host, struct slice response,
                    struct err *err)
 {
-    const struct attested_expectation expectation = {.host = host};
+    const struct attested_expectation expectation = {.host = host, .hooks = ui_hooks()};
     AUTO_ATTESTED struct attested *app = NULL;
     if (attested_open_unverified(context->url, &expectation, TIMEOUT_S, &app, err) < 0)
         return -1;
@@ -59,7 +59,7 @@ static int staple(const struct options *options, struct err *err)
     const char *file = options->arguments[1];
     struct manifest manifest;
     struct ocsp_validity validity;
-    if (context_store_find(options->arguments[0], &context, err) < 0 ||
+    if (context_store_find(ui_hooks(), options->arguments[0], &context, err) < 0 ||
         manifest_decode(slice_str(context.manifest), &manifest, err) < 0)
         return -1;
     if (manifest.tls_mode != MANIFEST_TLS_OWNER)

@@ -4,8 +4,6 @@
  * server on this machine without enclave and node.
  */
 #include "cli/command.h"
-#include "cli/context_store.h"
-#include "cli/owner.h"
 #include "cli/project.h"
 #include "cli/tests_run.h"
 #include "cli/ui.h"
@@ -15,6 +13,8 @@
 #include "base/file.h"
 #include "base/process.h"
 #include "base/text.h"
+#include "client/context_store.h"
+#include "client/owner.h"
 #include "model/sandbox_layout.h"
 
 #include <arpa/inet.h>
@@ -48,7 +48,7 @@ static int test(const struct options *options, struct err *err)
     if (read_config(options, &config, err) < 0)
         return -1;
     const char *name = options->argument_count > 0 ? options->arguments[0] : config.name;
-    if (context_store_find(name, &context, err) < 0) {
+    if (context_store_find(ui_hooks(), name, &context, err) < 0) {
         err_hint(err, "'mse deploy' first, or 'mse localtest' without a node");
         return -1;
     }

@@ -4,10 +4,7 @@
  * evidence over a random nonce and the session's TLS key is asked for and judged here; with the
  * owner's context and the code, the fingerprint is recomputed from the source.
  */
-#include "cli/attested.h"
 #include "cli/command.h"
-#include "cli/context_store.h"
-#include "cli/policy.h"
 #include "cli/ui.h"
 #include "cli/verify_evidence.h"
 
@@ -15,6 +12,9 @@
 #include "base/endpoint.h"
 #include "base/file.h"
 #include "base/text.h"
+#include "client/attested.h"
+#include "client/context_store.h"
+#include "client/policy.h"
 #include "crypto/x509.h"
 #include "package/package.h"
 
@@ -85,7 +85,7 @@ static int load_target(struct verification *v, const char *argument, struct err 
         return use_url_of_context(v, argument, file, err);
     if (argument == NULL)
         return FAIL(err, ERR_USAGE, "expected a URL, an app of yours, or --context FILE");
-    if (context_store_find(argument, &v->context, err) < 0) {
+    if (context_store_find(ui_hooks(), argument, &v->context, err) < 0) {
         if (err->kind == ERR_NOT_FOUND)
             err_hint(err,
                      "an app of somebody else is verified by its address, https://HOST[:PORT]; "
@@ -241,6 +241,7 @@ static int print_mode(const struct attested *attested, struct err *err)
 static int judge(struct verification *v, struct err *err)
 {
     const struct attested_expectation expectation = {
+        .hooks = ui_hooks(),
         .fingerprint = v->has_fingerprint ? v->fingerprint : NULL,
         .policy = v->policy != NULL ? v->policy : &v->fallback,
         .host = v->has_context ? v->manifest.tls_host_name : NULL,

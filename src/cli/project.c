@@ -188,11 +188,11 @@ int project_read(struct project *project, const char *path, struct err *err)
 
 /* --- the node's part --- */
 
-static int read_node(struct node *node, struct node_facts *facts, struct err *err)
+static int read_node(struct node_client *node, struct node_facts *facts, struct err *err)
 {
     AUTO_JSON json_t *root = NULL;
     struct json_at top;
-    if (node_request(node, "GET", "/v1/node", &root, err) < 0 ||
+    if (node_client_request(node, "GET", "/v1/node", &root, err) < 0 ||
         json_top(root, "the node's description", &top, err) < 0 ||
         json_read_text_into(&top, "domain", facts->domain, sizeof(facts->domain), err) < 0 ||
         json_read_hex(&top, "runtime_digest", facts->runtime_digest, SHA256_SIZE, err) < 0)
@@ -229,10 +229,10 @@ static bool same_name(const char *wanted, const char *name)
     return strcmp(wanted, name) == 0;
 }
 
-static int ask_hardware(struct project *project, struct node *node, struct err *err)
+static int ask_hardware(struct project *project, struct node_client *node, struct err *err)
 {
     AUTO_JSON json_t *list = NULL;
-    if (node_list(node, "/v1/hardware", "hardware", &list, err) < 0)
+    if (node_client_list(node, "/v1/hardware", "hardware", &list, err) < 0)
         return -1;
     const json_t *entry = find_named(list, project->config.resource, same_name);
     if (entry == NULL) {
@@ -251,10 +251,10 @@ static int ask_hardware(struct project *project, struct node *node, struct err *
     return json_read_u64(&at, "storage_bytes", 1, INT64_MAX, &facts->storage_bytes, err);
 }
 
-static int ask_environment(struct project *project, struct node *node, struct err *err)
+static int ask_environment(struct project *project, struct node_client *node, struct err *err)
 {
     AUTO_JSON json_t *list = NULL;
-    if (node_list(node, "/v1/environments", "environments", &list, err) < 0)
+    if (node_client_list(node, "/v1/environments", "environments", &list, err) < 0)
         return -1;
     const char *wanted = project->config.docker == NULL ? "mse-flask" : project->config.docker;
     const json_t *entry = find_named(list, wanted, environment_matches);
@@ -295,7 +295,7 @@ static int check_runtime(const struct node_facts *facts, struct err *err)
     return -1;
 }
 
-int project_ask_node(struct project *project, struct node *node, struct err *err)
+int project_ask_node(struct project *project, struct node_client *node, struct err *err)
 {
     if (read_node(node, &project->facts, err) < 0 || ask_hardware(project, node, err) < 0 ||
         ask_environment(project, node, err) < 0)

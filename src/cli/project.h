@@ -7,8 +7,8 @@
 #pragma once
 
 #include "cli/app_config.h"
-#include "cli/node_client.h"
-#include "cli/owner.h"
+#include "client/node_client.h"
+#include "client/owner.h"
 #include "model/manifest.h"
 #include "provision/provision.h"
 
@@ -52,7 +52,7 @@ int project_config_path(const char *path, char **ret, struct err *err) MUST_USE;
  * no node: code folder, secrets, certificate against key and domain. */
 int project_read(struct project *project, const char *path, struct err *err) MUST_USE;
 /* Looks up hardware, environment and the rest at the node. */
-int project_ask_node(struct project *project, struct node *node, struct err *err) MUST_USE;
+int project_ask_node(struct project *project, struct node_client *node, struct err *err) MUST_USE;
 /* Packs, encrypts under fresh keys, completes the manifest and the fingerprint. */
 int project_pack(struct project *project, struct err *err) MUST_USE;
 /* What the owner's certificate says to the node about its host name, in hexadecimal; nothing where

@@ -4,7 +4,7 @@
  */
 #pragma once
 
-#include "cli/attested.h"
+#include "client/attested.h"
 
 /* Errors: REJECTED with the enclave's words, and those of attested_request. */
 int staple_send(struct attested *app, struct slice response, struct err *err) MUST_USE;

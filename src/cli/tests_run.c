@@ -2,13 +2,13 @@
 /*
  * Running the project's tests. Everything here is the owner's own code on the owner's machine.
  */
-#include "cli/owner.h"
 #include "cli/tests_run.h"
 #include "cli/ui.h"
 
 #include "base/file.h"
 #include "base/process.h"
 #include "base/text.h"
+#include "client/owner.h"
 
 #include <ctype.h>
 #include <errno.h>

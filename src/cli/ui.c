@@ -337,3 +337,35 @@ void ui_size_text(uint64_t bytes, char text[static UI_SIZE_TEXT])
     }
     (void)snprintf(text, UI_SIZE_TEXT, unit == 0 ? "%.0f %s" : "%.1f %s", value, units[unit]);
 }
+
+/* --- hooks --- */
+
+static void show_progress(uint64_t done_bytes, uint64_t all_bytes)
+{
+    char done[UI_SIZE_TEXT];
+    char all[UI_SIZE_TEXT];
+    ui_size_text(done_bytes, done);
+    ui_size_text(all_bytes, all);
+    ui_step_note("%s of %s", done, all);
+}
+
+static void show_info(const char *text)
+{
+    ui_info("%s", text);
+}
+
+static void show_warning(const char *text)
+{
+    ui_warning("%s", text);
+}
+
+const struct client_hooks *ui_hooks(void)
+{
+    static const struct client_hooks hooks = {
+        .interrupted = &ui.interrupted,
+        .progress = show_progress,
+        .info = show_info,
+        .warn = show_warning,
+    };
+    return &hooks;
+}

@@ -9,6 +9,7 @@
 
 #include "base/err.h"
 #include "base/slice.h"
+#include "client/hooks.h"
 
 #include <jansson.h>
 #include <signal.h>
@@ -49,6 +50,9 @@ int ui_print_json(json_t *document, struct err *err) MUST_USE;
 /* Asks on the terminal; default is no. ERR_USAGE with the hint to pass --yes where there is no
  * terminal, ERR_INTERRUPTED where the answer is not yes. */
 int ui_confirm(bool assume_yes, struct err *err, const char *fmt, ...) PRINTF_LIKE(3, 4) MUST_USE;
+
+/* For what works on the owner's side: notes on the running step, lines, warnings, Ctrl-C. */
+const struct client_hooks *ui_hooks(void);
 
 /* "40.1 MiB" */
 enum { UI_SIZE_TEXT = 24 };

@@ -2,8 +2,6 @@
 /*
  * Evidence from a file, judged on this machine without any connection.
  */
-#include "cli/attested.h"
-#include "cli/collateral_fetch.h"
 #include "cli/ui.h"
 #include "cli/verify_evidence.h"
 
@@ -11,6 +9,7 @@
 #include "base/clock.h"
 #include "base/file.h"
 #include "base/text.h"
+#include "client/attested.h"
 
 #include <ctype.h>
 #include <stdlib.h>

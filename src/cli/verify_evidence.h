@@ -5,7 +5,7 @@
  */
 #pragma once
 
-#include "cli/collateral_fetch.h"
+#include "cli/collateral_options.h"
 
 #include "base/options.h"
 

@@ -2,7 +2,6 @@
 /*
  * Receipts of verifications on the command line: signed with the owner's key, checked by anybody.
  */
-#include "cli/owner.h"
 #include "cli/ui.h"
 #include "cli/verify_evidence.h"
 
@@ -10,6 +9,7 @@
 #include "base/clock.h"
 #include "base/file.h"
 #include "base/text.h"
+#include "client/owner.h"
 
 enum { INPUT_MAX = 8 << 20, KEY_TEXT = 2 * ED25519_PUBLIC_SIZE + 1 };
 

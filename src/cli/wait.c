@@ -23,8 +23,8 @@ static bool is_there(const struct node_app *app, const char *state, int64_t star
     return strcmp(app->state, state) == 0 && (started_before < 0 || app->restarts > started_before);
 }
 
-static int wait_until(struct node *node, const char *id, const char *state, int64_t restarts_before,
-                      int timeout_s, struct node_app *ret, struct err *err)
+static int wait_until(struct node_client *node, const char *id, const char *state,
+                      int64_t restarts_before, int timeout_s, struct node_app *ret, struct err *err)
 {
     int64_t deadline = clock_monotonic_ms() + (int64_t)timeout_s * 1000;
     for (int pause = POLL_FIRST_MS;;
@@ -53,13 +53,13 @@ static int wait_until(struct node *node, const char *id, const char *state, int6
     }
 }
 
-int wait_for_state(struct node *node, const char *id, const char *state, int timeout_s,
+int wait_for_state(struct node_client *node, const char *id, const char *state, int timeout_s,
                    struct node_app *ret, struct err *err)
 {
     return wait_until(node, id, state, -1, timeout_s, ret, err);
 }
 
-int wait_for_restart(struct node *node, const struct node_app *before, int timeout_s,
+int wait_for_restart(struct node_client *node, const struct node_app *before, int timeout_s,
                      struct node_app *ret, struct err *err)
 {
     return wait_until(node, before->id, "running", before->restarts, timeout_s, ret, err);

@@ -5,11 +5,11 @@
  */
 #pragma once
 
-#include "cli/node_client.h"
+#include "client/node_client.h"
 
 /* Errors: TIMEOUT (names the state it is in), APP (on_error, with the reason), INTERRUPTED. */
-int wait_for_state(struct node *node, const char *id, const char *state, int timeout_s,
+int wait_for_state(struct node_client *node, const char *id, const char *state, int timeout_s,
                    struct node_app *ret, struct err *err) MUST_USE;
 /* Until it runs again and has been started anew since `before` was read. */
-int wait_for_restart(struct node *node, const struct node_app *before, int timeout_s,
+int wait_for_restart(struct node_client *node, const struct node_app *before, int timeout_s,
                      struct node_app *ret, struct err *err) MUST_USE;

@@ -3,7 +3,7 @@
  * Fuzz target: what a node says of an app. What is let through is shown and pasted: each text is
  * printable, the address is one, the id is a UUID.
  */
-#include "cli/node_client.h"
+#include "client/node_client.h"
 
 #include "base/endpoint.h"
 #include "base/text.h"

@@ -3,7 +3,7 @@
  * Collateral on disk, one file a URL: {"body": base64, "chain": text, "expires_at", "url"}. What is
  * read from it is judged like what comes over the network, so nobody has to trust it.
  */
-#include "cli/collateral_get.h"
+#include "client/collateral_get.h"
 
 #include "attest/crl.h"
 #include "format/document.h"

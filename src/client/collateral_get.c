@@ -3,9 +3,7 @@
  * HTTP for collateral: bounded in time and size, with retries where waiting helps. Runs on the
  * verifier's machine; what it reads is untrusted until a verification has judged it.
  */
-#include "cli/collateral_get.h"
-
-#include "cli/ui.h"
+#include "client/collateral_get.h"
 
 #include "base/clock.h"
 #include "base/file.h"
@@ -165,7 +163,7 @@ static int get_http(const char *url, const struct collateral_request *request,
             return 0;
         if (wait_s < 0 || number + 1 == ATTEMPTS)
             return -1;
-        ui_info("%s; trying again in %ld s", err->message, wait_s);
+        client_info(request->hooks, "%s; trying again in %ld s", err->message, wait_s);
         clock_sleep_ms(1000 * wait_s);
     }
 }

@@ -3,9 +3,8 @@
  * Contexts on the owner's disk. Names come from outside (command line), file names never do: a file
  * is found by reading the folder.
  */
-#include "cli/context_store.h"
-#include "cli/owner.h"
-#include "cli/ui.h"
+#include "client/context_store.h"
+#include "client/owner.h"
 
 #include "base/file.h"
 #include "base/text.h"
@@ -72,8 +71,8 @@ static int by_age(const void *a, const void *b)
     return (first->created > second->created) - (first->created < second->created);
 }
 
-static int add_file(struct contexts *contexts, const char *folder, const char *name,
-                    struct err *err)
+static int add_file(const struct client_hooks *hooks, const char *folder, const char *name,
+                    struct contexts *contexts, struct err *err)
 {
     if (!str_ends_with(name, ".json"))
         return 0;
@@ -88,13 +87,13 @@ static int add_file(struct contexts *contexts, const char *folder, const char *n
         return -1;
     struct err broken = ERR_INIT;
     if (read_context(path, &items[contexts->count], &broken) < 0)
-        ui_warning("%s (passed over)", broken.message);
+        client_warn(hooks, "%s (passed over)", broken.message);
     else
         contexts->count++;
     return 0;
 }
 
-static int load_all(struct contexts *ret, struct err *err)
+static int load_all(const struct client_hooks *hooks, struct contexts *ret, struct err *err)
 {
     AUTO_FREE char *folder = NULL;
     if (owner_contexts_folder(&folder, err) < 0)
@@ -105,18 +104,19 @@ static int load_all(struct contexts *ret, struct err *err)
     int status = 0;
     for (struct dirent *entry = readdir(entries); entry != NULL && status == 0;
          entry = readdir(entries))
-        status = add_file(ret, folder, entry->d_name, err);
+        status = add_file(hooks, folder, entry->d_name, ret, err);
     (void)closedir(entries);
     if (ret->count > 1)
         qsort(ret->items, ret->count, sizeof(*ret->items), by_age);
     return status;
 }
 
-int context_store_each(int (*each)(void *data, const struct context *context, struct err *err),
+int context_store_each(const struct client_hooks *hooks,
+                       int (*each)(void *data, const struct context *context, struct err *err),
                        void *data, struct err *err)
 {
     __attribute__((cleanup(contexts_done))) struct contexts all = {0};
-    if (load_all(&all, err) < 0)
+    if (load_all(hooks, &all, err) < 0)
         return -1;
     for (size_t i = 0; i < all.count; i++) {
         if (each(data, &all.items[i], err) < 0)
@@ -131,10 +131,11 @@ bool context_is_named(const struct context *context, const char *name)
            (strlen(name) >= ID_BEGINNING_MIN && str_starts_with(context->id, name));
 }
 
-int context_store_find(const char *name, struct context *ret, struct err *err)
+int context_store_find(const struct client_hooks *hooks, const char *name, struct context *ret,
+                       struct err *err)
 {
     __attribute__((cleanup(contexts_done))) struct contexts all = {0};
-    if (load_all(&all, err) < 0)
+    if (load_all(hooks, &all, err) < 0)
         return -1;
     for (size_t i = all.count; i > 0; i--) {
         struct context *context = &all.items[i - 1];

@@ -2,9 +2,7 @@
 /*
  * Puts the collateral bundle together and holds it against the evidence before anybody keeps it.
  */
-#include "cli/collateral_fetch.h"
-
-#include "cli/ui.h"
+#include "client/collateral_fetch.h"
 
 #include "attest/crl.h"
 #include "attest/ra_tls.h"
@@ -16,18 +14,12 @@
 
 #include <stdlib.h>
 
-struct collateral_services collateral_services_from(const struct options *options)
+struct collateral_services collateral_services_of_vendors(void)
 {
-    const char *pccs = options_value(options, "pccs");
-    const char *kds = options_value(options, "kds");
     return (struct collateral_services){
-        .pcs = pccs != NULL ? pccs : "https://api.trustedservices.intel.com",
-        .root_crl = pccs != NULL
-                        ? NULL
-                        : "https://certificates.trustedservices.intel.com/IntelSGXRootCA.der",
-        .kds = kds != NULL ? kds : "https://kdsintf.amd.com",
-        .vlek = options_value(options, "vlek"),
-        .no_cache = options_has(options, "no-cache"),
+        .pcs = "https://api.trustedservices.intel.com",
+        .root_crl = "https://certificates.trustedservices.intel.com/IntelSGXRootCA.der",
+        .kds = "https://kdsintf.amd.com",
     };
 }
 
@@ -111,7 +103,8 @@ static int unwrap(struct ra_tls_certificate *certificate, struct arena *arena,
 }
 
 /* The checks that speak of collateral. Whether it is valid now is the verification's business. */
-static int check_answers(const struct mse_verdict *verdict, struct err *err)
+static int check_answers(const struct client_hooks *hooks, const struct mse_verdict *verdict,
+                         struct err *err)
 {
     static const char *const about[] = {"tcb-info", "qe-identity", "pck-crl",
                                         "root-crl", "root-ca",     "vcek",
@@ -127,13 +120,14 @@ static int check_answers(const struct mse_verdict *verdict, struct err *err)
                 return FAIL(err, ERR_REJECTED,
                             "what the service answered is not good: %s: %s, expected %s",
                             check->name, check->found, check->expected);
-            ui_warning("%s: %s", check->name, check->found);
+            client_warn(hooks, "%s: %s", check->name, check->found);
         }
     }
     return 0;
 }
 
-static int check_bundle(struct slice evidence, const struct buf *bundle, struct err *err)
+static int check_bundle(const struct client_hooks *hooks, struct slice evidence,
+                        const struct buf *bundle, struct err *err)
 {
     const struct mse_input input = {
         .evidence = {evidence.data, evidence.len},
@@ -143,7 +137,7 @@ static int check_bundle(struct slice evidence, const struct buf *bundle, struct 
     struct mse_verdict *verdict = mse_verify(&input);
     if (verdict == NULL)
         return FAIL(err, ERR_MEMORY, "out of memory");
-    int rc = check_answers(verdict, err);
+    int rc = check_answers(hooks, verdict, err);
     mse_verdict_free(verdict);
     return rc;
 }
@@ -175,7 +169,7 @@ int collateral_fetch(const struct collateral_services *services, struct slice ev
     if (rc == 0)
         rc = fetch(services, inner, &bundle, err);
     if (rc == 0)
-        rc = check_bundle(inner, out, err);
+        rc = check_bundle(services->hooks, inner, out, err);
     certificate_store_done(&certificate.store);
     arena_done(&bundle.arena);
     return rc;

@@ -3,11 +3,10 @@
  * The node's API, from the owner's side. Every answer is bounded and read strictly; an error of the
  * node is passed on in its own words, made printable.
  */
-#include "cli/home_node.h"
-#include "cli/local_node.h"
-#include "cli/node_client.h"
-#include "cli/owner.h"
-#include "cli/ui.h"
+#include "client/home_node.h"
+#include "client/local_node.h"
+#include "client/node_client.h"
+#include "client/owner.h"
 
 #include "base/clock.h"
 #include "base/endpoint.h"
@@ -30,7 +29,8 @@ enum {
     TOKEN_MAX = 512,
 };
 
-struct node {
+struct node_client {
+    const struct client_hooks *hooks; /* NULL: none */
     char *address;
     bool is_socket;
     struct endpoint endpoint; /* not of a socket */
@@ -58,7 +58,7 @@ static int default_address(char **ret, struct err *err)
     return *ret == NULL ? -1 : 0;
 }
 
-static int prepare_https(struct node *node, struct err *err)
+static int prepare_https(struct node_client *node, struct err *err)
 {
     const char *token = getenv("MSE_NODE_TOKEN");
     const struct tls_client_config config = {.ca_file = getenv("MSE_NODE_CA")};
@@ -73,11 +73,13 @@ static int prepare_https(struct node *node, struct err *err)
     return node->authorization == NULL ? -1 : 0;
 }
 
-int node_open(const char *address, struct node **ret, struct err *err)
+int node_client_open(const struct client_hooks *hooks, const char *address,
+                     struct node_client **ret, struct err *err)
 {
-    AUTO_NODE struct node *node = mem_alloc(sizeof(*node), err);
+    AUTO_NODE_CLIENT struct node_client *node = mem_alloc(sizeof(*node), err);
     if (node == NULL)
         return -1;
+    node->hooks = hooks;
     if (address != NULL) {
         node->address = str_copy(address, err);
         if (node->address == NULL)
@@ -92,7 +94,7 @@ int node_open(const char *address, struct node **ret, struct err *err)
     return 0;
 }
 
-void node_close(struct node *node)
+void node_client_close(struct node_client *node)
 {
     if (node == NULL)
         return;
@@ -104,12 +106,12 @@ void node_close(struct node *node)
     free(node);
 }
 
-const char *node_address(const struct node *node)
+const char *node_client_address(const struct node_client *node)
 {
     return node->address;
 }
 
-const char *node_not_at_home(const struct node *node)
+const char *node_client_not_at_home(const struct node_client *node)
 {
     if (node->asked && node->stranger.kind == ERR_NONE)
         return NULL;
@@ -117,7 +119,7 @@ const char *node_not_at_home(const struct node *node)
 }
 
 /* Each request has a connection of its own, and each of them may end elsewhere. */
-static void check_peer(struct node *node, const struct http_client *client)
+static void check_peer(struct node_client *node, const struct http_client *client)
 {
     AUTO_FREE char *program = NULL;
     node->asked = true;
@@ -131,7 +133,7 @@ static void check_peer(struct node *node, const struct http_client *client)
 
 /* --- requests --- */
 
-static int connect_node(struct node *node, struct http_client **ret, struct err *err)
+static int connect_node(struct node_client *node, struct http_client **ret, struct err *err)
 {
     const struct http_client_config config = {
         .unix_path = node->is_socket ? node->address : NULL,
@@ -139,7 +141,7 @@ static int connect_node(struct node *node, struct http_client **ret, struct err 
         .port = node->endpoint.port,
         .tls = node->tls,
         .server_name = node->is_socket ? "localhost" : node->endpoint.host,
-        .interrupted = ui_interrupted(),
+        .interrupted = client_interrupted(node->hooks),
     };
     if (http_client_connect(&config, ret, err) == 0) {
         check_peer(node, *ret);
@@ -182,7 +184,7 @@ static int node_error(const struct http_client_response *response, struct err *e
 }
 
 /* Sends on a connection of its own; a status of 300 and above is the node's error. */
-static int exchange(struct node *node, const struct http_client_request *request,
+static int exchange(struct node_client *node, const struct http_client_request *request,
                     struct http_client_response *response, struct err *err)
 {
     AUTO_HTTP_CLIENT struct http_client *client = NULL;
@@ -211,8 +213,8 @@ static int parse_answer(const struct http_client_response *response, json_t **re
     return json_parse(buf_slice(&response->body), "the node's answer", ANSWER_MAX, ret, err);
 }
 
-int node_request(struct node *node, const char *method, const char *path, json_t **ret,
-                 struct err *err)
+int node_client_request(struct node_client *node, const char *method, const char *path,
+                        json_t **ret, struct err *err)
 {
     AUTO_HTTP_RESPONSE struct http_client_response response = HTTP_CLIENT_RESPONSE_INIT;
     struct http_client_request request = {.method = method, .target = path};
@@ -221,10 +223,11 @@ int node_request(struct node *node, const char *method, const char *path, json_t
     return parse_answer(&response, ret, err);
 }
 
-int node_list(struct node *node, const char *path, const char *key, json_t **ret, struct err *err)
+int node_client_list(struct node_client *node, const char *path, const char *key, json_t **ret,
+                     struct err *err)
 {
     AUTO_JSON json_t *root = NULL;
-    if (node_request(node, "GET", path, &root, err) < 0)
+    if (node_client_request(node, "GET", path, &root, err) < 0)
         return -1;
     json_t *list = json_object_get(root, key);
     if (!json_is_array(list))
@@ -234,24 +237,21 @@ int node_list(struct node *node, const char *path, const char *key, json_t **ret
 }
 
 struct upload {
+    const struct client_hooks *hooks;
     uint64_t size;
 };
 
 static void show_progress(void *context, int64_t sent)
 {
     const struct upload *upload = context;
-    char done[UI_SIZE_TEXT];
-    char all[UI_SIZE_TEXT];
-    ui_size_text((uint64_t)sent, done);
-    ui_size_text(upload->size, all);
-    ui_step_note("%s of %s", done, all);
+    client_progress(upload->hooks, (uint64_t)sent, upload->size);
 }
 
-int node_upload(struct node *node, const char *path, const struct node_package *package,
-                json_t **ret, struct err *err)
+int node_client_upload(struct node_client *node, const char *path,
+                       const struct node_package *package, json_t **ret, struct err *err)
 {
     AUTO_HTTP_RESPONSE struct http_client_response response = HTTP_CLIENT_RESPONSE_INIT;
-    struct upload upload = {package->size};
+    struct upload upload = {node->hooks, package->size};
     const struct http_header headers[] = {
         {slice_str("Content-Type"), slice_str("application/vnd.mse.package")},
         {slice_str("Mse-Name-Proof"), slice_str(package->name_proof)},
@@ -274,9 +274,9 @@ int node_upload(struct node *node, const char *path, const struct node_package *
     return parse_answer(&response, ret, err);
 }
 
-int node_stream(struct node *node, const char *path,
-                int (*sink)(void *context, struct slice bytes, struct err *err), void *context,
-                struct err *err)
+int node_client_stream(struct node_client *node, const char *path,
+                       int (*sink)(void *context, struct slice bytes, struct err *err),
+                       void *context, struct err *err)
 {
     AUTO_HTTP_RESPONSE struct http_client_response response = HTTP_CLIENT_RESPONSE_INIT;
     struct http_client_request request = {
@@ -373,12 +373,12 @@ int node_app_from_json(const json_t *json, struct node_app *ret, struct err *err
     return 0;
 }
 
-int node_app_get(struct node *node, const char *id, struct node_app *ret, struct err *err)
+int node_app_get(struct node_client *node, const char *id, struct node_app *ret, struct err *err)
 {
     char path[PATH_SIZE];
     AUTO_JSON json_t *root = NULL;
     (void)snprintf(path, sizeof(path), "/v1/apps/%s", id);
-    if (node_request(node, "GET", path, &root, err) < 0)
+    if (node_client_request(node, "GET", path, &root, err) < 0)
         return -1;
     return node_app_from_json(root, ret, err);
 }
@@ -441,10 +441,10 @@ static int find_in(const json_t *apps, const char *name, struct node_app *ret, s
     return 0;
 }
 
-int node_app_find(struct node *node, const char *name, struct node_app *ret, struct err *err)
+int node_app_find(struct node_client *node, const char *name, struct node_app *ret, struct err *err)
 {
     AUTO_JSON json_t *apps = NULL;
-    if (node_list(node, "/v1/apps", "apps", &apps, err) < 0)
+    if (node_client_list(node, "/v1/apps", "apps", &apps, err) < 0)
         return -1;
     return find_in(apps, name, ret, err);
 }

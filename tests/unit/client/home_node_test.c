@@ -3,7 +3,7 @@
  * Who listens behind a socket: this very program, another one, one that is gone, nobody that the
  * kernel names.
  */
-#include "cli/home_node.h"
+#include "client/home_node.h"
 
 #include "base/fd.h"
 #include "base/mem.h"

@@ -3,7 +3,7 @@
  * The owner's folders and key. The key file holds the 32-byte Ed25519 seed in hexadecimal, mode
  * 0600; it never leaves this process.
  */
-#include "cli/owner.h"
+#include "client/owner.h"
 
 #include "base/fd.h"
 #include "base/file.h"

@@ -3,7 +3,7 @@
  * Intel's collateral: "Intel SGX and Intel TDX Provisioning Certification Service" API version 4,
  * which PCCS repeats.
  */
-#include "cli/collateral_fetch.h"
+#include "client/collateral_fetch.h"
 
 #include "attest/chain.h"
 #include "attest/intel_pck.h"
@@ -63,6 +63,7 @@ static int fetch_document(const struct collateral_services *services,
         .keep = COLLATERAL_UNTIL_NEXT_UPDATE,
         .wait_s = 2,
         .no_cache = services->no_cache,
+        .hooks = services->hooks,
     };
     AUTO_ANSWER struct collateral_answer answer;
     const struct doc_node *root;
@@ -91,6 +92,7 @@ static int fetch_pck_crl(const struct collateral_services *services, const struc
         .keep = COLLATERAL_UNTIL_NEXT_UPDATE,
         .wait_s = 2,
         .no_cache = services->no_cache,
+        .hooks = services->hooks,
     };
     AUTO_ANSWER struct collateral_answer answer;
     AUTO_BUF struct buf der = BUF_INIT(COLLATERAL_DOCUMENT_MAX);
@@ -110,6 +112,7 @@ static int fetch_root_crl(const struct collateral_services *services,
         .keep = COLLATERAL_UNTIL_NEXT_UPDATE,
         .wait_s = 2,
         .no_cache = services->no_cache,
+        .hooks = services->hooks,
     };
     AUTO_ANSWER struct collateral_answer answer;
     AUTO_BUF struct buf der = BUF_INIT(COLLATERAL_DOCUMENT_MAX);

@@ -3,8 +3,7 @@
  * Verified connections to enclaves. The judgement is libmse's; this file brings it the certificate
  * or the fresh evidence of the very session that is used afterwards.
  */
-#include "cli/attested.h"
-#include "cli/ui.h"
+#include "client/attested.h"
 
 #include "base/clock.h"
 #include "base/endpoint.h"
@@ -116,7 +115,7 @@ static int connect_with(const char *url, const struct attested_expectation *expe
         .tls = attested->tls,
         .server_name = expectation->host != NULL ? expectation->host : endpoint.host,
         .connect_timeout_ms = timeout_s * 1000,
-        .interrupted = ui_interrupted(),
+        .interrupted = client_interrupted(expectation->hooks),
     };
     if (http_client_connect(&config, &attested->client, err) < 0 ||
         http_client_channel_binding(attested->client, attested->channel_binding, err) < 0)

@@ -5,11 +5,9 @@
  */
 #pragma once
 
-#include "cli/collateral_get.h"
+#include "client/collateral_get.h"
 
 #include "format/arena.h"
-
-#include "base/options.h"
 
 struct collateral_services {
     const char *pcs;      /* Intel PCS, a PCCS, or a folder that mirrors one */
@@ -17,23 +15,11 @@ struct collateral_services {
     const char *kds;      /* AMD's key distribution service, or a folder */
     const char *vlek;     /* a file with the VLEK certificate; NULL: none */
     bool no_cache;
+    const struct client_hooks *hooks; /* NULL: none */
 };
 
-#define COLLATERAL_OPTIONS                                                                         \
-    {.name = "pccs",                                                                               \
-     .value_name = "URL",                                                                          \
-     .help = "Intel collateral from this PCCS, or from a folder that mirrors one"},                \
-        {.name = "kds",                                                                            \
-         .value_name = "URL",                                                                      \
-         .help = "AMD collateral from this service or folder instead of AMD's own"},               \
-        {.name = "vlek",                                                                           \
-         .value_name = "FILE",                                                                     \
-         .help = "the VLEK certificate, which only the cloud provider has"},                       \
-    {                                                                                              \
-        .name = "no-cache", .help = "neither read nor fill the cache of collateral"                \
-    }
-
-struct collateral_services collateral_services_from(const struct options *options);
+/* Intel's and AMD's own. */
+struct collateral_services collateral_services_of_vendors(void);
 
 /* Appends the bundle, JSON. What the services answer is held against the evidence: a document of
  * another issuer, or altered, is ERR_REJECTED and names the check. */

@@ -3,7 +3,7 @@
  * AMD's collateral: "VCEK Certificate and KDS Interface Specification", AMD publication 57230,
  * section 4. The service gives about one VCEK in ten seconds.
  */
-#include "cli/collateral_fetch.h"
+#include "client/collateral_fetch.h"
 
 #include "attest/snp_family.h"
 
@@ -22,6 +22,7 @@ static int get(const struct collateral_services *services, const char *path,
         .keep = keep,
         .wait_s = WAIT_S,
         .no_cache = services->no_cache,
+        .hooks = services->hooks,
     };
     return collateral_get(&request, ret, err);
 }

@@ -3,7 +3,7 @@
  * SO_PEERCRED of a connected stream names the process that called listen(): for a forwarder that is
  * the forwarder. Runs on the owner's machine, asks /proc, changes nothing.
  */
-#include "cli/home_node.h"
+#include "client/home_node.h"
 
 #include "base/fd.h"
 #include "base/file.h"

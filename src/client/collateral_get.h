@@ -6,6 +6,8 @@
  */
 #pragma once
 
+#include "client/hooks.h"
+
 #include "base/buf.h"
 
 #include <stdbool.h>
@@ -25,6 +27,7 @@ struct collateral_request {
     enum collateral_keep keep;
     unsigned wait_s; /* what a 429 without Retry-After asks for */
     bool no_cache;
+    const struct client_hooks *hooks; /* NULL: none */
 };
 
 struct collateral_answer {

@@ -5,16 +5,21 @@
  */
 #pragma once
 
+#include "client/hooks.h"
+
 #include "model/context.h"
 
 /* Writes the context; replaces an older one of the same id. */
 int context_store_save(const struct context *context, struct err *err) MUST_USE;
-/* By UUID, unique beginning or name (the newest of that name). NOT_FOUND. */
 /* Is this the context of the app that `name` means: its id, a beginning of it, or its name? */
 bool context_is_named(const struct context *context, const char *name);
-int context_store_find(const char *name, struct context *ret, struct err *err) MUST_USE;
-/* Calls `each` for every context, oldest first. A file that cannot be read is a warning. */
-int context_store_each(int (*each)(void *data, const struct context *context, struct err *err),
+/* By UUID, unique beginning or name (the newest of that name). NOT_FOUND. */
+int context_store_find(const struct client_hooks *hooks, const char *name, struct context *ret,
+                       struct err *err) MUST_USE;
+/* Calls `each` for every context, oldest first. A file that cannot be read is a
+ * warning (hooks may be NULL). */
+int context_store_each(const struct client_hooks *hooks,
+                       int (*each)(void *data, const struct context *context, struct err *err),
                        void *data, struct err *err) MUST_USE;
 /* Removes the context and its certificate. NOT_FOUND. */
 int context_store_remove(const char *id, struct err *err) MUST_USE;

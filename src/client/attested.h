@@ -6,6 +6,8 @@
  */
 #pragma once
 
+#include "client/hooks.h"
+
 #include "crypto/crypto.h"
 #include "mse/mse.h"
 
@@ -13,9 +15,10 @@ struct attested;
 
 /* What the other end must be. */
 struct attested_expectation {
-    const uint8_t *fingerprint;      /* 32 bytes; NULL: not asked (the verdict then says so) */
-    const struct mse_policy *policy; /* NULL: strict */
-    const char *host;                /* NULL: the URL's; a name for SNI where the address is not */
+    const uint8_t *fingerprint;       /* 32 bytes; NULL: not asked (the verdict then says so) */
+    const struct mse_policy *policy;  /* NULL: strict */
+    const char *host;                 /* NULL: the URL's; a name for SNI where the address is not */
+    const struct client_hooks *hooks; /* NULL: none */
 };
 
 /* Connects to https://HOST[:PORT] and verifies. *ret_verdict (may be NULL) is set whenever there

@@ -2,7 +2,7 @@
 /*
  * Policies as the commands need them. Runs on the owner's machine.
  */
-#include "cli/policy.h"
+#include "client/policy.h"
 
 #include "base/buf.h"
 #include "base/file.h"
