@@ -43,6 +43,7 @@ static int64_t removal_of(const struct node *node, const struct store_app *app)
 static int fill_app(const struct node *node, const struct store_app *app, json_t *object,
                     struct err *err)
 {
+    const struct node_hardware *profile = node_config_hardware(&node->config, app->resource);
     const struct {
         const char *key;
         const char *value;
@@ -57,7 +58,7 @@ static int fill_app(const struct node *node, const struct store_app *app, json_t
         {"environment", app->environment},
         {"fingerprint", app->fingerprint},
         {"host_name", app->host_name},
-        {"tee", "simulation"},
+        {"tee", profile != NULL ? node_tees[profile->tee] : "unknown"},
     };
     const struct {
         const char *key;

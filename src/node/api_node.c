@@ -20,25 +20,40 @@ static int put_means(const struct node *node, json_t *body, struct err *err)
     return json_put_bool(body, "clock_believed", keeper_clock_believed(node->keeper), err);
 }
 
+/* The names that some profile has, each once. */
+static json_t *names_in_use(const struct node_config *config, const char *const *names, bool tees)
+{
+    json_t *list = json_array();
+    for (int i = 0; names[i] != NULL; i++) {
+        bool used = false;
+        for (size_t k = 0; k < config->hardware_count; k++)
+            used |= (tees ? config->hardware[k].tee : config->hardware[k].launcher) == i;
+        if (used)
+            (void)json_array_append_new(list, json_string(names[i]));
+    }
+    return list;
+}
+
 int api_get_node(struct api_call *call, struct err *err)
 {
     struct node *node = call->node;
     const struct gateway_counts counts = gateway_count(node->gateway);
     char started[RFC3339_SIZE];
     rfc3339_format(node->started, started);
-    AUTO_JSON json_t *body =
-        json_pack("{s:s, s:s, s:s, s:[s], s:[s], s:s, s:s, s:s, s:s, s:s, s:{s:I, s:I}, s:{s:I, "
-                  "s:I, s:I, s:I, s:I}}",
-                  "version", MSE_VERSION, "domain", node->config.domain, "started", started,
-                  "launchers", "process", "tees", "simulation", "tee", "simulation",
-                  "simulation_root", node->simulation_root, "runtime_digest", node->runtime_digest,
-                  "default_environment", node->environments.fallback, "quota",
-                  node->config.quota == NODE_QUOTA_LOOP ? "loop" : "none", "limits", "apps",
-                  (json_int_t)node->config.limits.apps, "package_bytes",
-                  (json_int_t)node->config.limits.package_bytes, "connections", "open",
-                  (json_int_t)counts.open, "waiting", (json_int_t)counts.waiting, "accepted",
-                  (json_int_t)counts.accepted, "refused", (json_int_t)counts.refused, "crowded_out",
-                  (json_int_t)counts.crowded_out);
+    AUTO_JSON json_t *body = json_pack(
+        "{s:s, s:s, s:s, s:o, s:o, s:s, s:s, s:s, s:s, s:s, s:{s:I, s:I}, s:{s:I, "
+        "s:I, s:I, s:I, s:I}}",
+        "version", MSE_VERSION, "domain", node->config.domain, "started", started, "launchers",
+        names_in_use(&node->config, node_launchers, false), "tees",
+        names_in_use(&node->config, node_tees, true), "tee",
+        node_tees[node->config.hardware[0].tee], "simulation_root", node->simulation_root,
+        "runtime_digest", node->runtime_digest, "default_environment", node->environments.fallback,
+        "quota", node->config.quota == NODE_QUOTA_LOOP ? "loop" : "none", "limits", "apps",
+        (json_int_t)node->config.limits.apps, "package_bytes",
+        (json_int_t)node->config.limits.package_bytes, "connections", "open",
+        (json_int_t)counts.open, "waiting", (json_int_t)counts.waiting, "accepted",
+        (json_int_t)counts.accepted, "refused", (json_int_t)counts.refused, "crowded_out",
+        (json_int_t)counts.crowded_out);
     if (body == NULL)
         return FAIL(err, ERR_MEMORY, "cannot write the answer");
     if (put_means(node, body, err) < 0)

@@ -4,10 +4,13 @@
  */
 #include "node/environments.h"
 
+#include "base/file.h"
 #include "base/log.h"
 #include "base/process.h"
 #include "base/text.h"
 #include "crypto/crypto.h"
+#include "measure/image.h"
+#include "model/guest.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -36,9 +39,29 @@ static int describe(const struct node_environment *from, struct environments *en
     return offer->description != NULL ? 0 : -1;
 }
 
+static int describe_image(const struct node_environment *from, struct environment_offer *offer,
+                          struct err *err)
+{
+    AUTO_BUF struct buf text = BUF_INIT(IMAGE_MAX);
+    AUTO_FREE char *path = path_join(from->image, IMAGE_FILE_DESCRIPTION, err);
+    struct image image;
+    uint8_t digest[SHA256_SIZE];
+    if (path == NULL || file_read(path, &text, err) < 0 ||
+        image_decode(buf_slice(&text), &image, err) < 0 ||
+        sha256(buf_slice(&text), digest, err) < 0)
+        return FAIL_CONTEXT(err, "environment '%s'", from->name);
+    (void)snprintf(offer->python, sizeof(offer->python), "%s", image.python);
+    offer->environment = (struct environment){.name = from->name, .python = offer->python};
+    offer->is_image = true;
+    hex_encode(slice_of(digest, sizeof(digest)), offer->digest);
+    hex_encode(slice_of(image.runtime, sizeof(image.runtime)), offer->runtime_digest);
+    offer->description = buf_steal_text(&text, err);
+    return offer->description != NULL ? 0 : -1;
+}
+
 static bool is_offered(const struct node_environment *environment, bool has_flask)
 {
-    if (has_flask || environment->requirements.count > 0 ||
+    if (has_flask || environment->requirements.count > 0 || environment->image != NULL ||
         strcmp(environment->name, flask_environment) != 0)
         return true;
     log_warning("environment '%s' is not offered: the system's Python has no Flask "
@@ -59,7 +82,10 @@ int environments_fill(const struct node_config *config, const char *python, bool
         const struct node_environment *from = &config->environments[i];
         if (!is_offered(from, has_flask))
             continue;
-        if (describe(from, ret, &ret->offers[ret->count++], err) < 0) {
+        struct environment_offer *offer = &ret->offers[ret->count++];
+        int result = from->image != NULL ? describe_image(from, offer, err)
+                                         : describe(from, ret, offer, err);
+        if (result < 0) {
             environments_done(ret);
             return -1;
         }

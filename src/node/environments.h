@@ -15,6 +15,10 @@ struct environment_offer {
     struct environment environment; /* views into the configuration and into `python` below */
     char *description;              /* canonical JSON */
     char digest[ENVIRONMENTS_DIGEST_SIZE];
+    bool
+        is_image; /* of a VM: `description` is its image.json; Python and mse-enclave are its own */
+    char python[16];
+    char runtime_digest[ENVIRONMENTS_DIGEST_SIZE];
 };
 
 struct environments {

@@ -11,7 +11,10 @@
 #include <stdlib.h>
 
 static const char *const quotas[] = {"loop", "none", NULL};
-static const char *const launchers[] = {"process", NULL};
+enum { PROCESS = 0, SIMULATION = 0 }; /* the first of each; all others need a VM */
+
+const char *const node_launchers[] = {"process", "vm", NULL};
+const char *const node_tees[] = {"simulation", "snp", "tdx", NULL};
 static const char *const pip_networks[] = {"sandbox", "host", NULL};
 static const char *const log_levels[] = {"debug", "info", "warning", "error", NULL};
 
@@ -124,14 +127,6 @@ static const struct config_key keys[] = {
      AT(quota),
      .doc = "How the storage of an app is limited: loop puts it on a file system of the "
             "profile's size (the node must be root), none does not limit it."},
-    {{"launcher"},
-     {0},
-     CONFIG_CHOICE,
-     .fallback = "process",
-     .choices = launchers,
-     AT(launcher),
-     .doc = "How enclaves are started: process is a sandbox on this machine with the simulated "
-            "TEE, which protects nothing from the operator."},
     {{"pip_network"},
      {0},
      CONFIG_CHOICE,
@@ -376,6 +371,22 @@ const struct config_schema node_config_schema = {keys, ARRAY_LEN(keys)};
 #define HARDWARE(member) .offset = offsetof(struct node_hardware, member)
 
 static const struct config_key hardware_keys[] = {
+    {{"launcher"},
+     {0},
+     CONFIG_CHOICE,
+     .fallback = "process",
+     .choices = node_launchers,
+     HARDWARE(launcher),
+     .doc = "How apps are started: process is a sandbox on this machine, vm a virtual machine of "
+            "an environment's image."},
+    {{"tee"},
+     {0},
+     CONFIG_CHOICE,
+     .fallback = "simulation",
+     .choices = node_tees,
+     HARDWARE(tee),
+     .doc = "What protects them. simulation protects nothing from the operator; snp (AMD) and tdx "
+            "(Intel) need launcher vm and a machine that has it."},
     {{"memory"},
      {0},
      CONFIG_SIZE,
@@ -411,6 +422,12 @@ static const struct config_key environment_keys[] = {
      .offset = offsetof(struct node_environment, requirements),
      .doc = "The packages, as lines of a requirements file. An empty list is the "
             "node's own Python as it is."},
+    {{"image"},
+     {0},
+     CONFIG_PATH,
+     .offset = offsetof(struct node_environment, image),
+     .doc = "The folder of an image (mse image build), for profiles with launcher vm. It has the "
+            "packages; no requirements are given beside it."},
 };
 
 const struct config_schema node_environment_schema = {environment_keys,
@@ -424,7 +441,11 @@ static int load_hardware(const char *name, const struct toml_value *table, const
     if (profile->name == NULL)
         return -1;
     config->hardware_count++;
-    return config_load(&node_hardware_schema, 0, table, folder, profile, err);
+    if (config_load(&node_hardware_schema, 0, table, folder, profile, err) < 0)
+        return -1;
+    if (profile->launcher == PROCESS && profile->tee != SIMULATION)
+        return TOML_FAIL(table, err, "tee \"%s\" needs launcher = \"vm\"", node_tees[profile->tee]);
+    return 0;
 }
 
 static int load_environment(const char *name, const struct toml_value *table, const char *folder,
@@ -435,7 +456,11 @@ static int load_environment(const char *name, const struct toml_value *table, co
     if (environment->name == NULL)
         return -1;
     config->environment_count++;
-    return config_load(&node_environment_schema, 0, table, folder, environment, err);
+    if (config_load(&node_environment_schema, 0, table, folder, environment, err) < 0)
+        return -1;
+    if (environment->image != NULL && environment->requirements.count > 0)
+        return TOML_FAIL(table, err, "'image' and 'requirements' are not given together");
+    return 0;
 }
 
 /* A section that is there without being written. */
@@ -598,4 +623,9 @@ const struct node_environment *node_config_environment(const struct node_config 
             return &config->environments[i];
     }
     return NULL;
+}
+
+bool node_hardware_wants_image(const struct node_hardware *hardware)
+{
+    return hardware->launcher != PROCESS;
 }

@@ -15,10 +15,14 @@ enum node_quota {
 
 enum node_pip_network { NODE_PIP_SANDBOX, NODE_PIP_HOST };
 
-enum node_launcher { NODE_LAUNCHER_PROCESS };
+/* How a profile's apps run: names of src/launch and src/tee, by the index that a profile holds. */
+extern const char *const node_launchers[];
+extern const char *const node_tees[];
 
 struct node_hardware {
     char *name;
+    int launcher; /* of node_launchers */
+    int tee;      /* of node_tees */
     int64_t memory_bytes;
     int64_t cpu_millis; /* thousandths of a processor */
     int64_t storage_bytes;
@@ -27,6 +31,7 @@ struct node_hardware {
 struct node_environment {
     char *name;
     struct config_strings requirements; /* pip's lines */
+    char *image; /* folder of a VM's image, whose environment it is; NULL: the node's Python */
 };
 
 struct node_limits {
@@ -83,7 +88,6 @@ struct node_config {
     char *default_environment;
     char *enclave;   /* path of the mse-enclave program; NULL: beside msed */
     int quota;       /* enum node_quota */
-    int launcher;    /* enum node_launcher */
     int pip_network; /* enum node_pip_network */
     int log_level;   /* enum log_level */
     struct node_limits limits;
@@ -107,6 +111,8 @@ int node_config_parse(struct slice text, const char *path, struct node_config *r
 int node_config_defaults(const char *folder, struct node_config *ret, struct err *err) MUST_USE;
 void node_config_done(struct node_config *config);
 
+/* Does its launcher start images? */
+bool node_hardware_wants_image(const struct node_hardware *hardware);
 /* NULL where there is none of that name. */
 const struct node_hardware *node_config_hardware(const struct node_config *config,
                                                  const char *name);

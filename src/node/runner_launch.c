@@ -63,9 +63,38 @@ static int fill_paths(const struct runner_launch *self, const struct runner_spec
     return spec->environment != NULL ? 0 : -1;
 }
 
+static bool in_vm(const struct runner_launch *self, const struct store_app *app)
+{
+    const struct node_hardware *profile = node_config_hardware(self->config, app->resource);
+    return profile != NULL && node_hardware_wants_image(profile);
+}
+
+/* A VM's storage is a disk of that size in any case. */
 static uint64_t quota_of(const struct runner_launch *self, const struct store_app *app)
 {
-    return self->config->quota == NODE_QUOTA_LOOP ? (uint64_t)app->quota_bytes : 0;
+    bool limited = self->config->quota == NODE_QUOTA_LOOP || in_vm(self, app);
+    return limited ? (uint64_t)app->quota_bytes : 0;
+}
+
+/* Launcher, TEE and image, as the app's profile and environment say today. */
+static int fill_launcher(const struct runner_launch *self, const struct store_app *app,
+                         struct launch_spec *spec, struct err *err)
+{
+    const struct node_hardware *profile = node_config_hardware(self->config, app->resource);
+    const struct node_environment *environment =
+        node_config_environment(self->config, app->environment);
+    if (profile == NULL)
+        return FAIL(err, ERR_NOT_FOUND, "the node's configuration has no profile '%s' any more",
+                    app->resource);
+    (void)snprintf(spec->launcher, sizeof(spec->launcher), "%s", node_launchers[profile->launcher]);
+    (void)snprintf(spec->tee, sizeof(spec->tee), "%s", node_tees[profile->tee]);
+    if (!node_hardware_wants_image(profile))
+        return 0;
+    if (environment == NULL || environment->image == NULL)
+        return FAIL(err, ERR_NOT_FOUND, "environment '%s' of the node has no image any more",
+                    app->environment);
+    spec->image = str_copy(environment->image, err);
+    return spec->image != NULL ? 0 : -1;
 }
 
 static int fill_spec(const struct runner_launch *self, const struct runner_spec *from,
@@ -74,8 +103,6 @@ static int fill_spec(const struct runner_launch *self, const struct runner_spec 
     const struct store_app *app = from->app;
     bool own_user = app->run_uid != 0;
     (void)snprintf(spec->id, sizeof(spec->id), "%s", app->id);
-    (void)snprintf(spec->launcher, sizeof(spec->launcher), "process");
-    (void)snprintf(spec->tee, sizeof(spec->tee), "simulation");
     spec->quota_bytes = quota_of(self, app);
     spec->memory_bytes = from->memory_bytes;
     spec->tmp_bytes = from->memory_bytes / TMP_SHARE;
@@ -88,7 +115,7 @@ static int fill_spec(const struct runner_launch *self, const struct runner_spec 
     if (hex_decode(app->fingerprint, "fingerprint", spec->fingerprint, sizeof(spec->fingerprint),
                    err) < 0)
         return -1;
-    return fill_paths(self, from, spec, err);
+    return fill_launcher(self, app, spec, err) < 0 ? -1 : fill_paths(self, from, spec, err);
 }
 
 static int launch_runner_start(struct runner *runner, const struct runner_spec *from,
@@ -280,8 +307,11 @@ int runner_launch_init(struct runner_launch *runner, const struct node_config *c
 {
     *runner = (struct runner_launch){
         .runner = {&launch_class}, .config = config, .folders = folders, .enclave = enclave};
-    if (launch_probe("process", config->quota == NODE_QUOTA_LOOP, err) < 0)
-        return FAIL_CONTEXT(err, "this machine cannot run enclaves");
+    for (size_t i = 0; i < config->hardware_count; i++) {
+        const char *launcher = node_launchers[config->hardware[i].launcher];
+        if (launch_probe(launcher, config->quota == NODE_QUOTA_LOOP, err) < 0)
+            return FAIL_CONTEXT(err, "this machine cannot run enclaves");
+    }
     runner->self = path_resolve("/proc/self/exe", err);
     return runner->self != NULL ? 0 : -1;
 }

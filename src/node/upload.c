@@ -208,15 +208,42 @@ static int check_environment(const struct manifest *manifest, const struct uploa
     return 0;
 }
 
-static int check_runtime(const struct manifest *manifest, const struct upload_terms *terms,
-                         struct err *err)
+/* A VM runs an image, and an image runs in a VM. What requirements.txt asks for cannot be added to
+ * an image yet. */
+static int check_launcher(const struct manifest *manifest, const struct upload_terms *terms,
+                          const struct environment_offer *offer, struct err *err)
 {
+    uint8_t nothing[SHA256_SIZE];
+    if (offer->is_image != node_hardware_wants_image(terms->hardware)) {
+        err_set(err, ERR_INVALID, 0, "profile '%s' has launcher '%s', environment '%s' is %s",
+                terms->hardware->name, node_launchers[terms->hardware->launcher],
+                offer->environment.name, offer->is_image ? "an image" : "no image");
+        err_hint(err, "choose another 'resource' or 'docker' in mse.toml: images are for VMs");
+        return -1;
+    }
+    if (!offer->is_image)
+        return 0;
+    if (sha256(slice_of(NULL, 0), nothing, err) < 0)
+        return -1;
+    if (memcmp(nothing, manifest->requirements_digest, sizeof(nothing)) == 0)
+        return 0;
+    err_set(err, ERR_UNSUPPORTED, 0,
+            "environment '%s' is an image, to which requirements.txt cannot add yet",
+            offer->environment.name);
+    err_hint(err, "leave requirements.txt out where the image has all packages");
+    return -1;
+}
+
+static int check_runtime(const struct manifest *manifest, const struct upload_terms *terms,
+                         const struct environment_offer *offer, struct err *err)
+{
+    const char *expected = offer->is_image ? offer->runtime_digest : terms->runtime_digest;
     char digest[65];
     hex_encode(slice_of(manifest->runtime_digest, SHA256_SIZE), digest);
-    if (strcmp(digest, terms->runtime_digest) == 0)
+    if (strcmp(digest, expected) == 0)
         return 0;
     err_set(err, ERR_CONFLICT, 0, "this node runs apps with the runtime %s, the manifest names %s",
-            terms->runtime_digest, digest);
+            expected, digest);
     err_hint(err, "mse and the node are of different versions: install the same one");
     return -1;
 }
@@ -288,7 +315,8 @@ int upload_check(const struct upload *upload, const struct upload_terms *terms,
                  const struct environment_offer **ret_environment, struct err *err)
 {
     if (check_environment(&upload->manifest, terms, ret_environment, err) < 0 ||
-        check_runtime(&upload->manifest, terms, err) < 0 ||
+        check_launcher(&upload->manifest, terms, *ret_environment, err) < 0 ||
+        check_runtime(&upload->manifest, terms, *ret_environment, err) < 0 ||
         check_resources(&upload->manifest, terms->hardware, err) < 0)
         return -1;
     return check_tls(upload, terms, err);

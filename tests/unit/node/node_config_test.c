@@ -21,7 +21,8 @@ static void an_empty_file_is_a_working_node(void **state)
     assert_string_equal(config.default_environment, "mse-flask");
     assert_null(config.enclave);
     assert_int_equal(config.quota, NODE_QUOTA_LOOP);
-    assert_int_equal(config.launcher, NODE_LAUNCHER_PROCESS);
+    assert_string_equal(node_launchers[config.hardware[0].launcher], "process");
+    assert_string_equal(node_tees[config.hardware[0].tee], "simulation");
     assert_int_equal(config.log_level, LOG_INFO);
     assert_int_equal(config.limits.apps, 64);
     assert_true(config.limits.package_bytes == INT64_C(8) << 30);
@@ -87,6 +88,12 @@ static void errors_name_file_line_and_key(void **state)
         {"certificate = 'x'", "n:1: 'certificate' and 'private_key' are given together or not", ""},
         {"hardware = 1", "n:1: hardware: expected a table, found an integer", ""},
         {"[hardware]\nfree = 1", "n:2: hardware.free: expected a table, found an integer", ""},
+        {"launcher = 'vm'", "n:1: launcher: unknown key", ""},
+        {"[hardware.x]\nlauncher = 'gramine'",
+         "n:2: hardware.x.launcher: expected one of \"process\", \"vm\", found \"gramine\"", ""},
+        {"[hardware.x]\ntee = 'snp'", "n:1: hardware.x: tee \"snp\" needs launcher = \"vm\"", ""},
+        {"[environments.x]\nimage = '/i'\nrequirements = ['flask']",
+         "n:1: environments.x: 'image' and 'requirements' are not given together", ""},
         {"[hardware.free]\nmemroy = 1", "n:2: hardware.free.memroy: unknown key",
          "did you mean 'memory'?"},
         {"[hardware.free]\nmemory = '1K'",

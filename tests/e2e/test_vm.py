@@ -1,0 +1,124 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Apps in a VM, under QEMU's TCG with the simulated TEE: a whole deployment on a profile with launcher
+`vm`, its data over a restart, and what is refused. Skipped aloud without QEMU, mse-init or packages."""
+import shutil
+import subprocess
+import tempfile
+from pathlib import Path
+
+import pytest
+
+from conftest import BUILD, Owner
+from test_image import CACHE, UNAVAILABLE, tool
+
+COUNTER = """
+import os
+def app(environ, start):
+    place = os.path.expanduser("~/count")
+    count = int(open(place).read()) + 1 if os.path.exists(place) else 1
+    open(place, "w").write(str(count))
+    start("200 OK", [])
+    return [b"%d" % count]
+"""
+
+
+@pytest.fixture(scope="module")
+def work():
+    with tempfile.TemporaryDirectory(prefix="mse-test-vm-") as name:
+        Path(name).chmod(0o755)
+        yield Path(name)
+
+
+@pytest.fixture(scope="module")
+def image(work):
+    if shutil.which("qemu-system-x86_64", path="/usr/bin") is None:
+        pytest.skip("no qemu-system-x86_64 (Debian package qemu-system-x86)")
+    if not (BUILD / "mse-init").exists():
+        pytest.skip("no mse-init in the build: no image can be made")
+    CACHE.mkdir(exist_ok=True)
+    done = tool("build", "mse-flask", "--output", work / "image", "--enclave", BUILD / "mse-enclave",
+                "--init", BUILD / "mse-init", "--cache", CACHE)
+    if done.returncode == UNAVAILABLE or "the signed lists" in done.stderr or \
+            "packages: 'apt-get' failed" in done.stderr:
+        pytest.skip("no packages for an image: " + done.stderr.strip().splitlines()[-1])
+    assert done.returncode == 0, done.stderr
+    return work / "image"
+
+
+@pytest.fixture(scope="module")
+def owner(work, image):
+    node = work / "state" / "node"
+    node.mkdir(parents=True)
+    (node / "msed.toml").write_text(f"""
+state = "{node}"
+socket = "{node}/msed.sock"
+listen = ""
+domain = "localhost"
+[limits]
+start_timeout = 180
+[hardware.free]
+storage = "256M"
+[hardware.confidential]
+launcher = "vm"
+tee = "simulation"
+memory = "256M"
+storage = "64M"
+[hardware.small]
+launcher = "vm"
+memory = "128M"
+storage = "64M"
+[hardware.snp]
+launcher = "vm"
+tee = "snp"
+memory = "256M"
+storage = "64M"
+[environments.vm]
+image = "{image}"
+""")
+    one = Owner(work / "owner", work / "state")
+    one.folder.mkdir()
+    one.ok("node", "start")
+    yield one
+    one.run("node", "stop", "--apps", timeout=180)
+
+
+def project(owner, name, resource, environment, code=COUNTER, requirements=None):
+    files = {"app.py": code}
+    if requirements is not None:
+        files["requirements.txt"] = requirements
+    folder = owner.project(name, files)
+    toml = (folder / "mse.toml").read_text()
+    (folder / "mse.toml").write_text(
+        toml.replace("[code]", f'resource = "{resource}"\n[code]\ndocker = "{environment}"'))
+    return folder
+
+
+def get(app):
+    return subprocess.run(["curl", "--silent", "--cacert", app["certificate"], app["url"]], text=True,
+                          capture_output=True, check=False).stdout
+
+
+def test_an_app_in_a_vm_keeps_its_data(owner):
+    app = owner.deploy(project(owner, "counter", "confidential", "vm"), timeout=240)
+    assert app["tee"] == "simulation"
+    first = int(get(app))
+    owner.ok("restart", "counter", timeout=240)
+    assert int(get(app)) > first
+    log = owner.ok("logs", "counter").out
+    assert "mse-init: world" in log and "enclave: app" in log
+    owner.ok("stop", "counter", "--yes", timeout=120)
+
+
+@pytest.mark.parametrize("name, resource, environment, requirements, part", [
+    ("plain", "confidential", "mse-flask", None, "environment 'mse-flask' is no image"),
+    ("inside", "free", "vm", None, "environment 'vm' is an image"),
+    ("more", "confidential", "vm", "flask\n", "requirements.txt cannot add yet"),
+    ("small", "small", "vm", None, "needs 256 MiB of memory"),
+    ("chip", "snp", "vm", None, "this machine cannot start snp guests"),
+])
+def test_what_cannot_be_is_refused(owner, name, resource, environment, requirements, part):
+    if name == "chip" and Path("/dev/sev").exists():
+        pytest.skip("this machine has SEV")
+    refused = owner.run("deploy", "--path", project(owner, name, resource, environment,
+                                                    requirements=requirements), "--yes", timeout=240)
+    assert refused.status != 0 and part in refused.err
