@@ -15,6 +15,7 @@
 #include "base/text.h"
 #include "client/context_store.h"
 #include "client/owner.h"
+#include "model/environment.h"
 #include "model/sandbox_layout.h"
 
 #include <arpa/inet.h>
@@ -131,6 +132,20 @@ static int lay_secrets(struct local *local, struct err *err)
     return file_write_atomic(path, buf_slice(&text), 0400, err);
 }
 
+/* As the node does it (node/layers.c): with packages of its own an app sees none of the system's.
+ */
+static void add_base(const struct local *local, struct slice requirements, const char **lines,
+                     size_t *count)
+{
+    static const char *const base[] = {ENVIRONMENT_FLASK_REQUIREMENTS};
+    const char *docker = local->config.docker;
+    bool flask = docker == NULL || environment_matches(docker, ENVIRONMENT_FLASK);
+    for (size_t i = 0; i < ARRAY_LEN(base) && flask; i++) {
+        if (!environment_requirements_hashed(requirements))
+            lines[(*count)++] = base[i];
+    }
+}
+
 /* Requirement lines without comments and blanks. */
 static int install_requirements(struct local *local, struct err *err)
 {
@@ -142,19 +157,22 @@ static int install_requirements(struct local *local, struct err *err)
         return 0;
     if (file_read(path, &text, err) < 0)
         return -1;
-    const char *lines[REQUIREMENTS_MAX];
+    const char *lines[REQUIREMENTS_MAX + 2];
     size_t count = 0;
+    size_t base = 0;
+    add_base(local, buf_slice(&text), lines, &count);
+    base = count;
     char *rest = (char *)text.data;
     for (char *line = strsep(&rest, "\n"); line != NULL; line = strsep(&rest, "\n")) {
         line[strcspn(line, "#\r")] = '\0';
         line += strspn(line, " \t");
         if (*line == '\0')
             continue;
-        if (count == REQUIREMENTS_MAX)
+        if (count - base == REQUIREMENTS_MAX)
             return FAIL(err, ERR_TOO_LARGE, "requirements.txt has too many lines");
         lines[count++] = line;
     }
-    return tests_site_folder(lines, count, &local->site, err);
+    return count == base ? 0 : tests_site_folder(lines, count, &local->site, err);
 }
 
 static int free_port(int *ret, struct err *err)

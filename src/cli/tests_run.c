@@ -130,7 +130,7 @@ int tests_site_folder(const char *const *lines, size_t count, char **ret, struct
 struct environment_list {
     const char *items[ENV_MAX + 1];
     size_t count;
-    char *own[4];
+    char *own[8];
     size_t own_count;
 };
 
@@ -153,11 +153,55 @@ static int environment_add(struct environment_list *list, const char *name, cons
     return 0;
 }
 
+/* PATH and PYTHONPATH are put together anew: getenv takes the first of two. */
 static bool is_ours(const char *entry)
 {
     return str_starts_with(entry, "TEST_REMOTE_URL=") ||
            str_starts_with(entry, "TEST_CERTIFICATE=") ||
-           str_starts_with(entry, "TEST_SGX_CERT_PATH=");
+           str_starts_with(entry, "TEST_SGX_CERT_PATH=") || str_starts_with(entry, "PATH=") ||
+           str_starts_with(entry, "PYTHONPATH=");
+}
+
+/* `first` before what this process has in the variable; NULL: that alone. */
+static int environment_add_path(struct environment_list *list, const char *name, const char *first,
+                                struct err *err)
+{
+    const char *old = getenv(name);
+    if (first == NULL || old == NULL || old[0] == '\0')
+        return environment_add(list, name, first != NULL ? first : old, err);
+    AUTO_FREE char *both = str_printf(err, "%s:%s", first, old);
+    return both == NULL ? -1 : environment_add(list, name, both, err);
+}
+
+/* What tests_requirements installed comes first: its programs and its modules belong together. */
+static int environment_add_site(struct environment_list *list, const char *site, struct err *err)
+{
+    AUTO_FREE char *programs = NULL;
+    if (site != NULL) {
+        programs = path_join(site, "bin", err);
+        if (programs == NULL)
+            return -1;
+    }
+    if (environment_add_path(list, "PATH", programs, err) < 0)
+        return -1;
+    return environment_add_path(list, "PYTHONPATH", site, err);
+}
+
+/* Programs are looked for by this process's PATH (base/process.h), not by the one they are given.
+ */
+static int find_program(const char *site, const char *words[static WORDS_MAX + 1], char **ret_path,
+                        struct err *err)
+{
+    if (site == NULL || strchr(words[0], '/') != NULL)
+        return 0;
+    AUTO_FREE char *path = str_printf(err, "%s/bin/%s", site, words[0]);
+    if (path == NULL)
+        return -1;
+    if (access(path, X_OK) == 0) {
+        *ret_path = STEAL(path);
+        words[0] = *ret_path;
+    }
+    return 0;
 }
 
 static int run_words(const struct app_config *config, const char *const *words,
@@ -193,20 +237,22 @@ int tests_run(const struct app_config *config, const char *url, const char *cert
     }
     AUTO_FREE char *text = str_copy(config->tests_cmd, err);
     AUTO_FREE char *site = NULL;
+    AUTO_FREE char *program = NULL;
     const char *words[WORDS_MAX + 1];
     if (text == NULL || split_words(text, words, err) < 0 ||
         tests_site_folder((const char *const *)config->tests_requirements.items,
                           config->tests_requirements.count, &site, err) < 0)
         return -1;
     __attribute__((cleanup(environment_done))) struct environment_list environment = {.count = 0};
-    for (char **entry = environ; *entry != NULL && environment.count + 5 < ENV_MAX; entry++) {
+    for (char **entry = environ; *entry != NULL && environment.count + 6 < ENV_MAX; entry++) {
         if (!is_ours(*entry))
             environment.items[environment.count++] = *entry;
     }
     if (environment_add(&environment, "TEST_REMOTE_URL", url, err) < 0 ||
         environment_add(&environment, "TEST_CERTIFICATE", certificate, err) < 0 ||
         environment_add(&environment, "TEST_SGX_CERT_PATH", certificate, err) < 0 ||
-        environment_add(&environment, "PYTHONPATH", site, err) < 0)
+        environment_add_site(&environment, site, err) < 0 ||
+        find_program(site, words, &program, err) < 0)
         return -1;
     return run_words(config, words, &environment, err);
 }

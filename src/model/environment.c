@@ -55,6 +55,13 @@ int environment_describe(const struct environment *environment, struct buf *out,
     return buf_str(out, "]}", err);
 }
 
+bool environment_requirements_hashed(struct slice requirements)
+{
+    static const char option[] = "--hash";
+    return requirements.len > 0 &&
+           memmem(requirements.data, requirements.len, option, sizeof(option) - 1) != NULL;
+}
+
 bool environment_matches(const char *wanted, const char *name)
 {
     const char *last = strrchr(wanted, '/');

@@ -29,6 +29,15 @@ struct environment {
 int environment_describe(const struct environment *environment, struct buf *out,
                          struct err *err) MUST_USE;
 
+#define ENVIRONMENT_FLASK "mse-flask"
+/* What it has of the system's packages. An app with packages of its own sees none of the system's,
+ * so these are installed beside them, as lines of pip; without versions, so that the app's decide.
+ */
+#define ENVIRONMENT_FLASK_REQUIREMENTS "Flask", "Flask-Cors"
+
+/* Who pins with hashes has listed everything, and pip takes nothing else beside that. */
+bool environment_requirements_hashed(struct slice requirements);
+
 /* Does `wanted` (a name, or an image reference "registry:5000/owner/mse-flask:tag" or
  * "...@sha256:...") mean the environment `name`? An image reference matches by its last name. */
 bool environment_matches(const char *wanted, const char *name);

@@ -18,13 +18,17 @@
 
 enum { PYTHON_TIMEOUT_MS = 20 * 1000 };
 
-static const char flask_environment[] = "mse-flask";
+static const char flask_environment[] = ENVIRONMENT_FLASK;
+static const char *const flask_requirements[] = {ENVIRONMENT_FLASK_REQUIREMENTS, NULL};
+static const char *const no_requirements[] = {NULL};
 
 static int describe(const struct node_environment *from, struct environments *environments,
                     struct environment_offer *offer, struct err *err)
 {
     AUTO_BUF struct buf text = BUF_INIT(ENVIRONMENT_DESCRIPTION_MAX);
     uint8_t digest[SHA256_SIZE];
+    bool has_own = from->requirements.count > 0 || strcmp(from->name, flask_environment) != 0;
+    offer->base_requirements = has_own ? no_requirements : flask_requirements;
     offer->environment = (struct environment){
         .name = from->name,
         .python = environments->python,

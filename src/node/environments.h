@@ -19,6 +19,9 @@ struct environment_offer {
         is_image; /* of a VM: `description` is its image.json; Python and mse-enclave are its own */
     char python[16];
     char runtime_digest[ENVIRONMENTS_DIGEST_SIZE];
+    /* What it has of the system's own packages, as pip's lines, NULL-terminated (NULL: nothing): a
+     * layer, beside which the system's cannot be seen, gets them too. */
+    const char *const *base_requirements;
 };
 
 struct environments {

@@ -22,7 +22,7 @@
 #include <stdlib.h>
 #include <unistd.h>
 
-enum { KEY_VERSION = 1 };
+enum { KEY_VERSION = 2 };
 
 struct building {
     struct building *next;
@@ -45,9 +45,16 @@ static bool is_bare(const struct environment_offer *environment, struct slice re
     return environment->environment.requirement_count == 0 && requirements.len == 0;
 }
 
-static int requirements_of(const struct environment *environment, struct slice requirements,
+static int requirements_of(const struct environment_offer *offer, struct slice requirements,
                            struct buf *out, struct err *err)
 {
+    const struct environment *environment = &offer->environment;
+    bool complete = environment_requirements_hashed(requirements);
+    for (const char *const *line = offer->base_requirements;
+         line != NULL && *line != NULL && !complete; line++) {
+        if (buf_printf(out, err, "%s\n", *line) < 0)
+            return -1;
+    }
     for (size_t i = 0; i < environment->requirement_count; i++) {
         if (buf_str(out, environment->requirements[i], err) < 0 || buf_u8(out, '\n', err) < 0)
             return -1;
@@ -122,7 +129,7 @@ static int build_in(const struct layers *layers, const char *folder,
     AUTO_FREE char *site = str_printf(err, "%s/site-packages", folder);
     AUTO_BUF struct buf text = BUF_INIT(ENVIRONMENT_DESCRIPTION_MAX + (2 << 20));
     if (file == NULL || site == NULL ||
-        requirements_of(&environment->environment, requirements, &text, err) < 0 ||
+        requirements_of(environment, requirements, &text, err) < 0 ||
         folder_create(folder, 0755, err) < 0 || folder_create(site, 0755, err) < 0 ||
         file_write_atomic(file, buf_slice(&text), 0644, err) < 0)
         return -1;

@@ -14,19 +14,20 @@
 
 enum { MAX_CANDIDATES = 256 };
 
-/* Runs once before the app is imported. Packages of the app go before the system's, as they would
- * in a virtual environment, and behind the standard library. A line of output is one write. */
+/* Runs once before the app is imported. With packages of its own an app sees these, behind the
+ * standard library, and nothing of the system's: what runs must not depend on what the machine has
+ * installed. Python was started without `site` then, of whose work the names for people remain. A
+ * line of output is one write. */
 static const char prepare_code[] =
     "def prepare(module_path, folders):\n"
     "    import site, sys, threading\n" /* its first importer is the main thread to it */
-    "    old = list(sys.path)\n"
+    "    if folders:\n"
+    "        site.setquit()\n"
+    "        site.setcopyright()\n"
+    "        site.sethelper()\n"
     "    for folder in folders:\n"
     "        site.addsitedir(folder)\n"
-    "    new = [path for path in sys.path if path not in old]\n"
-    "    third_party = ('site-packages', 'dist-packages')\n"
-    "    at = [i for i, path in enumerate(old) if path.endswith(third_party)]\n"
-    "    at = at[0] if at else len(old)\n"
-    "    sys.path[:] = [module_path] + old[:at] + new + old[at:]\n"
+    "    sys.path.insert(0, module_path)\n"
     "    sys.stdout.reconfigure(line_buffering=True)\n";
 
 /* "module:variable" cut in two; the caller frees both. */
@@ -61,7 +62,7 @@ static PyStatus configure(PyConfig *config, const struct serve_config *wanted, c
     config->safe_path = 0;
     config->use_environment = 0;
     config->user_site_directory = 0;
-    config->site_import = 1;
+    config->site_import = wanted->site_folder_count == 0;
     config->install_signal_handlers = 0;
     config->write_bytecode = wanted->code_path == NULL;
     config->parse_argv = 0;

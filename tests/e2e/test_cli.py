@@ -99,6 +99,27 @@ def test_init_writes_what_deploy_reads(alone):
     assert alone.run("deploy").status == 4
 
 
+def test_tests_find_what_they_require(alone):
+    """Programs and modules of tests_requirements come before those of the surroundings."""
+    folder = alone.folder / "said"
+    (folder / "code").mkdir(parents=True)
+    (folder / "code" / "app.py").write_text(
+        "def app(environ, start_response):\n    start_response('200 OK', [])\n    return [b'ok']\n")
+    (folder / "mse.toml").write_text(
+        'name = "said"\ntests_cmd = "cowsay -t hello"\ntests_requirements = ["cowsay==6.1"]\n'
+        '[code]\nlocation = "./code"\npython_application = "app:app"\nhealthcheck_endpoint = "/"\n')
+    decoy = alone.folder / "decoy"
+    decoy.mkdir()
+    (decoy / "cowsay.py").write_text("raise SystemExit('the decoy')\n")
+    alone.env["PYTHONPATH"] = str(decoy)
+    result = alone.run("localtest", cwd=folder)
+    if result.status != 0 and "No matching distribution" in result.err:
+        pytest.skip("no package index can be reached")
+    assert result.status == 0 and "hello" in result.out, repr(result)
+    alone.env["PIP_NO_INDEX"] = "1"  # once is enough
+    assert alone.run("localtest", cwd=folder).status == 0
+
+
 def test_localtest_shows_what_would_fail_inside(alone):
     alone.ok("scaffold", "hello")
     folder = alone.folder / "hello"

@@ -331,14 +331,28 @@ def test_one_app_and_a_full_disk_cost_the_neighbours_nothing(small_disk_node):
     assert get(other, "/insert").text == "7"
 
 
+SEEN = """
+@app.get('/seen')
+def seen():
+    import importlib.util, sys, flask
+    outside = [name for name in ("pip", "apt_pkg", "yaml", "lsb_release", "_distutils_hack")
+               if importlib.util.find_spec(name) is not None or name in sys.modules]
+    return {"path": sys.path, "outside": outside, "flask": flask.__file__}
+"""
+
+
 def test_requirements_become_a_layer_once(owner, node):
-    code = HELLO + "\nimport itsdangerous\n@app.get('/six')\ndef six_():\n    import six\n    return six.__version__ + ' ' + six.__file__\n"
+    code = HELLO + SEEN + "\nimport itsdangerous\n@app.get('/six')\ndef six_():\n    import six\n    return six.__version__ + ' ' + six.__file__\n"
     files = {"app.py": code, "requirements.txt": "six==1.16.0\n"}
     first = owner.run("deploy", "--path", owner.project("layered", files), "--yes", "--json")
     if first.status != 0 and "pip" in first.err and "No matching distribution" in first.err:
         pytest.skip("no package index can be reached")
     assert first.status == 0, repr(first)
     assert get(first.json, "/six").text.startswith("1.16.0 /mse-env/")
+    # What the node has installed is out of sight; what the environment promises is in the layer.
+    seen = get(first.json, "/seen").json()
+    assert seen["path"][0] == "/mse-app" and not [p for p in seen["path"] if "dist-packages" in p]
+    assert seen["outside"] == [] and seen["flask"].startswith("/mse-env/")
     start = time.monotonic()
     second = owner.deploy(owner.project("layered2", files))
     assert get(second, "/six").text.startswith("1.16.0")

@@ -69,10 +69,11 @@ static void must(int result, const struct err *err)
 /* A wheel is a zip with the package and three files about it. */
 static const char make_wheel[] =
     "import sys, zipfile\n"
-    "info = 'tiny-1.0.dist-info/'\n"
-    "with zipfile.ZipFile(sys.argv[1] + '/tiny-1.0-py3-none-any.whl', 'w') as z:\n"
-    "    z.writestr('tiny/__init__.py', 'answer = 42\\n')\n"
-    "    z.writestr(info + 'METADATA', 'Metadata-Version: 2.1\\nName: tiny\\nVersion: 1.0\\n')\n"
+    "name = sys.argv[2] if len(sys.argv) > 2 else 'tiny'\n"
+    "info = name + '-1.0.dist-info/'\n"
+    "with zipfile.ZipFile(f'{sys.argv[1]}/{name}-1.0-py3-none-any.whl', 'w') as z:\n"
+    "    z.writestr(name + '/__init__.py', 'answer = 42\\n')\n"
+    "    z.writestr(info + 'METADATA', f'Metadata-Version: 2.1\\nName: {name}\\nVersion: 1.0\\n')\n"
     "    z.writestr(info + 'WHEEL', 'Wheel-Version: 1.0\\nGenerator: test\\n'\n"
     "               'Root-Is-Purelib: true\\nTag: py3-none-any\\n')\n"
     "    z.writestr(info + 'RECORD', '')\n";
@@ -103,6 +104,8 @@ static void run_python(const char *program, const char *name, const char *code)
         fail_msg("%s", buf_text(&errors));
 }
 
+static const char *base_requirements[] = {NULL, NULL};
+
 static int set_up(void **state)
 {
     struct err err = ERR_INIT;
@@ -121,6 +124,7 @@ static int set_up(void **state)
     must(store_sqlite_open(&options, &store, &err), &err);
     must(node_config_defaults(folder, &config, &err), &err);
     must(environments_fill(&config, "3.11", true, &environments, &err), &err);
+    environments.offers[0].base_requirements = base_requirements; /* no index here has Flask */
     must(environments_find(&environments, "", &environment, &err), &err);
     const struct layers_options made = {.folder = folder,
                                         .store = store,
@@ -151,6 +155,26 @@ static void expect_nothing_unfinished(void)
             fail_msg("'%s' was left", entry->d_name);
     }
     (void)closedir(list);
+}
+
+/* What an environment has of the system's packages is in its layers: the app sees no others. */
+static void base_test(void **state)
+{
+    struct err err = ERR_INIT;
+    AUTO_FREE char *path = NULL;
+    AUTO_FREE char *hashed = NULL;
+    run_python(make_wheel, "usual", NULL);
+    base_requirements[0] = "usual";
+    must(layers_get(layers, environment, slice_str("tiny\n"), "uid:1", &path, &err), &err);
+    AUTO_FREE char *file = str_printf(&err, "%s/site-packages/usual", path);
+    assert_true(file_exists(file));
+    /* pip takes nothing without a hash beside such a line, and does not get it */
+    static const char lines[] =
+        "tiny==1.0 --hash=sha256:"
+        "0000000000000000000000000000000000000000000000000000000000000000\n";
+    assert_int_equal(layers_get(layers, environment, slice_str(lines), "uid:1", &hashed, &err), -1);
+    assert_null(strstr(err.message, "usual"));
+    base_requirements[0] = NULL;
 }
 
 static void *get_in_thread(void *path)
@@ -390,8 +414,9 @@ static int start(void **state)
 int main(void)
 {
 #define TEST(name) cmocka_unit_test_setup_teardown(name##_test, set_up, tear_down)
-    const struct CMUnitTest tests[] = {TEST(built_once),   TEST(failure),      TEST(nothing_needed),
-                                       TEST(source),       TEST(fills_memory), TEST(fills_disk),
-                                       TEST(out_of_reach), TEST(password),     TEST(room)};
+    const struct CMUnitTest tests[] = {
+        TEST(built_once), TEST(base),         TEST(failure),    TEST(nothing_needed),
+        TEST(source),     TEST(fills_memory), TEST(fills_disk), TEST(out_of_reach),
+        TEST(password),   TEST(room)};
     return cmocka_run_group_tests_name("layers", tests, start, NULL);
 }
