@@ -60,6 +60,29 @@ static int read_file(const struct launch_spec *spec, const char *name, struct bu
     return path == NULL ? -1 : file_read(path, out, err);
 }
 
+/* A wrong file would not boot, or measure otherwise; here it is named. */
+static int check_files(const struct start *start, const struct launch_spec *spec, struct err *err)
+{
+    const struct {
+        const char *name;
+        const uint8_t *sha256;
+    } files[] = {
+        {IMAGE_FILE_KERNEL, start->image.kernel.sha256},
+        {IMAGE_FILE_INITRD, start->image.initrd},
+        {IMAGE_FILE_ROOT, start->image.root},
+    };
+    for (size_t i = 0; i < ARRAY_LEN(files); i++) {
+        uint8_t found[SHA256_SIZE];
+        AUTO_FREE char *path = path_join(spec->image, files[i].name, err);
+        if (path == NULL || sha256_file(path, found, err) < 0)
+            return -1;
+        if (!crypto_equal(found, files[i].sha256, sizeof(found)))
+            return FAIL(err, ERR_INVALID, "image: '%s' is not the one that %s names", path,
+                        IMAGE_FILE_DESCRIPTION);
+    }
+    return 0;
+}
+
 static int read_image(struct start *start, const struct launch_spec *spec, struct err *err)
 {
     if (spec->image == NULL)
@@ -72,7 +95,7 @@ static int read_image(struct start *start, const struct launch_spec *spec, struc
         return FAIL(err, ERR_INVALID,
                     "image '%s' needs %" PRIu64 " MiB of memory, the profile has %" PRIu64,
                     start->image.name, start->image.memory_min / MIB, spec->memory_bytes / MIB);
-    return 0;
+    return check_files(start, spec, err);
 }
 
 /* A file of the image that must be the one of its description. */

@@ -122,3 +122,15 @@ def test_what_cannot_be_is_refused(owner, name, resource, environment, requireme
     refused = owner.run("deploy", "--path", project(owner, name, resource, environment,
                                                     requirements=requirements), "--yes", timeout=240)
     assert refused.status != 0 and part in refused.err
+
+
+def test_a_changed_image_is_named(owner, image):
+    root = image / "root"
+    good = root.read_bytes()
+    root.write_bytes(bytes([good[0] ^ 1]) + good[1:])
+    try:
+        refused = owner.run("deploy", "--path", project(owner, "changed", "confidential", "vm"), "--yes",
+                            timeout=240)
+    finally:
+        root.write_bytes(good)
+    assert refused.status != 0 and "root' is not the one that image.json names" in refused.err
