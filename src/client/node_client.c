@@ -87,7 +87,7 @@ int node_client_open(const struct client_hooks *hooks, const char *address,
     } else if (default_address(&node->address, err) < 0) {
         return -1;
     }
-    node->is_socket = !str_starts_with(node->address, "https://");
+    node->is_socket = strstr(node->address, "://") == NULL;
     if (!node->is_socket && prepare_https(node, err) < 0)
         return -1;
     *ret = STEAL(node);
