@@ -1,0 +1,152 @@
+// SPDX-License-Identifier: Apache-2.0
+/*
+ * Reading a project before anything is packed: where mse.toml is, and what is refused of what it
+ * points to.
+ */
+#include "cli/project.h"
+
+#include "testing.h"
+
+#include <stdio.h>
+#include <string.h>
+#include <unistd.h>
+
+#define TOML "name = 'hello'\n[code]\nlocation = 'code'\npython_application = 'app:app'\n"
+
+static void write_in(const struct temp_folder *folder, const char *name, const char *text)
+{
+    AUTO_FREE char *path = path_join(folder->path, name, &err);
+    OK(file_write_atomic(path, slice_str(text), 0600, &err));
+}
+
+/* A project that is good, but for what a test does to it. */
+static struct temp_folder make_project(const char *toml)
+{
+    struct temp_folder folder = temp_folder_new();
+    AUTO_FREE char *code = path_join(folder.path, "code", &err);
+    OK(folder_create(code, 0700, &err));
+    write_in(&folder, "code/app.py", "app = None\n");
+    write_in(&folder, "mse.toml", toml);
+    return folder;
+}
+
+static int read_project(const struct temp_folder *folder, struct project *project)
+{
+    project_init(project);
+    return project_read(project, folder->path, &err);
+}
+
+#define AUTO_PROJECT __attribute__((cleanup(project_done)))
+
+static void test_where_the_configuration_is(void **state)
+{
+    AUTO_TEMP struct temp_folder folder = make_project(TOML);
+    AUTO_FREE char *file = path_join(folder.path, "mse.toml", &err);
+    AUTO_FREE char *by_folder = NULL;
+    AUTO_FREE char *by_file = NULL;
+    AUTO_FREE char *by_default = NULL;
+    char *none = NULL;
+    char here[4096];
+    (void)state;
+    OK(project_config_path(folder.path, &by_folder, &err));
+    assert_string_equal(by_folder, file);
+    OK(project_config_path(file, &by_file, &err));
+    assert_string_equal(by_file, file);
+    assert_non_null(getcwd(here, sizeof(here)));
+    assert_int_equal(chdir(folder.path), 0);
+    OK(project_config_path(NULL, &by_default, &err));
+    assert_string_equal(by_default, "mse.toml");
+    assert_int_equal(unlink("mse.toml"), 0);
+    FAILS(ERR_NOT_FOUND, "'mse.toml'", project_config_path(NULL, &none, &err));
+    assert_non_null(strstr(err.hint, "mse init"));
+    FAILS(ERR_NOT_FOUND, file, project_config_path(folder.path, &none, &err));
+    assert_null(none);
+    assert_int_equal(chdir(here), 0);
+}
+
+static void test_what_is_read(void **state)
+{
+    AUTO_TEMP struct temp_folder folder = make_project(TOML "secrets = 'secrets.json'\n");
+    (void)state;
+    write_in(&folder, "secrets.json", "{\"key\": \"value\"}");
+    write_in(&folder, "code/requirements.txt", "flask==3.0.0\n");
+    AUTO_PROJECT struct project project;
+    OK(read_project(&folder, &project));
+    assert_string_equal(project.config.name, "hello");
+    assert_string_equal(buf_text(&project.requirements), "flask==3.0.0\n");
+    assert_true(project.secrets.has_secrets);
+    assert_memory_equal(project.secrets.secrets.data, "{\"key\": \"value\"}", 16);
+}
+
+static void test_nothing_optional_is_there(void **state)
+{
+    AUTO_TEMP struct temp_folder folder = make_project(TOML);
+    AUTO_PROJECT struct project project;
+    (void)state;
+    OK(read_project(&folder, &project));
+    assert_int_equal(project.requirements.len, 0);
+    assert_int_equal(project.certificate.len, 0);
+    assert_false(project.secrets.has_secrets);
+}
+
+static void test_secrets_in_the_code_folder(void **state)
+{
+    AUTO_TEMP struct temp_folder folder = make_project(TOML "secrets = 'code/secrets.json'\n");
+    AUTO_PROJECT struct project project;
+    (void)state;
+    write_in(&folder, "code/secrets.json", "{}");
+    FAILS(ERR_INVALID, "lies inside the code folder", read_project(&folder, &project));
+    assert_false(project.secrets.has_secrets);
+}
+
+static void test_secrets_are_not_quoted(void **state)
+{
+    static const char *const texts[] = {"{\"k\": hunter2}", "[\"hunter2\"]",
+                                        "{\"hunter2\": 1, \"hunter2\": 2}"};
+    AUTO_TEMP struct temp_folder folder = make_project(TOML "secrets = 'secrets.json'\n");
+    (void)state;
+    for (size_t i = 0; i < ARRAY_LEN(texts); i++) {
+        AUTO_PROJECT struct project project;
+        write_in(&folder, "secrets.json", texts[i]);
+        FAILS(ERR_INVALID, "secrets.json", read_project(&folder, &project));
+        assert_null(strstr(err.message, "hunter2"));
+        assert_null(strstr(err.hint, "hunter2"));
+    }
+}
+
+static void test_what_the_enclave_would_refuse(void **state)
+{
+    AUTO_TEMP struct temp_folder folder =
+        make_project(TOML "[server]\naccess_log = '%{no such thing'\n");
+    AUTO_PROJECT struct project project;
+    (void)state;
+    FAILS(ERR_INVALID, "access_log", read_project(&folder, &project));
+}
+
+static void test_a_certificate_that_is_none(void **state)
+{
+    AUTO_TEMP struct temp_folder folder =
+        make_project(TOML "[ssl]\ndomain_name = 'a.example'\ncertificate = 'cert.pem'\n"
+                          "private_key = 'key.pem'\n");
+    (void)state;
+    write_in(&folder, "cert.pem", "hunter2");
+    write_in(&folder, "key.pem", "hunter2");
+    AUTO_PROJECT struct project project;
+    FAILS(ERR_INVALID, "cert.pem", read_project(&folder, &project));
+    assert_null(strstr(err.message, "hunter2"));
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_where_the_configuration_is),
+        cmocka_unit_test(test_what_is_read),
+        cmocka_unit_test(test_nothing_optional_is_there),
+        cmocka_unit_test(test_secrets_in_the_code_folder),
+        cmocka_unit_test(test_secrets_are_not_quoted),
+        cmocka_unit_test(test_what_the_enclave_would_refuse),
+        cmocka_unit_test(test_a_certificate_that_is_none),
+    };
+    OK(crypto_init(&err));
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
