@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """Apps in a VM, under QEMU's TCG with the simulated TEE: a whole deployment on a profile with launcher
 `vm`, its data over a restart, and what is refused. Skipped aloud without QEMU, mse-init or packages."""
+import json
 import shutil
 import subprocess
 import tempfile
@@ -19,6 +20,38 @@ def app(environ, start):
     open(place, "w").write(str(count))
     start("200 OK", [])
     return [b"%d" % count]
+"""
+
+LOOK = """
+import json, os, socket
+
+def ask(kind, body=b""):  # pid 1's broker: the app shares the process that may ask it
+    with socket.socket(fileno=os.dup(5)) as broker:
+        broker.send(bytes([kind]) + body)
+        answer = broker.recv(70000)
+    return answer[0], answer[1:].decode(errors="replace")
+
+def attempt(what):
+    try:
+        return what() and "done"
+    except OSError as error:
+        return type(error).__name__
+
+def app(environ, start):
+    start("200 OK", [])
+    with open("/run/mse/package/manifest.json", "rb") as file:
+        import hashlib
+        fingerprint = hashlib.sha256(file.read()).digest()
+    return [json.dumps({
+        "dev": sorted(os.listdir("/dev")), "sys": os.path.exists("/sys"),
+        "map": open("/proc/self/uid_map").read().split(),
+        "status": open("/proc/self/status").read(),
+        "processes": [name for name in os.listdir("/proc") if name.isdigit()],
+        "root": attempt(lambda: open("/x", "w")), "usr": attempt(lambda: open("/usr/x", "w")),
+        "sysctl": attempt(lambda: open("/proc/sys/kernel/hostname", "w")),
+        "home": attempt(lambda: open(os.path.expanduser("~/x"), "w")),
+        "evidence": ask(1, bytes(64)), "key": ask(2, fingerprint), "storage": ask(4, bytes(32)),
+    }).encode()]
 """
 
 
@@ -107,6 +140,25 @@ def test_an_app_in_a_vm_keeps_its_data(owner):
     log = owner.ok("logs", "counter").out
     assert "mse-init: world" in log and "enclave: app" in log
     owner.ok("stop", "counter", "--yes", timeout=120)
+
+
+def test_what_an_app_finds_in_its_vm(owner):
+    """No device but seven, one of which is hidden; nothing of the image to write to; and of what keeps
+    the TEE and the storage, evidence alone."""
+    app = owner.deploy(project(owner, "look", "confidential", "vm", code=LOOK), timeout=240)
+    found = json.loads(get(app))
+    owner.ok("stop", "look", "--yes", timeout=120)
+    assert set(found["dev"]) == {"fd", "full", "fuse", "null", "random", "shm", "stderr", "stdin",
+                                 "stdout", "tty", "urandom", "zero"}
+    assert not found["sys"] and found["map"] == ["0", "1000", "1"]
+    assert "CapEff:\t0000000000000000" in found["status"]
+    assert "CapBnd:\t0000000000000000" in found["status"]
+    assert len(found["processes"]) == 1
+    assert (found["root"], found["usr"], found["sysctl"], found["home"]) == (
+        "OSError", "OSError", "PermissionError", "done")
+    assert found["evidence"][0] == 0
+    assert found["key"] == [1, "no key is given any more"]
+    assert found["storage"] == [1, "the storage is opened once"]
 
 
 @pytest.mark.parametrize("name, resource, environment, requirements, part", [
