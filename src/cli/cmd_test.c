@@ -207,12 +207,13 @@ static void add_arguments(struct argument_list *list, const char *const *items, 
 /* The same view as inside: the enclave's paths, no host files, nothing but loopback's port. */
 static void add_sandbox(struct argument_list *list)
 {
+    static const char secrets[] = SANDBOX_SECRETS;
     ADD(list, "--unshare-user", "--unshare-pid", "--unshare-ipc", "--unshare-uts", "--hostname",
         "mse", "--die-with-parent", "--uid", "0", "--gid", "0", "--clearenv");
     ADD(list, "--setenv", "HOME", SANDBOX_HOME, "--setenv", "PATH", "/usr/bin:/bin");
     ADD(list, "--setenv", "LANG", "C.UTF-8", "--setenv", "MODULE_PATH", SANDBOX_MODULE);
     ADD(list, "--setenv", "TMP_PATH", SANDBOX_TMP, "--setenv", "SECRETS_PATH");
-    ADD(list, SANDBOX_SECRETS, "--ro-bind", "/usr", "/usr", "--symlink", "usr/lib", "/lib",
+    ADD(list, secrets, "--ro-bind", "/usr", "/usr", "--symlink", "usr/lib", "/lib",
         "--symlink", "usr/lib64", "/lib64", "--symlink", "usr/bin", "/bin");
     ADD(list, "--ro-bind", "/etc", "/etc", "--proc", "/proc", "--dev", "/dev", "--tmpfs", "/tmp");
 }
