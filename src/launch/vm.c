@@ -219,10 +219,12 @@ static int find_kind(const char *tee, const struct vm_kind **ret, struct err *er
     if (vm_tee_by_name(tee, &found, err) < 0)
         return -1;
     for (size_t i = 0; i < ARRAY_LEN(kinds); i++) {
-        if (kinds[i].tee == found)
+        if (kinds[i].tee == found) {
             *ret = &kinds[i];
+            return check_machine(&kinds[i], err);
+        }
     }
-    return check_machine(*ret, err);
+    return FAIL(err, ERR_INTERNAL, "TEE '%s' has no kind of VM", tee);
 }
 
 static int make_command(struct start *start, const struct launch_spec *spec, struct err *err)
