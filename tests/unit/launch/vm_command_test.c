@@ -90,7 +90,7 @@ static void a_simulated_guest(void **state)
     assert_command(&vm_tee_simulation, &launch,
                    BEGINNING
                    "-accel\ntcg,thread=multi\n-cpu\nmax\n-machine\n"
-                   "pc-q35-9.1,hpet=off,smm=off,vmport=off\n" BOOT PORTS TEE_PORT DISKS NETWORK);
+                   "pc-q35-7.2,hpet=off,smm=off,vmport=off\n" BOOT PORTS TEE_PORT DISKS NETWORK);
     launch.kvm = true;
     launch.firmware = "/vm/firmware.fd";
     launch.storage = "/vm/storage";
@@ -98,7 +98,7 @@ static void a_simulated_guest(void **state)
     launch.console = true;
     assert_command(&vm_tee_simulation, &launch,
                    BEGINNING
-                   "-accel\nkvm\n-cpu\nhost\n-machine\npc-q35-9.1,hpet=off,smm=off,vmport=off\n"
+                   "-accel\nkvm\n-cpu\nhost\n-machine\npc-q35-7.2,hpet=off,smm=off,vmport=off\n"
                    "-bios\n/vm/firmware.fd\n" BOOT PORTS TEE_PORT
                    "-chardev\nfile,id=console,path=/dev/fdset/2,append=on\n-serial\n"
                    "chardev:console\n" DISK("mse-root", "/vm/root", "on")
