@@ -28,6 +28,7 @@
     X(BROKER, "questions to pid 1")                                                                \
     X(FRONT, "requests to the enclave itself")                                                     \
     X(WORKERS, "the WSGI workers")                                                                 \
+    X(SERVE, "the start and end of Python")                                                        \
     X(BELL, "the bell")                                                                            \
     X(ASGI, "the ASGI loop")                                                                       \
     X(KEEPER_CREATING, "the creation of an app")                                                   \

@@ -14,7 +14,9 @@ static int check_application(const char *text, struct err *err)
 {
     if (manifest_application_valid(text))
         return 0;
-    return FAIL(err, ERR_INVALID, "expected \"module:variable\" such as \"app:app\", found '%.80s'",
+    return FAIL(err, ERR_INVALID,
+                "expected \"module:variable\" such as \"app:app\", or a factory "
+                "such as \"shop:create_app()\", found '%.80s'",
                 text);
 }
 
@@ -106,7 +108,9 @@ static const struct config_key keys[] = {
      .required = true,
      AT(application),
      .check = check_application,
-     .doc = "The module and the variable that hold the WSGI or ASGI app, as module:variable."},
+     .doc =
+         "The module and the variable that hold the WSGI or ASGI app, as module:variable; or, with "
+         "() at the end, a function without arguments that returns it: shop:create_app()."},
     {{"code.data", "cloud.data"},
      {0},
      CONFIG_STRINGS,

@@ -52,7 +52,7 @@ static const struct field fields[] = {
     TEXT("", "id", ALWAYS, id, manifest_id_valid, "a UUID in lower case", "another app"),
     TEXT("", "name", ALWAYS, name, name_valid, NAME_SYNTAX, "another name"),
     TEXT("", "python_application", ALWAYS, python_application, manifest_application_valid,
-         "'module:variable'", "another entry point into the code"),
+         "'module:variable' or 'module:factory()'", "another entry point into the code"),
     TEXT("", "healthcheck_endpoint", OPTIONAL, healthcheck_endpoint, manifest_endpoint_valid,
          "a path that begins with '/'", "another health check"),
     DIGEST("", "code_commitment", ALWAYS, code_commitment,

@@ -55,7 +55,7 @@ struct manifest_server {
 struct manifest {
     char id[MANIFEST_ID_SIZE]; /* UUID, lower case */
     char name[NAME_SIZE];
-    char python_application[MANIFEST_APPLICATION_SIZE]; /* "module:variable" */
+    char python_application[MANIFEST_APPLICATION_SIZE]; /* "module:variable", "module:factory()" */
     char healthcheck_endpoint[MANIFEST_ENDPOINT_SIZE];  /* "/path", "" where there is none */
     char
         code_data[MANIFEST_DATA_SIZE]; /* paths of the package that are data, not code; "" : none */
@@ -98,13 +98,13 @@ size_t manifest_diff(const struct manifest *a, const struct manifest *b,
 
 /* The syntax checks by themselves, for whoever reads the same values elsewhere (mse.toml, API). */
 bool manifest_id_valid(const char *text);          /* UUID in lower-case canonical form */
-bool manifest_application_valid(const char *text); /* dotted.module:dotted.variable */
+bool manifest_application_valid(const char *text); /* dotted.module:dotted.variable[()] */
 bool manifest_endpoint_valid(const char *text); /* "/..." of printable ASCII without space or # */
 /* Paths below the code's folder, in ascending order, each once, with MANIFEST_DATA_SEPARATOR
  * between: of printable ASCII without it and '\\', no empty, "." or ".." component. */
 bool manifest_data_valid(const char *text);
-bool manifest_log_format_valid(const char *text); /* 1-256 of printable ASCII */
-bool manifest_log_target_valid(const char *text); /* "sealed", "log" */
+bool manifest_log_format_valid(const char *text);    /* 1-256 of printable ASCII */
+bool manifest_log_target_valid(const char *text);    /* "sealed", "log" */
 bool manifest_new_processes_valid(const char *text); /* "refuse", "end" */
 
 /* Does a call for a new process end the app, rather than fail? */

@@ -55,6 +55,8 @@ bool manifest_application_valid(const char *text)
     if (colon == NULL || *colon != ':')
         return false;
     const char *end = dotted_identifier(colon + 1);
+    if (end != NULL && strcmp(end, "()") == 0)
+        return true; /* what this returns is the app */
     return end != NULL && *end == '\0';
 }
 

@@ -57,6 +57,8 @@ static int describe_image(const struct node_environment *from, struct environmen
     (void)snprintf(offer->python, sizeof(offer->python), "%s", image.python);
     offer->environment = (struct environment){.name = from->name, .python = offer->python};
     offer->is_image = true;
+    offer->base_requirements =
+        strcmp(from->name, flask_environment) == 0 ? flask_requirements : no_requirements;
     hex_encode(slice_of(digest, sizeof(digest)), offer->digest);
     hex_encode(slice_of(image.runtime, sizeof(image.runtime)), offer->runtime_digest);
     offer->description = buf_steal_text(&text, err);

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 /*
- * An ASGI app: one thread with the app's event loop (uvloop where the environment has it). I/O
+ * An ASGI app: Python's main thread has the app's event loop (uvloop where there is one). I/O
  * threads put what happens into a list and make an eventfd readable, once for many events; the
  * loop calls back into C, which starts tasks and resolves what waits. I/O threads never take the
  * GIL.
@@ -11,6 +11,7 @@
 #include "base/lock.h"
 
 #include <errno.h>
+#include <signal.h>
 #include <sys/eventfd.h>
 #include <unistd.h>
 
@@ -362,6 +363,19 @@ static bool cancel_live(struct asgi *asgi)
     return begun != NULL;
 }
 
+/* A handler of SIGTERM that the app has set is how it learns of the end, as under its peers: the
+ * signal itself goes to the enclave, which keeps it. */
+static void tell_stop(void)
+{
+    AUTO_OBJECT PyObject *name = PyUnicode_FromString("_signal");
+    AUTO_OBJECT PyObject *module = name == NULL ? NULL : PyImport_GetModule(name);
+    AUTO_OBJECT PyObject *own =
+        module == NULL ? NULL : PyObject_CallMethod(module, "getsignal", "i", SIGTERM);
+    if (own != NULL && PyCallable_Check(own))
+        (void)PyErr_SetInterruptEx(SIGTERM);
+    PyErr_Clear();
+}
+
 /* What the loop calls when the eventfd is readable. */
 static PyObject *on_wake(PyObject *capsule, PyObject *nothing)
 {
@@ -373,7 +387,11 @@ static PyObject *on_wake(PyObject *capsule, PyObject *nothing)
     asgi->returned = false;
     bool stop = asgi->stop_loop;
     asgi->stop_loop = false;
+    bool told = asgi->tell_stop;
+    asgi->tell_stop = false;
     lock_release(&asgi->lock);
+    if (told)
+        tell_stop();
     lend_drop_returned(asgi->serve);
     unsigned events = 0;
     struct asgi_request *request = take_event(asgi, &events);
@@ -395,10 +413,19 @@ static PyMethodDef on_wake_method = {"on_wake", on_wake, METH_NOARGS, NULL};
 void asgi_set_phase(struct asgi *asgi, enum asgi_phase phase)
 {
     lock_acquire(&asgi->lock);
+    bool starts = asgi->phase == ASGI_STARTING && phase == ASGI_RUNNING;
     if (asgi->phase == ASGI_STARTING || phase == ASGI_STOPPED)
         asgi->phase = phase;
+    if (asgi->phase == ASGI_FAILED) {
+        asgi->stop_loop = true;
+        signal_locked(asgi);
+    }
     (void)pthread_cond_broadcast(&asgi->changed);
     lock_release(&asgi->lock);
+    if (!starts)
+        return;
+    asgi->started = true;
+    serve_started(asgi->serve);
 }
 
 void asgi_stop_loop(struct asgi *asgi)
@@ -478,11 +505,9 @@ static bool is_starting(struct asgi *asgi)
     return starting;
 }
 
-static void *loop_main(void *argument)
+static int asgi_run(struct serve *serve, struct err *err)
 {
-    struct asgi *asgi = argument;
-    (void)pthread_setname_np(pthread_self(), "mse-asgi");
-    PyGILState_STATE state = PyGILState_Ensure();
+    struct asgi *asgi = serve->asgi;
     if (!run_loop(asgi)) {
         interpreter_fail(is_starting(asgi) ? &asgi->start_err : NULL, true,
                          "cannot run the event loop");
@@ -498,9 +523,11 @@ static void *loop_main(void *argument)
     Py_CLEAR(asgi->end);
     Py_CLEAR(asgi->loop);
     Py_CLEAR(asgi->state);
-    PyGILState_Release(state);
     asgi_set_phase(asgi, ASGI_STOPPED);
-    return NULL;
+    if (asgi->started)
+        return 0;
+    *err = asgi->start_err;
+    return -1;
 }
 
 /* --- start and stop --- */
@@ -520,26 +547,6 @@ static struct asgi *make(struct serve *serve, const struct serve_config *config,
     return asgi;
 }
 
-/* Without the GIL: until the app has started, or has failed to. */
-static int wait_for_start(struct asgi *asgi, struct err *err)
-{
-    lock_acquire(&asgi->lock);
-    while (asgi->phase == ASGI_STARTING)
-        lock_wait(&asgi->lock, &asgi->changed);
-    bool running = asgi->phase == ASGI_RUNNING;
-    if (!running)
-        asgi->stop_loop = true;
-    if (!running)
-        signal_locked(asgi);
-    lock_release(&asgi->lock);
-    if (running)
-        return 0;
-    (void)pthread_join(asgi->thread, NULL);
-    if (err != NULL)
-        *err = asgi->start_err;
-    return -1;
-}
-
 static int asgi_start(struct serve *serve, const struct serve_config *config, struct err *err)
 {
     if (asgi_waiter_start() < 0 || asgi_channel_start() < 0 || asgi_scope_start() < 0)
@@ -548,20 +555,7 @@ static int asgi_start(struct serve *serve, const struct serve_config *config, st
     if (asgi == NULL)
         return -1;
     serve->asgi = asgi;
-    int status = 0;
-    if (asgi->wake_fd < 0) {
-        status = FAIL_ERRNO(err, ERR_IO, "cannot make an eventfd");
-    } else {
-        errno = pthread_create(&asgi->thread, NULL, loop_main, asgi);
-        if (errno != 0)
-            status = FAIL_ERRNO(err, ERR_IO, "cannot start the event loop's thread");
-    }
-    if (status == 0) {
-        Py_BEGIN_ALLOW_THREADS;
-        status = wait_for_start(asgi, err);
-        Py_END_ALLOW_THREADS;
-    }
-    return status;
+    return asgi->wake_fd < 0 ? FAIL_ERRNO(err, ERR_IO, "cannot make an eventfd") : 0;
 }
 
 static bool is_quiet(const struct asgi *asgi)
@@ -592,7 +586,9 @@ static int asgi_drain(struct serve *serve, int64_t timeout_ms, struct err *err)
     struct asgi *asgi = serve->asgi;
     int64_t shutdown_ms = timeout_ms < MIN_SHUTDOWN_MS ? MIN_SHUTDOWN_MS : timeout_ms;
     lock_acquire(&asgi->lock);
+    asgi->tell_stop = !asgi->refusing; /* once */
     asgi->refusing = true;
+    signal_locked(asgi);
     bool quiet = wait_locked(asgi, is_quiet, timeout_ms);
     size_t active = asgi->active;
     asgi->stop_loop = true;
@@ -602,7 +598,6 @@ static int asgi_drain(struct serve *serve, int64_t timeout_ms, struct err *err)
     if (!stopped)
         return FAIL(err, ERR_TIMEOUT, "the app's shutdown was not complete after %lld ms",
                     (long long)shutdown_ms);
-    (void)pthread_join(asgi->thread, NULL);
     serve->stopped = true;
     if (!quiet)
         return FAIL(err, ERR_TIMEOUT, "%zu request(s) cancelled after %lld ms", active,
@@ -641,6 +636,7 @@ const struct app_protocol asgi_protocol = {
     .protocol = SERVE_ASGI,
     .handler = &handler,
     .start = asgi_start,
+    .run = asgi_run,
     .drain = asgi_drain,
     .round_end = asgi_round_end,
     .returned = asgi_returned,

@@ -101,8 +101,6 @@ enum asgi_phase { ASGI_STARTING, ASGI_RUNNING, ASGI_FAILED, ASGI_STOPPED };
 
 struct asgi {
     struct serve *serve;
-    pthread_t thread;
-    bool thread_started;
     struct lock lock;
     pthread_cond_t changed;
     struct asgi_request *first; /* events; under lock */
@@ -115,6 +113,8 @@ struct asgi {
     size_t files;   /* threads that send one; under lock */
     uint64_t served;
     enum asgi_phase phase;
+    bool started;   /* it has been ASGI_RUNNING; loop thread */
+    bool tell_stop; /* the app's own handler of SIGTERM is due; under lock */
     struct err start_err;
     int wake_fd;
     size_t limit;         /* of requests under way */

@@ -117,7 +117,8 @@ int app_detect(PyObject *app, const char *name, enum serve_protocol *ret, struct
     }
     if (facts.arguments == 0) {
         err_set(err, ERR_APP, 0, "'%s' takes no argument: it is a factory, not an app", name);
-        err_hint(err, "call it in the module: app = create_app()");
+        err_hint(err,
+                 "with () at the end it is called: python_application = \"shop:create_app()\"");
         return -1;
     }
     *ret = facts.arguments == 3 ? SERVE_ASGI : SERVE_WSGI;

@@ -8,6 +8,7 @@
 #define PY_SSIZE_T_CLEAN
 #include <Python.h>
 
+#include "base/lock.h"
 #include "base/mem.h"
 #include "http/http.h"
 #include "serve/serve.h"
@@ -28,6 +29,9 @@ struct app_protocol {
     const struct http_handler *handler;
     /* With the GIL held; starts what it needs to serve serve->app. */
     int (*start)(struct serve *serve, const struct serve_config *config, struct err *err);
+    /* In Python's main thread, with the GIL held: serves until it is drained, and says when the app
+     * has started (serve_started). Fails where it has not. NULL: others serve. */
+    int (*run)(struct serve *serve, struct err *err);
     /* Without the GIL. */
     int (*drain)(struct serve *serve, int64_t timeout_ms, struct err *err);
     /* [I/O thread] The server has handed over what one round brought. */
@@ -50,22 +54,34 @@ extern const struct app_protocol asgi_protocol;
 struct asgi;
 struct lent;
 
+enum serve_phase { SERVE_STARTING, SERVE_STARTED, SERVE_FAILED };
+
 struct serve {
     const struct app_protocol *protocol;
     PyObject *app;
-    PyThreadState *main_thread; /* where serve_new left the interpreter */
-    struct workers *workers;    /* WSGI */
-    struct asgi *asgi;          /* ASGI */
-    uint64_t refused;           /* atomic */
-    uint64_t failed;            /* atomic */
-    bool rounds;                /* Python is woken by serve_round_end, else at once */
-    bool stopped;               /* all our threads have ended; set by drain */
-    size_t held;                /* atomic; WSGI: requests that wait for their bodies */
+    pthread_t python; /* Python's main thread (serve.c), from serve_new to serve_free */
+    struct lock lock; /* of the next four */
+    pthread_cond_t changed;
+    enum serve_phase phase;
+    struct err start_err;
+    bool finish;             /* the interpreter is to end */
+    struct workers *workers; /* WSGI */
+    struct asgi *asgi;       /* ASGI */
+    uint64_t refused;        /* atomic */
+    uint64_t failed;         /* atomic */
+    bool rounds;             /* Python is woken by serve_round_end, else at once */
+    bool stopped;            /* all our threads have ended; set by drain */
+    size_t held;             /* atomic; WSGI: requests that wait for their bodies */
     size_t held_limit;
     struct lent *returned; /* atomic: lent bodies that the server is done with */
     struct work sweep;     /* WSGI: the work of dropping those */
     bool sweeping;         /* atomic: it is queued */
 };
+
+/* --- serve.c --- */
+
+/* [Python's main thread] The app serves from now on. */
+void serve_started(struct serve *serve);
 
 /* --- finder.c --- */
 

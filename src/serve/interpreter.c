@@ -272,14 +272,38 @@ static PyObject *follow(PyObject *object, char *names, const char *module, struc
     return object;
 }
 
+/* Cuts "()" off the name. */
+static bool cut_call(char *name)
+{
+    size_t len = strlen(name);
+    bool called = len > 2 && strcmp(name + len - 2, "()") == 0;
+    if (called)
+        name[len - 2] = '\0';
+    return called;
+}
+
+/* What the factory returns; takes over `factory`. */
+static PyObject *call_factory(PyObject *factory, const char *name, struct err *err)
+{
+    PyObject *app = PyObject_CallNoArgs(factory);
+    Py_DECREF(factory);
+    AUTO_FREE char *what = app != NULL ? NULL : str_printf(err, "'%s' failed", name);
+    if (app == NULL)
+        interpreter_fail(err, true, what != NULL ? what : "the factory failed");
+    return app;
+}
+
 int interpreter_import(const struct serve_config *config, PyObject **ret, struct err *err)
 {
     AUTO_FREE char *module = NULL;
     AUTO_FREE char *variable = NULL;
     if (split_name(config->python_application, &module, &variable, err) < 0)
         return -1;
+    bool is_factory = cut_call(variable);
     PyObject *imported = import_module(module, err);
     PyObject *app = imported == NULL ? NULL : follow(imported, variable, module, err);
+    if (app != NULL && is_factory)
+        app = call_factory(app, config->python_application, err);
     if (app == NULL)
         return -1;
     if (!PyCallable_Check(app)) {

@@ -1,9 +1,16 @@
 // SPDX-License-Identifier: Apache-2.0
 /*
  * The public face of serve/: starts the interpreter, picks the protocol that the app speaks from a
- * table, and ends both in order. Runs in the enclave's main thread (and in mse localtest).
+ * table, and ends both in order. Python has a thread of its own here, which is Python's main
+ * thread: an ASGI app's event loop runs in it, as apps expect it (signal handlers can be set
+ * nowhere else). The functions of serve.h are called by the enclave's main thread, and that of mse
+ * localtest.
  */
 #include "serve/internal.h"
+
+#include "base/clock.h"
+
+#include <errno.h>
 
 static const struct app_protocol *const protocols[] = {
     &wsgi_protocol,
@@ -55,21 +62,105 @@ static void end_interpreter(struct serve *serve)
         serve->protocol->free(serve);
 }
 
+/* --- Python's main thread --- */
+
+static void set_phase(struct serve *serve, enum serve_phase phase)
+{
+    lock_acquire(&serve->lock);
+    serve->phase = phase;
+    (void)pthread_cond_broadcast(&serve->changed);
+    lock_release(&serve->lock);
+}
+
+void serve_started(struct serve *serve)
+{
+    set_phase(serve, SERVE_STARTED);
+}
+
+static void wait_for_finish(struct serve *serve)
+{
+    PyThreadState *state = PyEval_SaveThread();
+    lock_acquire(&serve->lock);
+    while (!serve->finish)
+        lock_wait(&serve->lock, &serve->changed);
+    lock_release(&serve->lock);
+    PyEval_RestoreThread(state);
+}
+
+static int run_app(struct serve *serve, const struct serve_config *config, struct err *err)
+{
+    if (start_app(serve, config, err) < 0)
+        return -1;
+    if (serve->protocol->run != NULL)
+        return serve->protocol->run(serve, err);
+    serve_started(serve);
+    return 0;
+}
+
+struct python_start {
+    struct serve *serve;
+    const struct serve_config *config; /* until the app has started, or has failed to */
+};
+
+static void *python_main(void *argument)
+{
+    const struct python_start *start = argument;
+    struct serve *serve = start->serve;
+    struct err err = ERR_INIT;
+    (void)pthread_setname_np(pthread_self(), "mse-app");
+    int result = interpreter_start(start->config, &err);
+    if (result == 0) {
+        result = run_app(serve, start->config, &err);
+        if (result == 0)
+            wait_for_finish(serve);
+        end_interpreter(serve);
+    }
+    if (result < 0) {
+        serve->start_err = err;
+        set_phase(serve, SERVE_FAILED);
+    }
+    return NULL;
+}
+
+static int start_python(struct serve *serve, const struct serve_config *config, struct err *err)
+{
+    struct python_start start = {serve, config};
+    errno = pthread_create(&serve->python, NULL, python_main, &start);
+    if (errno != 0)
+        return FAIL_ERRNO(err, ERR_MEMORY, "cannot start Python's thread");
+    lock_acquire(&serve->lock);
+    while (serve->phase == SERVE_STARTING)
+        lock_wait(&serve->lock, &serve->changed);
+    bool started = serve->phase == SERVE_STARTED;
+    lock_release(&serve->lock);
+    if (started)
+        return 0;
+    (void)pthread_join(serve->python, NULL);
+    if (err != NULL)
+        *err = serve->start_err;
+    return -1;
+}
+
+static void free_serve(struct serve *serve)
+{
+    (void)pthread_cond_destroy(&serve->changed);
+    lock_done(&serve->lock);
+    free(serve);
+}
+
 struct serve *serve_new(const struct serve_config *config, struct err *err)
 {
     if (check_config(config, err) < 0)
         return NULL;
-    AUTO_FREE struct serve *serve = mem_alloc(sizeof(*serve), err);
+    struct serve *serve = mem_alloc(sizeof(*serve), err);
     if (serve == NULL)
         return NULL;
-    if (interpreter_start(config, err) < 0)
-        return NULL;
-    if (start_app(serve, config, err) < 0) {
-        end_interpreter(serve);
-        return NULL;
-    }
-    serve->main_thread = PyEval_SaveThread();
-    return STEAL(serve);
+    lock_init(&serve->lock, LOCK_SERVE);
+    clock_cond_init(&serve->changed);
+    if (start_python(serve, config, err) == 0)
+        return serve;
+    free_serve(serve);
+    return NULL;
 }
 
 enum serve_protocol serve_protocol(const struct serve *serve)
@@ -116,9 +207,12 @@ void serve_free(struct serve *serve)
 {
     if (serve == NULL || !serve->stopped)
         return;
-    PyEval_RestoreThread(serve->main_thread);
-    end_interpreter(serve);
-    free(serve);
+    lock_acquire(&serve->lock);
+    serve->finish = true;
+    (void)pthread_cond_broadcast(&serve->changed);
+    lock_release(&serve->lock);
+    (void)pthread_join(serve->python, NULL);
+    free_serve(serve);
 }
 
 void serve_stats(struct serve *serve, struct serve_stats *ret)

@@ -11,9 +11,9 @@
 
 /* Python, which may be waiting for a request that never ends, is left as it is; but what apps do at
  * exit (flush logs, close databases) is done. */
-static void run_exit_functions(struct serve *serve)
+static void run_exit_functions(void)
 {
-    PyEval_RestoreThread(serve->main_thread);
+    PyGILState_STATE state = PyGILState_Ensure();
     AUTO_OBJECT PyObject *atexit = PyImport_ImportModule("atexit");
     AUTO_OBJECT PyObject *done =
         atexit == NULL ? NULL : PyObject_CallMethod(atexit, "_run_exitfuncs", NULL);
@@ -25,7 +25,7 @@ static void run_exit_functions(struct serve *serve)
         Py_XDECREF(stream == NULL ? NULL : PyObject_CallMethod(stream, "flush", NULL));
         PyErr_Clear();
     }
-    serve->main_thread = PyEval_SaveThread();
+    PyGILState_Release(state);
 }
 
 bool serve_stop(struct serve *serve, struct http_server *server, int64_t total_ms)
@@ -39,6 +39,6 @@ bool serve_stop(struct serve *serve, struct http_server *server, int64_t total_m
         log_warning("%u requests were cut off by the stop", aborted);
     /* Who streams finds its client gone now. */
     if (!serve_stopped(serve) && serve_drain(serve, total_ms / 20, NULL) < 0)
-        run_exit_functions(serve);
+        run_exit_functions();
     return serve_stopped(serve);
 }

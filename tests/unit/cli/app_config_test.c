@@ -218,6 +218,7 @@ static const struct {
      "m.toml:5: cloud: belongs to another layout than section [code] in line 2", NULL},
     {"name = 'a'\n[code]\nlocation = 'c'\npython_application = 'app'\n",
      "m.toml:4: code.python_application: expected \"module:variable\" such as \"app:app\", "
+     "or a factory such as \"shop:create_app()\", "
      "found 'app'",
      ""},
     {"name = 'a'\n" GOOD_CODE "healthcheck_endpoint = 'health'\n",

@@ -157,6 +157,10 @@ static void test_bounds(void **state)
     expect_refused("helloworld", "", "'name' is");
     expect_refused("app:app", "app", "module:variable");
     expect_refused("app:app", "app:app;x", "module:variable");
+    expect_refused("app:app", "app:app()()", "module:variable");
+    expect_refused("app:app", "app:()", "module:variable");
+    expect_refused("app:app", "app:app(1)", "module:variable");
+    assert_true(manifest_application_valid("shop.web:make.create_app()"));
     expect_refused("app:app", "..:app", "module:variable");
     expect_refused("/whoami", "whoami", "healthcheck_endpoint");
     expect_refused("/whoami", "/who\\nami", "healthcheck_endpoint");
@@ -250,11 +254,15 @@ static void test_diff(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_golden),          cmocka_unit_test(test_owner_mode_and_server),
-        cmocka_unit_test(test_second_readings), cmocka_unit_test(test_access_log),
+        cmocka_unit_test(test_golden),
+        cmocka_unit_test(test_owner_mode_and_server),
+        cmocka_unit_test(test_second_readings),
+        cmocka_unit_test(test_access_log),
         cmocka_unit_test(test_new_processes),
-        cmocka_unit_test(test_bounds),          cmocka_unit_test(test_every_byte),
-        cmocka_unit_test(test_encode_checks),   cmocka_unit_test(test_diff),
+        cmocka_unit_test(test_bounds),
+        cmocka_unit_test(test_every_byte),
+        cmocka_unit_test(test_encode_checks),
+        cmocka_unit_test(test_diff),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

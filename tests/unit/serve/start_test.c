@@ -89,9 +89,9 @@ static struct outcome start_app(const char *name)
 static void test_wsgi_is_found(void **state)
 {
     static const char *const names[] = {
-        "start_cases:wsgi",        "start_cases:wsgi_with_default", "start_cases:any_arguments",
-        "start_cases:wsgi_object", "start_cases:wsgi_method",       "start_cases:wsgi_partial",
-        "start_cases:WsgiClass",   "start_cases:holder.inner",
+        "start_cases:wsgi",          "start_cases:create_app()", "start_cases:wsgi_with_default",
+        "start_cases:any_arguments", "start_cases:wsgi_object",  "start_cases:wsgi_method",
+        "start_cases:wsgi_partial",  "start_cases:WsgiClass",    "start_cases:holder.inner",
     };
     for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++) {
         struct outcome outcome = start_app(names[i]);
@@ -146,12 +146,24 @@ static void test_refusals_say_why(void **state)
         {"start_cases:one_argument", ERR_APP, "takes one argument", "asgiref"},
         {"asgi_cases:failing_lifespan", ERR_APP, "the app's start-up failed: no database", ""},
         {"start_cases:factory", ERR_APP, "it is a factory", "create_app()"},
+        {"start_cases:create_nothing()", ERR_APP, "is not an app: NoneType is not callable", ""},
+        {"start_cases:create_ap()", ERR_APP, "has no variable 'create_ap'", "create_app"},
     };
     for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
         struct outcome outcome = start_app(cases[i].name);
         expect_refusal(&cases[i], &outcome);
         assert_null(strstr(outcome.log, "Traceback"));
     }
+}
+
+static void test_a_factory_that_fails_shows_its_traceback(void **state)
+{
+    static const struct refusal expected = {
+        "start_cases:create_badly()", ERR_APP,
+        "'start_cases:create_badly()' failed: ValueError: no settings", ""};
+    struct outcome outcome = start_app(expected.name);
+    expect_refusal(&expected, &outcome);
+    assert_non_null(strstr(outcome.log, "in create_badly"));
 }
 
 /* Writes one module into a folder of its own and starts it. */
@@ -258,6 +270,7 @@ int main(void)
         cmocka_unit_test(test_wsgi_is_found),
         cmocka_unit_test(test_asgi_is_found),
         cmocka_unit_test(test_refusals_say_why),
+        cmocka_unit_test(test_a_factory_that_fails_shows_its_traceback),
         cmocka_unit_test(test_failing_imports_show_their_traceback),
         cmocka_unit_test(test_settings_are_checked),
         cmocka_unit_test(test_site_folders),

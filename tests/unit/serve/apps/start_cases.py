@@ -69,3 +69,18 @@ asgi_object = AsgiObject()
 asgi_partial = functools.partial(asgi)
 holder = Holder()
 number = 5
+
+
+def create_app():
+    def made(environ, start_response):
+        start_response("200 OK", [])
+        return [b"made"]
+    return made
+
+
+def create_nothing():
+    return None
+
+
+def create_badly():
+    raise ValueError("no settings")
