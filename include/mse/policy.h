@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 /*
- * What a verifier accepts. A policy that is all zero is the strict one: hardware only, status
- * UpToDate, SNP platforms at the level of AMD's bulletins, no debug, CRLs required, nothing else
- * asked. Every field that makes it less strict is named in the verdict.
+ * What a verifier accepts. A policy of which only the size is set (MSE_POLICY_INIT) is the strict
+ * one: hardware only, status UpToDate, SNP platforms at the level of AMD's bulletins, no debug,
+ * CRLs required, nothing else asked. Every field that makes it less strict is named in the verdict.
  */
 #pragma once
 
@@ -31,6 +31,7 @@ enum mse_field {
     MSE_FIELD_TDX_RTMR2,
     MSE_FIELD_TDX_RTMR3,
     MSE_FIELD_COUNT,
+    MSE_FIELD_MAX = 32, /* room for those of later versions */
 };
 
 struct mse_accepted {
@@ -45,9 +46,14 @@ struct mse_snp_tcb {
     uint8_t tee;
     uint8_t snp;
     uint8_t microcode;
+    uint8_t reserved[3]; /* 0 */
 };
 
 struct mse_policy {
+    /* sizeof(struct mse_policy): tells the library which version of this header the caller has. New
+     * members come at the end. Members that the library does not know must be 0, or every evidence
+     * is rejected. */
+    size_t size;
     /* Accepted TEEs as MSE_TEE_BITs. 0: those of which `fields` or `snp_products` name something;
      * where they name nothing, sgx, tdx, snp; never the simulation. */
     unsigned tees;
@@ -55,8 +61,8 @@ struct mse_policy {
     size_t measurement_count;
     const struct mse_bytes *signers; /* one of these; none: any */
     size_t signer_count;
-    struct mse_accepted fields[MSE_FIELD_COUNT]; /* by enum mse_field */
-    const uint8_t *fingerprint;                  /* 32 bytes, NULL: not asked */
+    struct mse_accepted fields[MSE_FIELD_MAX]; /* by enum mse_field */
+    const uint8_t *fingerprint;                /* 32 bytes, NULL: not asked */
     bool allow_debug;
     enum mse_crl crl;
     const char *const *tcb_accept; /* accepted status words; none: "UpToDate" alone */
@@ -84,6 +90,11 @@ struct mse_policy {
      * Either way the simulation protects nothing from the operator. */
     const uint8_t *simulation_root;
 };
+
+#define MSE_POLICY_INIT                                                                            \
+    {                                                                                              \
+        .size = sizeof(struct mse_policy)                                                          \
+    }
 
 enum { MSE_ERROR_SIZE = 1152 };
 

@@ -15,12 +15,14 @@ enum { MSE_REPORT_DATA_SIZE = 64, MSE_FINGERPRINT_SIZE = 32 };
  * under other roots says nothing about the vendor's hardware, and a check says that they were
  * used. */
 struct mse_trust {
+    size_t size;                       /* sizeof(struct mse_trust), as mse_policy.size */
     struct mse_bytes intel_root;       /* one certificate, PEM or DER */
     const struct mse_bytes *amd_roots; /* ARKs, PEM or DER */
     size_t amd_root_count;
 };
 
 struct mse_input {
+    size_t size;                 /* sizeof(struct mse_input), as mse_policy.size */
     struct mse_bytes evidence;   /* quote, report, RA-TLS certificate (DER or PEM), simulation */
     struct mse_bytes collateral; /* the bundle, JSON text; size 0: none */
     const struct mse_policy *policy; /* NULL: strict */
@@ -32,6 +34,15 @@ struct mse_input {
      * be a certificate with this very key. size 0: not compared. */
     struct mse_bytes public_key;
 };
+
+#define MSE_TRUST_INIT                                                                             \
+    {                                                                                              \
+        .size = sizeof(struct mse_trust)                                                           \
+    }
+#define MSE_INPUT_INIT                                                                             \
+    {                                                                                              \
+        .size = sizeof(struct mse_input)                                                           \
+    }
 
 /* Judges. The caller frees the verdict with mse_verdict_free; it points to nothing of the input.
  * NULL only when out of memory. */

@@ -467,6 +467,8 @@ int mse_policy_parse(const char *text, size_t size, struct mse_policy **ret,
 {
     struct err err = ERR_INIT;
     struct owned_policy *owned = mem_alloc(sizeof(*owned), &err);
+    if (owned != NULL)
+        owned->policy.size = sizeof(owned->policy);
     if (owned != NULL && parse(slice_of(text, size), owned, &err) == 0) {
         *ret = &owned->policy;
         return 0;

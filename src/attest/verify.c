@@ -11,6 +11,9 @@
 #include <openssl/err.h>
 
 #include <stdlib.h>
+#include <string.h>
+
+enum { ADOPTED_MAX = 64 << 10 }; /* no struct of a later version is that long */
 
 struct owned_verdict {
     struct mse_verdict verdict; /* first: what the caller sees */
@@ -39,16 +42,83 @@ static void conclude(struct verification *v)
     v->verdict->accepted = sound && !v->failed && v->trouble == TROUBLE_NONE;
 }
 
+/* What the caller handed in, laid out as this version has it. */
+struct adopted {
+    struct mse_input input;
+    struct mse_policy policy;
+    struct mse_trust trust;
+};
+
+static bool is_zero(const uint8_t *bytes, size_t size)
+{
+    for (size_t i = 0; i < size; i++) {
+        if (bytes[i] != 0)
+            return false;
+    }
+    return true;
+}
+
+/* A struct of an older caller is shorter: the rest is 0, which asks nothing. One of a newer caller
+ * is longer: what stands in the part that is not known here would be ignored, so it must be 0. */
+static bool adopt(struct verification *v, const char *check, const void *from, void *to,
+                  size_t known_size)
+{
+    size_t size;
+    memcpy(&size, from, sizeof(size));
+    bool sound =
+        size >= sizeof(size) && size <= ADOPTED_MAX && size % _Alignof(struct mse_policy) == 0;
+    if (sound && size > known_size)
+        sound = is_zero((const uint8_t *)from + known_size, size - known_size);
+    if (!sound) {
+        check_fail(v, check, arena_printf(v->arena, "%zu bytes", size),
+                   arena_printf(v->arena, "%zu bytes, or more that are all 0", known_size),
+                   "begin with MSE_INPUT_INIT, MSE_POLICY_INIT, MSE_TRUST_INIT; a newer header "
+                   "needs a newer libmse");
+        return false;
+    }
+    memcpy(to, from, size < known_size ? size : known_size);
+    return true;
+}
+
+/* Fields and parts of TCBs have room of their own for what later versions name. */
+static bool check_room(struct verification *v)
+{
+    const struct mse_policy *policy = v->policy;
+    bool unknown = !is_zero(policy->snp_min_tcb.reserved, sizeof(policy->snp_min_tcb.reserved));
+    for (size_t i = MSE_FIELD_COUNT; i < MSE_FIELD_MAX; i++)
+        unknown = unknown || policy->fields[i].count != 0;
+    if (unknown)
+        check_fail(v, "policy.known", "a field that is not known", "fields of this version",
+                   "a newer header needs a newer libmse");
+    return !unknown;
+}
+
+static bool adopt_all(struct verification *v, const struct mse_input *input, struct adopted *own)
+{
+    if (!adopt(v, "input.size", input, &own->input, sizeof(own->input)))
+        return false;
+    v->evidence = slice_from(own->input.evidence);
+    if (own->input.policy != NULL &&
+        !adopt(v, "policy.size", own->input.policy, &own->policy, sizeof(own->policy)))
+        return false;
+    if (own->input.trust != NULL) {
+        if (!adopt(v, "trust.size", own->input.trust, &own->trust, sizeof(own->trust)))
+            return false;
+        own->input.trust = &own->trust;
+    }
+    own->input.policy = &own->policy;
+    return check_room(v);
+}
+
 struct mse_verdict *mse_verify(const struct mse_input *input)
 {
-    static const struct mse_policy strict = {0};
     struct owned_verdict *owned = mem_alloc(sizeof(*owned), NULL);
     if (owned == NULL)
         return NULL;
+    struct adopted own = {.policy = {.size = sizeof(own.policy)}};
     struct verification v = {
-        .input = input,
-        .policy = input->policy == NULL ? &strict : input->policy,
-        .evidence = slice_from(input->evidence),
+        .input = &own.input,
+        .policy = &own.policy,
         .arena = &owned->arena,
         .verdict = &owned->verdict,
     };
@@ -56,7 +126,8 @@ struct mse_verdict *mse_verify(const struct mse_input *input)
     owned->verdict.family = "";
     /* The caller's entries in OpenSSL's error queue survive; ours do not. */
     (void)ERR_set_mark();
-    verifier_run(&v);
+    if (adopt_all(&v, input, &own))
+        verifier_run(&v);
     if (v.parsed) {
         policy_apply(&v);
         ra_tls_check_public_key(&v);

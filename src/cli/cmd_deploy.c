@@ -157,6 +157,7 @@ static int open_channel(struct deployment *d, struct mse_verdict **verdict, stru
 {
     struct mse_policy *own = NULL;
     const struct mse_policy fallback = {
+        .size = sizeof(fallback),
         .tees = accepted_tees(d),
         .simulation_root = d->project.facts.simulation_root,
     };

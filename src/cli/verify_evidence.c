@@ -79,6 +79,7 @@ int verify_evidence(const struct options *options, struct err *err)
         mse_policy_parse(buf_text(&policy_text), policy_text.len, &policy, message) < 0)
         return FAIL(err, ERR_INVALID, "%s: %s", options_value(options, "policy"), message);
     const struct mse_input input = {
+        .size = sizeof(input),
         .evidence = {evidence.data, evidence.len},
         .collateral = {collateral.data, collateral.len},
         .policy = policy,

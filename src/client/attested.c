@@ -60,6 +60,7 @@ static struct mse_verdict *judge(const struct attested_expectation *expectation,
                                  const uint8_t *report_data)
 {
     const struct mse_input input = {
+        .size = sizeof(input),
         .evidence = {evidence.data, evidence.len},
         .collateral = {collateral.data, collateral.len},
         .policy = expectation->policy,

@@ -130,6 +130,7 @@ static int check_bundle(const struct client_hooks *hooks, struct slice evidence,
                         const struct buf *bundle, struct err *err)
 {
     const struct mse_input input = {
+        .size = sizeof(input),
         .evidence = {evidence.data, evidence.len},
         .collateral = {bundle->data, bundle->len},
         .at = clock_unix(),

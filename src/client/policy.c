@@ -25,6 +25,7 @@ int policy_read(const char *path, struct mse_policy **ret, struct err *err)
 struct mse_policy policy_of_context(const struct context *context)
 {
     struct mse_policy policy = {
+        .size = sizeof(policy),
         .tees = MSE_TEE_BIT(MSE_TEE_SGX) | MSE_TEE_BIT(MSE_TEE_TDX) | MSE_TEE_BIT(MSE_TEE_SNP),
     };
     if (context != NULL && strcmp(context->tee, "simulation") == 0) {

@@ -184,6 +184,7 @@ static int64_t time_bare(const struct bench *bench)
 static int64_t time_whole(const struct bench *bench)
 {
     const struct mse_input input = {
+        .size = sizeof(input),
         .evidence = {bench->evidence.data, bench->evidence.len},
         .collateral = {bench->collateral.data, bench->collateral.len},
         .at = bench->at,

@@ -12,7 +12,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
-    const struct mse_input input = {.evidence = {data, size}, .at = 1760000000};
+    const struct mse_input input = {
+        .size = sizeof(input), .evidence = {data, size}, .at = 1760000000};
     struct mse_verdict *verdict = mse_verify(&input);
     if (verdict == NULL || verdict->accepted || verdict->check_count == 0)
         abort();

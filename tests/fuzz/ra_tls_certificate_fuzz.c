@@ -11,8 +11,10 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
-    const struct mse_policy allow = {.tees = MSE_TEE_BIT(MSE_TEE_SIMULATION), .allow_debug = true};
-    struct mse_input input = {.evidence = {data, size}, .at = 1800001000, .policy = &allow};
+    const struct mse_policy allow = {
+        .size = sizeof(allow), .tees = MSE_TEE_BIT(MSE_TEE_SIMULATION), .allow_debug = true};
+    struct mse_input input = {
+        .size = sizeof(input), .evidence = {data, size}, .at = 1800001000, .policy = &allow};
     struct mse_verdict *verdict = mse_verify(&input);
     if (verdict == NULL)
         return 0;

@@ -15,6 +15,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
     size_t split = size < SNP_REPORT_SIZE ? size : SNP_REPORT_SIZE;
     const struct mse_input input = {
+        .size = sizeof(input),
         .evidence = {data, split},
         .collateral = {data + split, size - split},
         .at = 1750000000,

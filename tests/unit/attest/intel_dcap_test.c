@@ -394,6 +394,7 @@ static void test_other_roots(void **state)
     assert_true(check->loosened);
     mse_verdict_free(verdict);
     const struct mse_input input = {
+        .size = sizeof(input),
         .evidence = {synth.evidence.data, synth.evidence.len},
         .collateral = {synth.collateral.data, synth.collateral.len},
         .at = SYNTH_AT,

@@ -92,7 +92,7 @@ static void test_empty_is_strict(void **state)
 {
     (void)state;
     struct mse_policy *policy = parse("");
-    const struct mse_policy strict = {0};
+    const struct mse_policy strict = {.size = sizeof(strict)};
     assert_memory_equal(policy, &strict, sizeof(strict));
     mse_policy_free(policy);
 }
@@ -306,14 +306,17 @@ static void test_bindings(void **state)
     struct synth_intel synth;
     synth_intel_init(&synth, 4, TEE_TYPE_TDX);
     synth_intel_build(&synth);
-    const struct mse_trust trust = {.intel_root = {synth.root_der.data, synth.root_der.len}};
+    const struct mse_trust trust = {.size = sizeof(trust),
+                                    .intel_root = {synth.root_der.data, synth.root_der.len}};
     uint8_t report_data[64];
     uint8_t fingerprint[32];
     const struct mse_bytes measurement = {synth.report + TD_AT_MRTD, 48};
     const struct mse_bytes rtmr1 = {synth.report + TD_AT_RTMR0 + 48, 48};
     const struct mse_bytes rtmr2 = {synth.report + TD_AT_RTMR0 + 96, 48};
-    struct mse_policy policy = {.measurements = &measurement, .measurement_count = 1};
+    struct mse_policy policy = {
+        .size = sizeof(policy), .measurements = &measurement, .measurement_count = 1};
     struct mse_input input = {
+        .size = sizeof(input),
         .evidence = {synth.evidence.data, synth.evidence.len},
         .collateral = {synth.collateral.data, synth.collateral.len},
         .at = SYNTH_AT,
@@ -388,7 +391,7 @@ static void test_identity_field(void **state)
 {
     (void)state;
     const uint8_t zero[32] = {0};
-    const struct mse_policy policy = {.fingerprint = zero};
+    const struct mse_policy policy = {.size = sizeof(policy), .fingerprint = zero};
     struct synth_intel synth;
     synth_intel_init(&synth, 4, TEE_TYPE_TDX);
     memset(synth.report + TD_AT_MRCONFIGID, 0, 48);
@@ -398,7 +401,7 @@ static void test_identity_field(void **state)
     synth_intel_done(&synth);
     uint8_t fingerprint[32];
     memset(fingerprint, 0xf1, 32);
-    const struct mse_policy other = {.fingerprint = fingerprint};
+    const struct mse_policy other = {.size = sizeof(other), .fingerprint = fingerprint};
     synth_intel_init(&synth, 4, TEE_TYPE_TDX);
     synth.report[TD_AT_MRCONFIGID + 47] = 1;
     synth_intel_build(&synth);

@@ -17,9 +17,12 @@ static int setup(void **state)
     parts = ra_tls_good_parts();
     certificate = BUF_INIT(65536);
     key = BUF_INIT(1024);
-    policy = (struct mse_policy){.tees = MSE_TEE_BIT(MSE_TEE_SIMULATION)};
-    input =
-        (struct mse_input){.policy = &policy, .at = SIMULATED_AT, .fingerprint = parts.fingerprint};
+    policy = (struct mse_policy){.size = sizeof(struct mse_policy),
+                                 .tees = MSE_TEE_BIT(MSE_TEE_SIMULATION)};
+    input = (struct mse_input){.size = sizeof(struct mse_input),
+                               .policy = &policy,
+                               .at = SIMULATED_AT,
+                               .fingerprint = parts.fingerprint};
     return 0;
 }
 

@@ -16,9 +16,12 @@ static void make(bool collateral, struct buf *out)
     const uint8_t zero[64] = {0};
     OK(ed25519_keypair_from_seed(seed, public_key, &secret, &err));
     simulated_evidence(7, zero, zero, false, &evidence);
-    const struct mse_policy policy = {.tees = MSE_TEE_BIT(MSE_TEE_SIMULATION)};
-    const struct mse_input input = {
-        .evidence = {evidence.data, evidence.len}, .policy = &policy, .at = SIMULATED_AT};
+    const struct mse_policy policy = {.size = sizeof(policy),
+                                      .tees = MSE_TEE_BIT(MSE_TEE_SIMULATION)};
+    const struct mse_input input = {.size = sizeof(input),
+                                    .evidence = {evidence.data, evidence.len},
+                                    .policy = &policy,
+                                    .at = SIMULATED_AT};
     struct mse_verdict *verdict = mse_verify(&input);
     const struct receipt_input made = {
         .evidence = buf_slice(&evidence),

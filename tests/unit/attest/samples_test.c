@@ -33,9 +33,12 @@ static bool judge_row(const char *folder, char *const fields[CASE_FIELDS])
     AUTO_BUF struct buf collateral = BUF_INIT(SAMPLE_MAX);
     sample_read(folder, fields[2], &evidence);
     sample_read(folder, fields[3], &collateral);
-    static const struct mse_policy of_snp = {
-        .crl = MSE_CRL_IF_PRESENT, .has_snp_min_tcb = true, .snp_vmpls = 0xf};
+    static const struct mse_policy of_snp = {.size = sizeof(of_snp),
+                                             .crl = MSE_CRL_IF_PRESENT,
+                                             .has_snp_min_tcb = true,
+                                             .snp_vmpls = 0xf};
     const struct mse_input input = {
+        .size = sizeof(input),
         .policy = strcmp(fields[1], "snp") == 0 ? &of_snp : NULL,
         .evidence = {evidence.data, evidence.len},
         .collateral = {collateral.data, collateral.len},

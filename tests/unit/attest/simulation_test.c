@@ -20,8 +20,11 @@ static int setup(void **state)
     simulated_root_public(7, root);
     evidence = BUF_INIT(4096);
     simulated_evidence(7, fingerprint, report_data, false, &evidence);
-    policy = (struct mse_policy){.tees = MSE_TEE_BIT(MSE_TEE_SIMULATION), .simulation_root = root};
-    input = (struct mse_input){.evidence = {evidence.data, evidence.len},
+    policy = (struct mse_policy){.size = sizeof(struct mse_policy),
+                                 .tees = MSE_TEE_BIT(MSE_TEE_SIMULATION),
+                                 .simulation_root = root};
+    input = (struct mse_input){.size = sizeof(struct mse_input),
+                               .evidence = {evidence.data, evidence.len},
                                .policy = &policy,
                                .at = SIMULATED_AT,
                                .report_data = report_data,

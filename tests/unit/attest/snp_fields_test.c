@@ -73,8 +73,10 @@ static void test_ids_hold_the_fingerprint(void **state)
     memset(fingerprint, 0xf1, sizeof(fingerprint));
     memset(measured, spec.measurement, sizeof(measured));
     const struct mse_bytes measurement = {measured, sizeof(measured)};
-    const struct mse_policy policy = {
-        .measurements = &measurement, .measurement_count = 1, .fingerprint = fingerprint};
+    const struct mse_policy policy = {.size = sizeof(policy),
+                                      .measurements = &measurement,
+                                      .measurement_count = 1,
+                                      .fingerprint = fingerprint};
     spec.host_data = 0xf1;
     spec.family_id = 0xf1;
     spec.image_id = 0xf1;

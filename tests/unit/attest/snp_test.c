@@ -17,8 +17,10 @@
 #include "attest/snp.h"
 
 /* Real reports of their time: without CRL, some not at VMPL 0, below what the bulletins ask now. */
-static const struct mse_policy of_samples = {
-    .crl = MSE_CRL_IF_PRESENT, .has_snp_min_tcb = true, .snp_vmpls = 0xf};
+static const struct mse_policy of_samples = {.size = sizeof(of_samples),
+                                             .crl = MSE_CRL_IF_PRESENT,
+                                             .has_snp_min_tcb = true,
+                                             .snp_vmpls = 0xf};
 
 typedef void change_function(struct synth_snp *spec);
 
@@ -335,7 +337,7 @@ static void test_policy_tcb(void **state)
 {
     (void)state;
     struct synth_snp spec = synth_snp_good("Turin", 5, false);
-    struct mse_policy policy = {.snp_min_tcb = spec.reported};
+    struct mse_policy policy = {.size = sizeof(policy), .snp_min_tcb = spec.reported};
     expect(&spec, &policy, "at the minimum", "");
     spec.committed.microcode--;
     expect(&spec, &policy, "committed below", "policy.tcb.committed");
@@ -415,7 +417,7 @@ static void test_own_minimum(void **state)
 {
     (void)state;
     struct synth_snp spec = synth_snp_good("Genoa", 5, false);
-    struct mse_policy policy = {.has_snp_min_tcb = true};
+    struct mse_policy policy = {.size = sizeof(policy), .has_snp_min_tcb = true};
     no_alias_check(&spec);
     set_tcb(&spec, 1, 1);
     struct mse_verdict *verdict = synth_snp_judge(&spec, &policy);
@@ -453,7 +455,8 @@ static void test_policy_platform(void **state)
     struct synth_snp spec = synth_snp_good("Turin", 3, false);
     const char *const chips[] = {"C1C1C1C1C1C1C1C1"};
     const char *const others[] = {"c1c1c1c1c1c1c1c2"};
-    struct mse_policy policy = {.chip_ids = chips, .chip_id_count = 1, .snp_vmpls = 1 << 0};
+    struct mse_policy policy = {
+        .size = sizeof(policy), .chip_ids = chips, .chip_id_count = 1, .snp_vmpls = 1 << 0};
     expect(&spec, &policy, "its chip", "");
     memset(spec.chip_id, 0, 64);
     expect(&spec, &policy, "masked, told by the VCEK", "");
@@ -466,7 +469,7 @@ static void test_policy_platform(void **state)
     policy.snp_vmpls = 0;
     expect(&spec, &policy, "a VLEK names no chip", "policy.chip-id");
     spec.vmpl = 1;
-    policy = (struct mse_policy){.snp_vmpls = 1 << 1};
+    policy = (struct mse_policy){.size = sizeof(struct mse_policy), .snp_vmpls = 1 << 1};
     struct mse_verdict *verdict = synth_snp_judge(&spec, &policy);
     assert_non_null(find_check(verdict, "policy.loosened.snp.vmpl"));
     assert_judged(verdict, "VMPL 1 by name", "", "genuine");
@@ -476,7 +479,7 @@ static void test_policy_crl_and_debug(void **state)
 {
     (void)state;
     struct synth_snp spec = synth_snp_good("Genoa", 5, false);
-    struct mse_policy policy = {.crl = MSE_CRL_IF_PRESENT};
+    struct mse_policy policy = {.size = sizeof(policy), .crl = MSE_CRL_IF_PRESENT};
     spec.crl = SYNTH_CRL_NONE;
     expect(&spec, &policy, "no CRL, and the policy does without", "");
     policy.crl = MSE_CRL_REQUIRED;
@@ -501,6 +504,7 @@ static void test_built_in_roots(void **state)
     struct synth_snp spec = synth_snp_good("Turin", 5, false);
     synth_snp_build(&spec, &report, &collateral, &root);
     struct mse_input input = {
+        .size = sizeof(input),
         .evidence = {report.data, report.len},
         .collateral = {collateral.data, collateral.len},
         .at = SYNTH_SNP_AT,
@@ -530,6 +534,7 @@ static void test_turin_chain(void **state)
     synth_snp_build(&spec, &report, &none, &root);
     sample_read(folder, "turin-certificates.json", &collateral);
     const struct mse_input input = {
+        .size = sizeof(input),
         .evidence = {report.data, report.len},
         .collateral = {collateral.data, collateral.len},
         .policy = &of_samples,
@@ -547,8 +552,9 @@ static void test_every_byte(void **state)
     struct synth_snp spec = synth_snp_good("Genoa", 5, false);
     synth_snp_build(&spec, &report, &collateral, &root);
     const struct mse_bytes roots[] = {{root.data, root.len}};
-    const struct mse_trust trust = {.amd_roots = roots, .amd_root_count = 1};
+    const struct mse_trust trust = {.size = sizeof(trust), .amd_roots = roots, .amd_root_count = 1};
     struct mse_input input = {
+        .size = sizeof(input),
         .evidence = {report.data, report.len},
         .collateral = {collateral.data, collateral.len},
         .at = SYNTH_SNP_AT,
@@ -626,6 +632,7 @@ static void test_real_samples_are_too_old(void **state)
         (void)snprintf(name, sizeof(name), "%s.collateral.json", good_samples[i].name);
         sample_read(folder, name, &collateral);
         const struct mse_input input = {
+            .size = sizeof(input),
             .evidence = {report.data, report.len},
             .collateral = {collateral.data, collateral.len},
             .at = good_samples[i].at,
@@ -649,6 +656,7 @@ static void test_real_samples_flipped(void **state)
         (void)snprintf(name, sizeof(name), "%s.collateral.json", good_samples[i].name);
         sample_read(folder, name, &collateral);
         const struct mse_input input = {
+            .size = sizeof(input),
             .evidence = {report.data, report.len},
             .collateral = {collateral.data, collateral.len},
             .policy = &of_samples,
@@ -670,9 +678,10 @@ static void test_behind_the_report(void **state)
     struct synth_snp spec = synth_snp_good("Milan", 2, false);
     synth_snp_build(&spec, &report, &collateral, &root);
     const struct mse_bytes roots[] = {{root.data, root.len}};
-    const struct mse_trust trust = {.amd_roots = roots, .amd_root_count = 1};
+    const struct mse_trust trust = {.size = sizeof(trust), .amd_roots = roots, .amd_root_count = 1};
     assert_int_equal(buf_u64le(&report, 0, NULL), 0);
     const struct mse_input input = {
+        .size = sizeof(input),
         .evidence = {report.data, report.len},
         .collateral = {collateral.data, collateral.len},
         .at = SYNTH_SNP_AT,

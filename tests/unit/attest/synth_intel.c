@@ -557,9 +557,11 @@ struct mse_verdict *synth_intel_verify(const struct synth_intel *synth,
                                        const struct mse_policy *policy)
 {
     const struct mse_trust trust = {
+        .size = sizeof(trust),
         .intel_root = {synth->root_der.data, synth->root_der.len},
     };
     const struct mse_input input = {
+        .size = sizeof(input),
         .evidence = {synth->evidence.data, synth->evidence.len},
         .collateral = {synth->collateral.data, synth->no_collateral ? 0 : synth->collateral.len},
         .policy = policy,

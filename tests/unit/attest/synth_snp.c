@@ -331,8 +331,9 @@ struct mse_verdict *synth_snp_judge(const struct synth_snp *spec, const struct m
     AUTO_BUF struct buf root = BUF_INIT(16384);
     synth_snp_build(spec, &report, &collateral, &root);
     const struct mse_bytes roots[] = {{root.data, root.len}};
-    const struct mse_trust trust = {.amd_roots = roots, .amd_root_count = 1};
+    const struct mse_trust trust = {.size = sizeof(trust), .amd_roots = roots, .amd_root_count = 1};
     const struct mse_input input = {
+        .size = sizeof(input),
         .evidence = {report.data, report.len},
         .collateral = {collateral.data, collateral.len},
         .policy = policy,

@@ -45,7 +45,9 @@ static const char *const hardening_words[] = {"ConfigurationAndSWHardeningNeeded
 static void load(const char *folder, const struct sample *sample, struct loaded *ret)
 {
     char name[128];
-    *ret = (struct loaded){.evidence = BUF_INIT(SAMPLE_MAX), .collateral = BUF_INIT(SAMPLE_MAX)};
+    *ret = (struct loaded){.evidence = BUF_INIT(SAMPLE_MAX),
+                           .collateral = BUF_INIT(SAMPLE_MAX),
+                           .policy = MSE_POLICY_INIT};
     (void)snprintf(name, sizeof(name), "%s.evidence", sample->name);
     sample_read(folder, name, &ret->evidence);
     (void)snprintf(name, sizeof(name), "%s.collateral.json", sample->name);
@@ -66,6 +68,7 @@ static void unload(struct loaded *loaded)
 static struct mse_verdict *judge(const struct loaded *loaded)
 {
     const struct mse_input input = {
+        .size = sizeof(input),
         .evidence = {loaded->evidence.data, loaded->evidence.len},
         .collateral = {loaded->collateral.data, loaded->collateral.len},
         .policy = &loaded->policy,

@@ -187,6 +187,7 @@ static void test_odd_evidence(void **state)
     static const char *const texts[] = {"", "{}", "hello", "-----BEGIN CERTIFICATE-----"};
     for (size_t i = 0; i < ARRAY_LEN(texts); i++) {
         const struct mse_input input = {
+            .size = sizeof(input),
             .evidence = {(const uint8_t *)texts[i], strlen(texts[i])},
             .at = SYNTH_AT,
         };
@@ -196,7 +197,7 @@ static void test_odd_evidence(void **state)
         mse_verdict_free(verdict);
     }
     for (size_t len = 0; len <= sizeof(zeros); len += 617) {
-        const struct mse_input input = {.evidence = {zeros, len}};
+        const struct mse_input input = {.size = sizeof(input), .evidence = {zeros, len}};
         struct mse_verdict *verdict = mse_verify(&input);
         assert_false(verdict->accepted);
         mse_verdict_free(verdict);

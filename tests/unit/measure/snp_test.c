@@ -159,11 +159,13 @@ static void the_digest_that_a_chip_has_signed(void **state)
     known_read("signed.collateral.json", &collateral);
     const struct mse_bytes measurement = {digest, sizeof(digest)};
     /* of its time: below the bulletins that came later, and without a CRL */
-    const struct mse_policy policy = {.measurements = &measurement,
+    const struct mse_policy policy = {.size = sizeof(policy),
+                                      .measurements = &measurement,
                                       .measurement_count = 1,
                                       .crl = MSE_CRL_IF_PRESENT,
                                       .has_snp_min_tcb = true};
-    const struct mse_input input = {.evidence = {report.data, report.len},
+    const struct mse_input input = {.size = sizeof(input),
+                                    .evidence = {report.data, report.len},
                                     .collateral = {collateral.data, collateral.len},
                                     .policy = &policy,
                                     .at = 1782000000};
