@@ -231,7 +231,7 @@ const struct command command_status = {
 
 static int write_out(void *context, struct slice bytes, struct err *err)
 {
-    (void)context;
+    *(bool *)context = true;
     return ui_write_log(stdout, bytes, err);
 }
 
@@ -251,11 +251,15 @@ static int logs(const struct options *options, struct err *err)
     char path[PATH_SIZE];
     (void)snprintf(path, sizeof(path), "/v1/apps/%s/logs?tail=%llu%s", app.id,
                    (unsigned long long)tail, options_has(options, "follow") ? "&follow=1" : "");
-    if (node_client_stream(node, path, write_out, NULL, err) < 0) {
+    bool any = false;
+    if (node_client_stream(node, path, write_out, &any, err) < 0) {
         if (err->kind == ERR_INTERRUPTED && options_has(options, "follow"))
             return 0; /* Ctrl-C is how one stops following */
         return -1;
     }
+    if (!any && strcmp(app.state, "stopped") == 0)
+        return FAIL(err, ERR_NOT_FOUND, "the app %.8s was stopped, and its log went with it",
+                    app.id);
     return 0;
 }
 

@@ -22,7 +22,7 @@
 #include <string.h>
 #include <unistd.h>
 
-enum { DEFAULT_TIMEOUT_S = 120, API_PATH_SIZE = 512, ANSWER_MAX = 64 << 10, LOG_LINES = 30 };
+enum { DEFAULT_TIMEOUT_S = 120, API_PATH_SIZE = 512, ANSWER_MAX = 64 << 10, LOG_LINES = 200 };
 
 struct deployment {
     const struct options *options;
@@ -363,7 +363,7 @@ static int print_log_line(void *context, struct slice bytes, struct err *err)
 }
 
 /* The app is of no use: show why, and free what the node holds for it. */
-static void clean_up(struct deployment *d, const struct err *failure)
+static void clean_up(struct deployment *d, struct err *failure)
 {
     struct err ignored = ERR_INIT;
     char path[API_PATH_SIZE];
@@ -376,6 +376,8 @@ static void clean_up(struct deployment *d, const struct err *failure)
         (void)snprintf(path, sizeof(path), "/v1/apps/%s/logs?tail=%d", id, LOG_LINES);
         (void)!node_client_stream(d->node, path, print_log_line, NULL, &ignored);
         (void)fprintf(stderr, "---\n");
+        err_hint(failure,
+                 "the app was stopped, and no more of its log is kept than is shown above");
     }
     (void)snprintf(path, sizeof(path), "/v1/apps/%s/stop", id);
     if (node_client_request(d->node, "POST", path, NULL, &ignored) < 0 &&

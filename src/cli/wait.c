@@ -13,7 +13,9 @@ enum { POLL_FIRST_MS = 10, POLL_LAST_MS = 250 };
 
 static int fail_on_error(const struct node_app *app, struct err *err)
 {
-    (void)FAIL(err, ERR_APP, "%s", app->reason[0] != '\0' ? app->reason : "no reason was given");
+    const char *reason = app->reason[0] != '\0' ? app->reason : "no reason was given";
+    /* What follows the first line is the end of the log, which whoever fails shows as it is. */
+    (void)FAIL(err, ERR_APP, "%.*s", (int)strcspn(reason, "\n"), reason);
     err_hint(err, "'mse logs %.8s' shows the whole log", app->id);
     return -1;
 }

@@ -297,3 +297,30 @@ def test_neighbours_are_out_of_reach(owner, app, node):
     others = get(app, "/others").json()
     assert others and set(others.values()) == {"FileNotFoundError"}, others
     assert len(get(app, "/proc").json()) == 1
+
+
+DEEP = """
+import subprocess
+
+def deep(levels):
+    return deep(levels - 1) if levels else culprit()
+
+def culprit():
+    return subprocess.call(["true"])
+
+deep(40)
+"""
+
+
+def test_a_failed_deployment_says_why(owner):
+    """The frames from the app's first to the one that made the call, and an error of one line."""
+    project = owner.project("deep", {"app.py": DEEP}, '[server]\nnew_processes = "end"\n')
+    result = owner.run("deploy", "--path", project, "--yes")
+    assert result.status == 5, repr(result)
+    first, last = (result.err.index(f"in {name}") for name in ("deep", "culprit"))
+    assert first < last < result.err.index("in _execute_child")
+    error = result.err[result.err.index("error: "):]
+    assert error.count("\n") == 2 and "vfork" in error and "?" not in error, error
+    app = next(a for a in owner.ok("list", "--json").json if a["name"] == "deep")
+    logs = owner.run("logs", app["id"])
+    assert logs.status != 0 and "its log went with it" in logs.err, repr(logs)
