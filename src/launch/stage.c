@@ -300,7 +300,7 @@ static int use_vm_paths(struct stage *stage, const struct launch_spec *spec,
         copy_resolved(stage->disks, VM_DISKS_FOLDER, err) < 0 ||
         copy_resolved(stage->storage, spec->storage, err) < 0)
         return -1;
-    for (size_t i = 0; devices[i] != NULL && i < STAGE_DEVICES_MAX; i++) {
+    for (size_t i = 0; i < STAGE_DEVICES_MAX && devices[i] != NULL; i++) {
         if (copy_resolved(stage->devices[i], devices[i], err) < 0)
             return -1;
     }
