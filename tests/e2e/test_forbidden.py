@@ -324,3 +324,41 @@ def test_a_failed_deployment_says_why(owner):
     app = next(a for a in owner.ok("list", "--json").json if a["name"] == "deep")
     logs = owner.run("logs", app["id"])
     assert logs.status != 0 and "its log went with it" in logs.err, repr(logs)
+
+
+USES = {  # everyday uses of the standard library: do they work where no process can be started?
+    "platform": ("import platform; platform.processor(); platform.platform(); platform.uname()", None),
+    "uuid": ("import uuid; uuid.uuid1(); uuid.getnode()", None),
+    "find_library": ("import ctypes.util; ctypes.util.find_library('ssl')", None),
+    "threads": ("from concurrent.futures import ThreadPoolExecutor as P; P(2).submit(abs, -1).result()", None),
+    "lock": ("import multiprocessing; multiprocessing.Lock()", None),
+    "pool": ("from concurrent.futures import ProcessPoolExecutor as P; P(2).submit(abs, -1).result()",
+             "PermissionError"),
+    "spawned queue": ("import multiprocessing as m; m.get_context('spawn').Queue()", "PermissionError"),
+}
+
+LIBRARIES = """
+from __future__ import annotations
+from flask import Flask, request
+app = Flask(__name__)
+
+@app.get("/")
+def index():
+    return "ok"
+
+@app.post("/")
+def use():
+    try:
+        exec(request.json, {})
+    except BaseException as error:
+        return type(error).__name__
+    return "works"
+"""
+
+
+def test_everyday_uses_of_the_standard_library(owner):
+    app = owner.deploy(owner.project("uses", {"app.py": LIBRARIES}))
+    found = {name: requests.post(app["url"], json=code, verify=app["certificate"], timeout=30).text
+             for name, (code, _) in USES.items()}
+    assert found == {name: error or "works" for name, (_, error) in USES.items()}
+    assert re.search(r"restarts +0\n", owner.ok("status", app["id"]).out)
