@@ -213,8 +213,8 @@ static void add_sandbox(struct argument_list *list)
     ADD(list, "--setenv", "HOME", SANDBOX_HOME, "--setenv", "PATH", "/usr/bin:/bin");
     ADD(list, "--setenv", "LANG", "C.UTF-8", "--setenv", "MODULE_PATH", SANDBOX_MODULE);
     ADD(list, "--setenv", "TMP_PATH", SANDBOX_TMP, "--setenv", "SECRETS_PATH");
-    ADD(list, secrets, "--ro-bind", "/usr", "/usr", "--symlink", "usr/lib", "/lib",
-        "--symlink", "usr/lib64", "/lib64", "--symlink", "usr/bin", "/bin");
+    ADD(list, secrets, "--ro-bind", "/usr", "/usr", "--symlink", "usr/lib", "/lib", "--symlink",
+        "usr/lib64", "/lib64", "--symlink", "usr/bin", "/bin");
     ADD(list, "--ro-bind", "/etc", "/etc", "--proc", "/proc", "--dev", "/dev", "--tmpfs", "/tmp");
 }
 

@@ -44,7 +44,7 @@ struct enclave_link {
     int (*mount_storage)(const struct secret *key, struct err *err);
     /* After this nothing gives a key any more. */
     int (*end_of_keys)(struct err *err);
-    int listen_family; /* of SANDBOX_LISTEN_FD */
+    int listen_family;     /* of SANDBOX_LISTEN_FD */
     const char *hidden[4]; /* mount points that are none of the app's; NULL ends the list */
 };
 /* Never NULL. */

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 /*
- * What mse-enclave asks pid 1 of a confidential VM, which keeps the TEE's devices and the disks, over
- * the socket pair (SOCK_SEQPACKET) whose end is descriptor BROKER_FD of mse-enclave: one packet a
- * request, one packet an answer, integers big-endian.
+ * What mse-enclave asks pid 1 of a confidential VM, which keeps the TEE's devices and the disks,
+ * over the socket pair (SOCK_SEQPACKET) whose end is descriptor BROKER_FD of mse-enclave: one
+ * packet a request, one packet an answer, integers big-endian.
  *
  *     request:  u8 kind | body
  *       evidence     report data (64)
@@ -15,8 +15,8 @@
  *          nothing
  *       1  text that says why not
  *
- * The app runs in mse-enclave's process: whatever the enclave may ask after the app was started, the
- * app may ask too. So mse-enclave ends the time of keys before that.
+ * The app runs in mse-enclave's process: whatever the enclave may ask after the app was started,
+ * the app may ask too. So mse-enclave ends the time of keys before that.
  */
 #pragma once
 

@@ -8,8 +8,8 @@
 
 /* Was this process started by pid 1 of a confidential VM? */
 bool tee_broker_present(void);
-/* The TEE that pid 1 has: its name and what varies in its evidence; evidence and keys through pid 1.
- * Errors: IO, NOT_FOUND (a name that this program does not know). */
+/* The TEE that pid 1 has: its name and what varies in its evidence; evidence and keys through
+ * pid 1. Errors: IO, NOT_FOUND (a name that this program does not know). */
 int tee_broker_detect(const struct tee **ret, struct err *err) MUST_USE;
 /* Has pid 1 open the storage with this key (STORAGE_KEY_SIZE) and mount it. Once. Errors: FORBIDDEN
  * with pid 1's words. */
