@@ -47,27 +47,28 @@ static int bind_home(struct err *err)
 
 /* --- folders in memory --- */
 
-static int mount_memory(const char *point, uint64_t size, const char *options, struct err *err)
+static int mount_memory(const char *point, uint64_t size, unsigned long flags, const char *options,
+                        struct err *err)
 {
     char all[128];
     (void)snprintf(all, sizeof(all), "size=%llu,%s", (unsigned long long)size, options);
-    if (mount("mse", point, "tmpfs", MS_NOSUID | MS_NODEV | MS_NOEXEC, all) < 0)
+    if (mount("mse", point, "tmpfs", MS_NOSUID | MS_NODEV | flags, all) < 0)
         return FAIL_ERRNO(err, ERR_IO, "cannot mount memory on '%s'", point);
     return 0;
 }
 
-/* The enclave writes through a copy of the mount that has no place in the tree, and that goes away
- * with its descriptor; in the tree it is read-only. */
+/* Extension modules are loaded from here. The enclave writes through a copy of the mount that has
+ * no place in the tree, and that goes away with its descriptor; in the tree it is read-only. */
 static int mount_code(struct enclave *enclave, struct err *err)
 {
     /* room for what the file system itself needs for each item, besides the contents */
-    if (mount_memory(SANDBOX_CODE_FOLDER, enclave->manifest.memory_bytes, "mode=0755", err) < 0)
+    if (mount_memory(SANDBOX_CODE_FOLDER, enclave->manifest.memory_bytes, 0, "mode=0755", err) < 0)
         return -1;
     enclave->code_folder =
         open_tree(AT_FDCWD, SANDBOX_CODE_FOLDER, OPEN_TREE_CLONE | OPEN_TREE_CLOEXEC);
     if (enclave->code_folder < 0)
         return FAIL_ERRNO(err, ERR_IO, "cannot take hold of '%s'", SANDBOX_CODE_FOLDER);
-    const unsigned long flags = MS_REMOUNT | MS_BIND | MS_RDONLY | MS_NOSUID | MS_NODEV | MS_NOEXEC;
+    const unsigned long flags = MS_REMOUNT | MS_BIND | MS_RDONLY | MS_NOSUID | MS_NODEV;
     if (mount(NULL, SANDBOX_CODE_FOLDER, NULL, flags, NULL) < 0)
         return FAIL_ERRNO(err, ERR_IO, "cannot make '%s' read-only", SANDBOX_CODE_FOLDER);
     return 0;
@@ -132,7 +133,8 @@ static int hide(const char *const *hidden, struct err *err)
 int boot_storage(struct enclave *enclave, struct err *err)
 {
     if (mount_storage(enclave, err) < 0 || bind_home(err) < 0 || mount_code(enclave, err) < 0 ||
-        mount_memory(SANDBOX_SECRETS_FOLDER, SECRETS_BYTES, "nr_inodes=16,mode=0700", err) < 0 ||
+        mount_memory(SANDBOX_SECRETS_FOLDER, SECRETS_BYTES, MS_NOEXEC, "nr_inodes=16,mode=0700",
+                     err) < 0 ||
         mount_union(enclave, err) < 0 || open_state(enclave, err) < 0 ||
         enclave->link->end_of_keys(err) < 0)
         return -1;

@@ -97,16 +97,20 @@ struct handle *handle_new(struct union_fs *fs, struct node *node, int fd);
 void handle_free(struct union_fs *fs, struct handle *handle);
 /* A descriptor of the node that is open, or -1. */
 int node_open_fd(struct union_fs *fs, const struct node *node);
-/* The code's folder, or -1 while it is not there. */
+/* The code's folder, or -errno: -ENOENT while it is not there. */
 int union_code(struct union_fs *fs);
 
 /* --- union_names.c --- */
 
 /* Opens a path below a folder without following links or leaving it; a descriptor or -errno. */
 int union_open_below(int folder, const char *path, uint64_t flags);
-/* Says whether the code has this path; *info is what it is there. */
-bool union_code_has(struct union_fs *fs, const char *path, struct stat *info);
-/* Names that no app keeps data under: byte code that Python would prefer to the source. */
+/* The same for a path that is this node's, below the folder that it belongs to. */
+int union_open_node(struct union_fs *fs, const struct node *node, const char *path, uint64_t flags);
+/* 1 where the code has this path (*info is what it is there), 0 where it has not, -errno where
+ * that cannot be told, and nothing may be taken for data. */
+int union_code_has(struct union_fs *fs, const char *path, struct stat *info);
+/* Names that no app keeps data under: those by which Python and the loader of shared objects find
+ * other code than what was asked for. */
 bool union_is_hidden(const char *name);
 void union_fill_attributes(const struct stat *info, bool is_code, struct fuse_attr *ret);
 /* A descriptor (O_PATH) of the node's folder among the data, made if only the code has it. */

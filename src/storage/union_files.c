@@ -66,8 +66,7 @@ int union_open(struct union_fs *fs, struct request *request)
     lock_acquire(&fs->names);
     int fd = node_path(fs, node, NULL, path);
     if (fd == 0)
-        fd = union_open_below(node->is_code ? union_code(fs) : fs->data, path,
-                              flags_below(in.flags));
+        fd = union_open_node(fs, node, path, flags_below(in.flags));
     lock_release(&fs->names);
     int result = fd < 0 ? fd : answer_open(fs, node, fd, &out);
     if (result < 0)
@@ -86,8 +85,9 @@ static int create_file(struct union_fs *fs, struct node *parent, const char *nam
     int result = node_path(fs, parent, name, path);
     if (result < 0)
         return result;
-    if (union_code_has(fs, path, &info))
-        return -EEXIST;
+    int has = union_code_has(fs, path, &info);
+    if (has != 0)
+        return has < 0 ? has : -EEXIST;
     if (union_is_hidden(name))
         return -EROFS;
     AUTO_CLOSE int folder = union_data_folder(fs, parent);
@@ -256,7 +256,8 @@ static int list(struct handle *handle, size_t *capacity, int fd, int code)
          found = readdir(folder)) {
         bool is_dot = strcmp(found->d_name, ".") == 0 || strcmp(found->d_name, "..") == 0;
         bool is_covered =
-            code >= 0 && faccessat(code, found->d_name, F_OK, AT_SYMLINK_NOFOLLOW) == 0;
+            code >= 0 &&
+            (faccessat(code, found->d_name, F_OK, AT_SYMLINK_NOFOLLOW) == 0 || errno != ENOENT);
         bool is_hidden = handle->fd >= 0 && union_is_hidden(found->d_name);
         if (!is_dot && !is_covered && !is_hidden)
             result = add_entry(handle, capacity, found);
@@ -271,7 +272,9 @@ static int list_both(struct union_fs *fs, struct handle *handle, const char *pat
     size_t capacity = 0;
     const uint64_t flags = O_RDONLY | O_DIRECTORY;
     int code = union_code(fs);
-    AUTO_CLOSE int of_code = code < 0 ? -1 : union_open_below(code, path, flags);
+    AUTO_CLOSE int of_code = code < 0 ? code : union_open_below(code, path, flags);
+    if (of_code < 0 && of_code != -ENOENT && of_code != -ENOTDIR)
+        return of_code; /* not "the code has no such folder" */
     if (of_code >= 0) {
         int result = list(handle, &capacity, fcntl(of_code, F_DUPFD_CLOEXEC, 0), -1);
         if (result < 0)

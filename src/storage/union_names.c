@@ -14,6 +14,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <strings.h>
 #include <sys/syscall.h>
 #include <unistd.h>
 
@@ -37,15 +38,46 @@ static int stat_below(int folder, const char *path, struct stat *info)
     return fstat(fd, info) < 0 ? -errno : 0;
 }
 
-bool union_code_has(struct union_fs *fs, const char *path, struct stat *info)
+int union_open_node(struct union_fs *fs, const struct node *node, const char *path, uint64_t flags)
 {
-    int code = union_code(fs);
-    return code >= 0 && stat_below(code, path, info) == 0;
+    int folder = node->is_code ? union_code(fs) : fs->data;
+    return folder < 0 ? folder : union_open_below(folder, path, flags);
 }
 
+static bool is_absent(int result)
+{
+    return result == -ENOENT || result == -ENOTDIR;
+}
+
+/* Any other failure (no descriptor left, say) is no answer: it would turn a path of the code into
+ * one of the data. */
+int union_code_has(struct union_fs *fs, const char *path, struct stat *info)
+{
+    int code = union_code(fs);
+    int result = code < 0 ? code : stat_below(code, path, info);
+    if (result == 0)
+        return 1;
+    return is_absent(result) ? 0 : result;
+}
+
+/* Byte code, which Python prefers to the source; what importlib.metadata and pkg_resources read of
+ * a folder on sys.path, of which entry points name modules to import; and what ld.so prefers to the
+ * library beside it. Their readers fold case. */
 bool union_is_hidden(const char *name)
 {
-    return strcmp(name, "__pycache__") == 0;
+    static const char *const names[] = {"__pycache__", "glibc-hwcaps"};
+    static const char *const ends[] = {".dist-info", ".egg-info", ".egg-link", ".egg"};
+    size_t len = strlen(name);
+    for (size_t i = 0; i < ARRAY_LEN(names); i++) {
+        if (strcmp(name, names[i]) == 0)
+            return true;
+    }
+    for (size_t i = 0; i < ARRAY_LEN(ends); i++) {
+        size_t end = strlen(ends[i]);
+        if (len >= end && strcasecmp(name + len - end, ends[i]) == 0)
+            return true;
+    }
+    return false;
 }
 
 void union_fill_attributes(const struct stat *info, bool is_code, struct fuse_attr *ret)
@@ -89,7 +121,7 @@ const char *union_take_name(const struct request *request, size_t offset)
 
 /* --- what is there --- */
 
-/* 0, or -ENOENT where neither has it. */
+/* 0, -ENOENT where neither has it, or another -errno. */
 static int find(struct union_fs *fs, struct node *parent, const char *name, struct stat *info,
                 bool *ret_is_code)
 {
@@ -97,19 +129,20 @@ static int find(struct union_fs *fs, struct node *parent, const char *name, stru
     int result = node_path(fs, parent, name, path);
     if (result < 0)
         return result;
-    *ret_is_code = union_code_has(fs, path, info);
-    if (*ret_is_code)
-        return 0;
+    int has = union_code_has(fs, path, info);
+    *ret_is_code = has > 0;
+    if (has != 0)
+        return has < 0 ? has : 0;
     if (union_is_hidden(name))
         return -ENOENT;
     result = stat_below(fs->data, path, info);
-    return result == -ENOTDIR ? -ENOENT : result;
+    return is_absent(result) ? -ENOENT : result;
 }
 
 int union_answer_entry(struct union_fs *fs, struct request *request, struct node *parent,
                        const char *name, struct fuse_entry_out *ret)
 {
-    struct stat info;
+    struct stat info = {0};
     bool is_code;
     *ret = (struct fuse_entry_out){0};
     int result = find(fs, parent, name, &info, &is_code);
@@ -150,10 +183,10 @@ static int stat_node(struct union_fs *fs, struct node *node, struct stat *info)
     char path[PATH_MAX];
     lock_acquire(&fs->names);
     int result = node_path(fs, node, NULL, path);
-    if (result == 0)
-        result = node->is_code ? (union_code_has(fs, path, info) ? 0 : -ENOENT)
-                               : stat_below(fs->data, path, info);
+    AUTO_CLOSE int named = result < 0 ? result : union_open_node(fs, node, path, O_PATH);
     lock_release(&fs->names);
+    if (result == 0)
+        result = named < 0 ? named : fstat(named, info) < 0 ? -errno : 0;
     if (result == 0)
         return 0;
     AUTO_CLOSE int fd = node_open_fd(fs, node);
@@ -164,7 +197,7 @@ static int stat_node(struct union_fs *fs, struct node *node, struct stat *info)
 
 static int answer_attributes(struct union_fs *fs, struct request *request, struct node *node)
 {
-    struct stat info;
+    struct stat info = {0};
     int result = stat_node(fs, node, &info);
     if (result < 0)
         return result;
@@ -187,7 +220,7 @@ int union_readlink(struct union_fs *fs, struct request *request)
     int result = node_path(fs, node, NULL, path);
     if (result < 0)
         return result;
-    AUTO_CLOSE int fd = union_open_below(node->is_code ? union_code(fs) : fs->data, path, O_PATH);
+    AUTO_CLOSE int fd = union_open_node(fs, node, path, O_PATH);
     if (fd < 0)
         return fd;
     ssize_t len = readlinkat(fd, "", (char *)request->out, PATH_MAX - 1);
@@ -306,8 +339,9 @@ static int check_free(struct union_fs *fs, struct node *parent, const char *name
     int result = node_path(fs, parent, name, path);
     if (result < 0)
         return result;
-    if (union_code_has(fs, path, &info))
-        return exists;
+    int has = union_code_has(fs, path, &info);
+    if (has != 0)
+        return has < 0 ? has : exists;
     return union_is_hidden(name) ? -EROFS : 0;
 }
 
@@ -336,6 +370,8 @@ static int make_name(struct union_fs *fs, struct request *request, const struct 
 {
     struct fuse_entry_out entry;
     struct node *parent = node_of(fs, request->in->nodeid);
+    if (what->name == NULL)
+        return -EINVAL;
     lock_acquire(&fs->names);
     int result = check_free(fs, parent, what->name, -EEXIST);
     AUTO_CLOSE int folder = result < 0 ? -1 : union_data_folder(fs, parent);

@@ -233,7 +233,7 @@ int union_code(struct union_fs *fs)
     if (fs->code < 0)
         fs->code =
             openat(fs->code_parent, fs->code_name, O_PATH | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
-    int fd = fs->code;
+    int fd = fs->code < 0 ? -errno : fs->code;
     lock_release(&fs->table);
     return fd;
 }

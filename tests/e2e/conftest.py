@@ -81,13 +81,13 @@ class Owner:
         return self.ok("deploy", "--path", project, "--yes", "--json", *arguments, **options).json
 
     def project(self, name: str, code: dict, toml: str = "", secrets: dict | None = None) -> Path:
-        """Writes a project; `code` maps file names to text, `toml` is added to mse.toml."""
+        """Writes a project; `code` maps file names to content, `toml` is added to mse.toml."""
         folder = self.folder / name
         (folder / "code").mkdir(parents=True, exist_ok=True)
         for file, text in code.items():
             path = folder / "code" / file
             path.parent.mkdir(parents=True, exist_ok=True)
-            path.write_text(text)
+            path.write_bytes(text if isinstance(text, bytes) else text.encode())
         lines = [f'name = "{name}"', "[code]", 'location = "./code"',
                  'python_application = "app:app"', 'healthcheck_endpoint = "/"']
         if secrets is not None:

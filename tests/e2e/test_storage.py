@@ -7,6 +7,7 @@ import re
 import shutil
 import ssl
 import subprocess
+import sysconfig
 import urllib.request
 from pathlib import Path
 
@@ -23,6 +24,11 @@ try:
     SETTINGS = local_settings.NAME
 except ImportError:
     SETTINGS = "none"
+try:
+    import media.code
+    SETTINGS = "data of the package"
+except ImportError:
+    pass
 
 VERSION = "honest"
 UPLOADS = Path.home() / "uploads"
@@ -46,7 +52,8 @@ def app(environ, start_response):
 def disk(workspace):
     folder = workspace / "disk"
     folder.mkdir()
-    disk = Disk(folder, {"app.py": APP}, SECRETS)
+    code = {"app.py": APP, "base.db": "", "media/code.py": ""}
+    disk = Disk(folder, code, SECRETS, 'data = ["base.db", "media"]\n')
     disk.save()
     yield disk
     disk.close()
@@ -236,6 +243,66 @@ def test_an_upload_moved_to_a_name_that_the_app_imports(honest):
     assert honest.start() == "running"
     is_honest(honest)
 
+
+
+LED = """
+import ctypes, importlib.metadata, json, pathlib, sys
+import native
+HERE = pathlib.Path(__file__).parent
+def app(environ, start_response):
+    name = environ["PATH_INFO"].strip("/")
+    if environ["REQUEST_METHOD"] == "POST":
+        try:
+            (HERE / name).parent.mkdir(parents=True, exist_ok=True)
+            (HERE / name).write_bytes(environ["wsgi.input"].read(int(environ["CONTENT_LENGTH"])))
+        except OSError:
+            pass
+    points = importlib.metadata.entry_points(group="led")
+    own = ctypes.CDLL(str(HERE / "libhelper.so")).who
+    own.restype = ctypes.c_char_p
+    answer = {"native": native.who(), "file": native.__file__, "spec": native.__spec__.origin,
+              "own": own().decode(), "points": [point.value for point in points]}
+    start_response("200 OK", [("Content-Type", "application/json")])
+    return [json.dumps(answer).encode()]
+"""
+
+NATIVE = """
+#include <Python.h>
+extern const char *who(void);
+static PyObject *ask(PyObject *self, PyObject *none) { return PyUnicode_FromString(who()); }
+static PyMethodDef methods[] = {{"who", ask, METH_NOARGS, 0}, {0}};
+static struct PyModuleDef module = {PyModuleDef_HEAD_INIT, "native", 0, -1, methods};
+PyMODINIT_FUNC PyInit_native(void) { return PyModule_Create(&module); }
+"""
+
+
+def library(path: Path, source: str, *options) -> bytes:
+    include = sysconfig.get_path("include")
+    subprocess.run(["cc", "-shared", "-fPIC", f"-I{include}", "-o", path, "-x", "c", "-", "-x", "none",
+                    *options], input=source, text=True, check=True)
+    return path.read_bytes()
+
+
+def test_what_lies_beside_the_code_leads_to_no_other_code(workspace):
+    """Libraries that ld.so finds before the one beside an extension module, and metadata that names
+    what is to be imported."""
+    folder = workspace / "led"
+    folder.mkdir()
+    helper = library(folder / "libhelper.so", 'const char *who(void) { return "packaged"; }')
+    evil = library(folder / "evil.so", 'const char *who(void) { return "evil"; }',
+                   "-Wl,-soname,libhelper.so")
+    native = library(folder / "native.so", NATIVE, f"-L{folder}", "-lhelper",
+                     "-Wl,-rpath,$ORIGIN/first:$ORIGIN")
+    disk = Disk(folder, {"app.py": LED, "native.so": native, "libhelper.so": helper}, SECRETS)
+    assert disk.start() == "running"
+    for name in ("first/libhelper.so", "glibc-hwcaps/x86-64-v2/libhelper.so"):
+        disk.ask("POST", "/" + name, evil)
+    disk.ask("POST", "/evil-1.dist-info/entry_points.txt", b"[led]\nname = antigravity\n")
+    disk.stop()
+    assert disk.start() == "running"
+    assert disk.ask() == {"native": "packaged", "own": "packaged", "points": [],
+                          "file": "/mse-app/native.so", "spec": "/mse-app/native.so"}
+    disk.close()
 
 
 # --- every pair, every cut, every older copy

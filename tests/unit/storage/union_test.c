@@ -167,6 +167,40 @@ static void byte_code_is_never_kept(void **state)
     assert_fails(rename(in("made"), in("__pycache__")), EROFS);
 }
 
+/* Names that lead Python or ld.so to other code than they were asked for. */
+static void names_that_lead_to_code_are_hidden(void **state)
+{
+    (void)state;
+    SKIP_WITHOUT_FUSE();
+    static const char *const names[] = {"evil-1.dist-info", "Evil-1.DIST-INFO", "evil.egg-info",
+                                        "evil.egg-link",    "evil.egg",         "glibc-hwcaps"};
+    for (size_t i = 0; i < ARRAY_LEN(names); i++) {
+        assert_int_equal(mkdir(at("data", names[i]), 0755), 0);
+        assert_fails(access(in(names[i]), F_OK), ENOENT);
+        assert_fails(mkdir(in(names[i]), 0755), EROFS);
+        assert_fails(open(in(names[i]), O_CREAT | O_WRONLY, 0644), EROFS);
+    }
+    assert_int_equal(mkdir(at("code/app", "own-1.dist-info"), 0755), 0);
+    assert_int_equal(access(in("own-1.dist-info"), F_OK), 0);
+}
+
+/* Not to be told whether the code has it is not the same as that it has it not. */
+static void an_error_is_not_absence(void **state)
+{
+    (void)state;
+    SKIP_WITHOUT_FUSE();
+    assert_text(in("pkg/inner.py"), "inner code");
+    assert_int_equal(rename(at("code/app", "pkg"), at("code/app", "moved")), 0);
+    assert_int_equal(symlink("moved", at("code/app", "pkg")), 0);
+    put(at("code/app", "moved/late.py"), "late code");
+    assert_int_equal(mkdir(at("data", "pkg"), 0755), 0);
+    put(at("data", "pkg/late.py"), "evil");
+    /* the kernel still takes it for a folder; the union fails to look below it */
+    assert_fails(open(in("pkg/late.py"), O_RDONLY), ELOOP);
+    assert_fails(open(in("pkg/new"), O_CREAT | O_WRONLY, 0644), ELOOP);
+    assert_fails(mkdir(in("pkg/folder"), 0755), ELOOP);
+}
+
 static void links_in_the_data_are_not_followed(void **state)
 {
     (void)state;
@@ -339,6 +373,8 @@ int main(void)
         cmocka_unit_test_setup_teardown(code_cannot_be_changed, set_up, tear_down),
         cmocka_unit_test_setup_teardown(data_never_takes_a_path_of_the_code, set_up, tear_down),
         cmocka_unit_test_setup_teardown(byte_code_is_never_kept, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(names_that_lead_to_code_are_hidden, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(an_error_is_not_absence, set_up, tear_down),
         cmocka_unit_test_setup_teardown(links_in_the_data_are_not_followed, set_up, tear_down),
         cmocka_unit_test_setup_teardown(data_is_kept_beside_the_code, set_up, tear_down),
         cmocka_unit_test_setup_teardown(files_behave_as_files_do, set_up, tear_down),
