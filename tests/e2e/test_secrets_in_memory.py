@@ -15,14 +15,17 @@ def app(environ, start_response):
 
 
 def enclave_of(node, app) -> int:
-    """The process that serves; found by its supervisor, whose descendant it is."""
+    """The process that serves: the nearest descendant of its supervisor with that name. Those forked
+    from it, the guard among them, may bear the same."""
     supervisor = int(next(node.glob(f"**/apps/{app['id']}/supervisor.lock")).read_text().split()[0])
-    below = {supervisor}
-    for _ in range(4):
-        below |= {int(child) for pid in below
-                  for child in Path(f"/proc/{pid}/task/{pid}/children").read_text().split()}
-    return next(pid for pid in below
-                if Path(f"/proc/{pid}/comm").read_text().strip() == "mse-enclave")
+    level = [supervisor]
+    while level:
+        level = [int(child) for pid in level
+                 for child in Path(f"/proc/{pid}/task/{pid}/children").read_text().split()]
+        for pid in level:
+            if Path(f"/proc/{pid}/comm").read_text().strip() == "mse-enclave":
+                return pid
+    raise AssertionError("the app has no enclave")
 
 
 def count_in_memory(pid: int, text: bytes) -> int:
