@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """What the operator does to an app's storage decides neither which code runs, nor which TLS key is
 vouched for, nor which secrets are read. It has no key: it exchanges, cuts, deletes and puts back."""
+import contextlib
 import json
 import os
 import re
@@ -294,15 +295,15 @@ def test_what_lies_beside_the_code_leads_to_no_other_code(workspace):
     native = library(folder / "native.so", NATIVE, f"-L{folder}", "-lhelper",
                      "-Wl,-rpath,$ORIGIN/first:$ORIGIN")
     disk = Disk(folder, {"app.py": LED, "native.so": native, "libhelper.so": helper}, SECRETS)
-    assert disk.start() == "running"
-    for name in ("first/libhelper.so", "glibc-hwcaps/x86-64-v2/libhelper.so"):
-        disk.ask("POST", "/" + name, evil)
-    disk.ask("POST", "/evil-1.dist-info/entry_points.txt", b"[led]\nname = antigravity\n")
-    disk.stop()
-    assert disk.start() == "running"
-    assert disk.ask() == {"native": "packaged", "own": "packaged", "points": [],
-                          "file": "/mse-app/native.so", "spec": "/mse-app/native.so"}
-    disk.close()
+    with contextlib.closing(disk):
+        assert disk.start() == "running"
+        for name in ("first/libhelper.so", "glibc-hwcaps/x86-64-v2/libhelper.so"):
+            disk.ask("POST", "/" + name, evil)
+        disk.ask("POST", "/evil-1.dist-info/entry_points.txt", b"[led]\nname = antigravity\n")
+        disk.stop()
+        assert disk.start() == "running"
+        assert disk.ask() == {"native": "packaged", "own": "packaged", "points": [],
+                              "file": "/mse-app/native.so", "spec": "/mse-app/native.so"}
 
 
 # --- every pair, every cut, every older copy
