@@ -117,9 +117,8 @@ static const struct config_key keys[] = {
      AT(data),
      .check = check_data,
      .doc = "Files and folders of the code folder that the app changes, such as a database that it "
-            "brings along: put where the app's data is kept at the first start, and kept from then "
-            "on. Nothing of them is ever imported. Everything else of the code folder is read-only "
-            "for the app. Seen by everybody who verifies the app."},
+            "brings along: they are data from the first start on, and never imported. All else of "
+            "the code folder is read-only. In the manifest."},
     {{"code.healthcheck_endpoint", "healthcheck_endpoint"},
      {0},
      CONFIG_STRING,
@@ -179,9 +178,9 @@ static const struct config_key keys[] = {
      .optional_table = true,
      AT(ssl_domain_name),
      .check = config_check_host_name,
-     .doc = "The domain name under which the app serves a certificate of its owner instead of one "
-            "made in the enclave. A node that leads to apps by name wants a proof that it is the "
-            "owner's: a certificate of a public authority, or a TXT record that its error names."},
+     .doc = "The domain name under which the app serves its owner's certificate instead of one made "
+            "in the enclave. A node that routes by name wants a proof: a public authority's "
+            "certificate, or a TXT record that its error names."},
     {{"ssl.certificate", "cloud.ssl.certificate"},
      {0},
      CONFIG_PATH,

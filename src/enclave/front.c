@@ -307,15 +307,17 @@ static void start_reserved(struct front *front, struct http_exchange *exchange, 
 {
     const struct http_request *request = http_request(exchange);
     const struct front_route *route = find_route(front, request->method, name);
+    struct err err = ERR_INIT;
     if (route == NULL) {
         refuse(exchange, ERR_NOT_FOUND, "the enclave has no such path under /.well-known/mse/");
         return;
     }
     if (is_too_large(request, route)) {
-        refuse(exchange, ERR_TOO_LARGE, "the body is larger than this path takes");
+        err_set(&err, ERR_TOO_LARGE, 0, "the body is larger than this path takes, at most %zu bytes",
+                route->body_max);
+        respond_error(exchange, &err);
         return;
     }
-    struct err err = ERR_INIT;
     struct job *job = mem_alloc(sizeof(*job), &err);
     if (job == NULL) {
         respond_error(exchange, &err);

@@ -517,6 +517,9 @@ int http_client_request(struct http_client *client, const struct http_client_req
     int result = piece == NULL ? -1 : run(&exchange, err);
     bool all_sent = exchange.body_ended && output_left(&exchange.out) == 0;
     output_reset(&exchange.out, 0);
+    /* Whatever came in between: who has interrupted it wants to hear of that. */
+    if (result < 0 && client->interrupted != NULL && *client->interrupted != 0)
+        return FAIL(err, ERR_INTERRUPTED, "interrupted");
     if (result < 0)
         return -1;
     response->keep_alive = response->keep_alive && all_sent;

@@ -51,7 +51,7 @@ def app(environ, start_response):
 
 @pytest.fixture(scope="module")
 def disk(workspace):
-    folder = workspace / "disk"
+    folder = workspace / "attacked"
     folder.mkdir()
     code = {"app.py": APP, "base.db": "", "media/code.py": ""}
     disk = Disk(folder, code, SECRETS, 'data = ["base.db", "media"]\n')
