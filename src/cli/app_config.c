@@ -178,9 +178,10 @@ static const struct config_key keys[] = {
      .optional_table = true,
      AT(ssl_domain_name),
      .check = config_check_host_name,
-     .doc = "The domain name under which the app serves its owner's certificate instead of one made "
-            "in the enclave. A node that routes by name wants a proof: a public authority's "
-            "certificate, or a TXT record that its error names."},
+     .doc =
+         "The domain name under which the app serves its owner's certificate instead of one made "
+         "in the enclave. A node that routes by name wants a proof: a public authority's "
+         "certificate, or a TXT record that its error names."},
     {{"ssl.certificate", "cloud.ssl.certificate"},
      {0},
      CONFIG_PATH,

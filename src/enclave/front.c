@@ -313,8 +313,8 @@ static void start_reserved(struct front *front, struct http_exchange *exchange, 
         return;
     }
     if (is_too_large(request, route)) {
-        err_set(&err, ERR_TOO_LARGE, 0, "the body is larger than this path takes, at most %zu bytes",
-                route->body_max);
+        err_set(&err, ERR_TOO_LARGE, 0,
+                "the body is larger than this path takes, at most %zu bytes", route->body_max);
         respond_error(exchange, &err);
         return;
     }
