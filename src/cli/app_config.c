@@ -6,6 +6,7 @@
 #include "cli/app_config.h"
 
 #include "base/file.h"
+#include "crypto/crypto.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -46,6 +47,21 @@ static int check_docker(const char *text, struct err *err)
         return 0;
     return FAIL(err, ERR_INVALID,
                 "expected the name of an environment such as \"mse-flask\", found '%.80s'", text);
+}
+
+static int check_image(const char *text, struct err *err)
+{
+    static const size_t prefix = sizeof(APP_IMAGE_PREFIX) - 1;
+    bool digest = strncmp(text, APP_IMAGE_PREFIX, prefix) == 0;
+    if (!digest && text[0] != '\0' && strlen(text) < CONFIG_PATH_MAX)
+        return 0;
+    if (digest && strlen(text) == prefix + 2 * SHA256_SIZE &&
+        strspn(text + prefix, "0123456789abcdef") == 2 * SHA256_SIZE)
+        return 0;
+    return FAIL(err, ERR_INVALID,
+                "expected \"sha256:\" and 64 hexadecimal digits, as 'mse image show' prints them, "
+                "or the folder of an image, found '%.80s'",
+                text);
 }
 
 static int check_log_format(const char *text, struct err *err)
@@ -133,6 +149,16 @@ static const struct config_key keys[] = {
      .check = check_docker,
      .doc = "The environment to run in, by the name that the node gives it, or an image reference, "
             "of which the last name counts. Without it, the default of the node."},
+    {{"code.image", "cloud.image"},
+     {0},
+     CONFIG_STRING,
+     AT(image),
+     .check = check_image,
+     .doc = "The image of a confidential VM that you trust: \"sha256:…\", as mse image show prints "
+            "it, or its folder, relative to this file. A node that offers another image gets "
+            "nothing. On AMD SEV-SNP and Intel TDX without a policy it must be the folder: what "
+            "the hardware has to measure is computed from its files. mse image verify proves a "
+            "folder from Debian's signatures."},
     {{"code.secrets", "cloud.secrets"},
      {0},
      CONFIG_PATH,

@@ -58,6 +58,7 @@ struct app_config {
     struct config_strings data; /* paths below the code folder that are data */
     char *healthcheck_endpoint;
     char *docker;  /* environment or image reference */
+    char *image;   /* "sha256:" and 64 digits, or a folder (not joined) */
     char *secrets; /* file */
     char *policy;  /* file */
     int tee;       /* enum app_config_tee */
@@ -80,6 +81,8 @@ enum app_config_tee {
     APP_TEE_SIMULATION,
 };
 extern const char *const app_config_tees[];
+
+#define APP_IMAGE_PREFIX "sha256:" /* of an image that is named by its digest */
 
 #define AUTO_APP_CONFIG __attribute__((cleanup(app_config_done)))
 

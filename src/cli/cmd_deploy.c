@@ -61,10 +61,43 @@ static int step_read(struct deployment *d, struct err *err)
     return 0;
 }
 
+static bool is_measured_tee(const char *tee)
+{
+    return strcmp(tee, mse_tee_name(MSE_TEE_SNP)) == 0 ||
+           strcmp(tee, mse_tee_name(MSE_TEE_TDX)) == 0;
+}
+
+static int fail_no_image(const struct deployment *d, const char *tee, struct err *err)
+{
+    err_set(err, ERR_REJECTED, 0,
+            "%s names no folder of an image, and without one nobody here can tell what runs in "
+            "a guest of %s",
+            d->project.config.path, tee);
+    err_hint(err, "make one with 'mse image build' or prove the node's with 'mse image verify "
+                  "DIR', and write image = \"DIR\", or a policy of 'mse image measure DIR'");
+    return -1;
+}
+
+/* The node's word for the TEE chooses only which policy is made: another TEE then fails it. */
+static int measure_image(struct deployment *d, struct err *err)
+{
+    static const struct image_guest guest = IMAGE_GUEST_OF_LAUNCHER;
+    struct project *project = &d->project;
+    const char *tee = project->facts.tee;
+    if (!is_measured_tee(tee) || project->config.policy != NULL ||
+        options_has(d->options, "no-verify"))
+        return 0;
+    if (project->image_measured.folder.path == NULL)
+        return fail_no_image(d, tee, err);
+    if (strcmp(tee, mse_tee_name(MSE_TEE_SNP)) == 0)
+        return image_measure_snp(&project->image_measured, &guest, err);
+    return image_measure_tdx(&project->image_measured, &guest, err);
+}
+
 static int step_node(struct deployment *d, struct err *err)
 {
     if (node_client_open(ui_hooks(), options_value(d->options, "node"), &d->node, err) < 0 ||
-        project_ask_node(&d->project, d->node, err) < 0)
+        project_ask_node(&d->project, d->node, err) < 0 || measure_image(d, err) < 0)
         return -1;
     ui_step_end("%s, environment %s", node_client_address(d->node),
                 d->project.facts.environment_name);
@@ -153,14 +186,26 @@ static int refuse_simulation(const struct deployment *d, struct err *err)
     return -1;
 }
 
+/* The node spoke of another TEE, so nothing was measured for the one that answers. */
+static int fail_no_measurement(const struct deployment *d, const char *tee, struct err *err)
+{
+    (void)FAIL(err, ERR_REJECTED,
+               "the node says that '%s' is of the TEE %s, and what answers is of %s: no "
+               "measurement was computed for it",
+               d->project.config.resource, d->project.facts.tee, tee);
+    err_hint(err, "write a policy of 'mse image measure DIR' if you want it all the same");
+    return -1;
+}
+
 static int open_channel(struct deployment *d, struct mse_verdict **verdict, struct err *err)
 {
     struct mse_policy *own = NULL;
-    const struct mse_policy fallback = {
+    struct mse_policy fallback = {
         .size = sizeof(fallback),
         .tees = accepted_tees(d),
         .simulation_root = d->project.facts.simulation_root,
     };
+    image_measured_policy(&d->project.image_measured, &fallback);
     const char *policy = d->project.config.policy;
     if (policy != NULL && policy_read(policy, &own, err) < 0)
         return -1;
@@ -176,6 +221,9 @@ static int open_channel(struct deployment *d, struct mse_verdict **verdict, stru
     if (status < 0 && own == NULL && *verdict != NULL && unwanted &&
         (*verdict)->tee == MSE_TEE_SIMULATION)
         status = refuse_simulation(d, err);
+    if (status == 0 && own == NULL && (*verdict)->tee != MSE_TEE_SIMULATION &&
+        strcmp(mse_tee_name((*verdict)->tee), d->project.facts.tee) != 0)
+        status = fail_no_measurement(d, mse_tee_name((*verdict)->tee), err);
     mse_policy_free(own);
     return status;
 }

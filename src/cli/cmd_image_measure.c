@@ -4,123 +4,46 @@
  * from it. Nobody's word is taken for the files: each is compared with image.json first.
  */
 #include "cli/command.h"
-#include "cli/image_folder.h"
+#include "cli/image_measured.h"
 #include "cli/ui.h"
 
 #include "base/text.h"
 #include "format/json.h"
 #include "model/guest.h"
 
-#include "mse/measure.h"
-
 #include <stdio.h>
 #include <string.h>
 
-enum { KERNEL_MAX = 64 << 20, INITRD_MAX = 256 << 20, HEX_SIZE = 2 * MSE_SHA384_SIZE + 1 };
-
-/* What is measured, and the results by the names that a policy has for them. */
-struct measured {
-    struct image_folder folder;
-    struct buf firmware;
-    struct buf kernel;
-    struct buf initrd;
-    struct mse_guest guest;
-    struct {
-        const char *table; /* of the policy: "" at the top */
-        const char *name;
-        char value[HEX_SIZE];
-    } results[4];
-    size_t result_count;
-};
-
-static void measured_done(struct measured *measured)
+static int measure_snp(const struct options *options, struct image_measured *measured,
+                       struct err *err)
 {
-    image_folder_done(&measured->folder);
-    buf_done(&measured->firmware);
-    buf_done(&measured->kernel);
-    buf_done(&measured->initrd);
-}
-
-static void add_result(struct measured *measured, const char *table, const char *name,
-                       const uint8_t *digest)
-{
-    measured->results[measured->result_count].table = table;
-    measured->results[measured->result_count].name = name;
-    hex_encode(slice_of(digest, MSE_SHA384_SIZE), measured->results[measured->result_count].value);
-    measured->result_count++;
-}
-
-static int read_files(struct measured *measured, const char *firmware_name,
-                      const struct image_file *firmware, struct err *err)
-{
-    const struct image_folder *folder = &measured->folder;
-    measured->firmware = BUF_INIT(64 << 20);
-    measured->kernel = BUF_INIT(KERNEL_MAX);
-    measured->initrd = BUF_INIT(INITRD_MAX);
-    if (slice_is_zero(slice_of(firmware->sha256, SHA256_SIZE)))
-        return FAIL(err, ERR_UNSUPPORTED, "image '%s' has no %s: it is not made for this TEE",
-                    folder->image.name, firmware_name);
-    if (image_folder_read(folder, firmware_name, firmware->sha256, &measured->firmware, err) < 0 ||
-        image_folder_read(folder, IMAGE_FILE_KERNEL, folder->image.kernel.sha256, &measured->kernel,
-                          err) < 0 ||
-        image_folder_read(folder, IMAGE_FILE_INITRD, folder->image.initrd, &measured->initrd, err) <
-            0 ||
-        image_folder_check_root(folder, err) < 0)
-        return -1;
-    measured->guest.firmware = (struct mse_bytes){measured->firmware.data, measured->firmware.len};
-    measured->guest.kernel = (struct mse_bytes){measured->kernel.data, measured->kernel.len};
-    measured->guest.initrd = (struct mse_bytes){measured->initrd.data, measured->initrd.len};
-    measured->guest.cmdline = folder->image.cmdline;
-    return 0;
-}
-
-static int measure_snp(const struct options *options, struct measured *measured, struct err *err)
-{
-    uint8_t digest[MSE_SHA384_SIZE];
-    uint8_t key[MSE_SHA384_SIZE];
-    char message[MSE_ERROR_SIZE];
-    uint64_t vcpus = 1;
+    struct image_guest guest = IMAGE_GUEST_OF_LAUNCHER;
+    uint64_t vcpus = guest.vcpus;
     const char *vcpus_text = options_value(options, "vcpus");
     const char *features = options_value(options, "features");
     const char *cpu = options_value(options, "cpu");
-    measured->guest.cpu = cpu == NULL ? "EPYC-v4" : cpu;
-    measured->guest.sev_features = 1;
+    if (cpu != NULL)
+        guest.cpu = cpu;
     if (vcpus_text != NULL && parse_u64(vcpus_text, "--vcpus", 1, 512, &vcpus, err) < 0)
         return -1;
     if (features != NULL &&
-        parse_u64(features, "--features", 1, UINT32_MAX, &measured->guest.sev_features, err) < 0)
+        parse_u64(features, "--features", 1, UINT32_MAX, &guest.sev_features, err) < 0)
         return -1;
-    measured->guest.vcpus = (uint32_t)vcpus;
-    if (read_files(measured, IMAGE_FILE_FIRMWARE_SNP, &measured->folder.image.firmware_snp, err) <
-        0)
-        return -1;
-    if (mse_measure_snp(&measured->guest, digest, message) < 0 ||
-        mse_snp_id_key_digest(key, message) < 0)
-        return FAIL(err, ERR_INVALID, "%s", message);
-    add_result(measured, "", "measurement", digest);
-    add_result(measured, "snp", "id_key_digest", key);
-    return 0;
+    guest.vcpus = (uint32_t)vcpus;
+    return image_measure_snp(measured, &guest, err);
 }
 
-static int measure_tdx(const struct options *options, struct measured *measured, struct err *err)
+static int measure_tdx(const struct options *options, struct image_measured *measured,
+                       struct err *err)
 {
-    struct mse_tdx_measurement tdx;
-    char message[MSE_ERROR_SIZE];
-    measured->guest.mrtd_add_first = options_has(options, "mrtd-add-first");
-    if (read_files(measured, IMAGE_FILE_FIRMWARE_TDX, &measured->folder.image.firmware_tdx, err) <
-        0)
-        return -1;
-    if (mse_measure_tdx(&measured->guest, &tdx, message) < 0)
-        return FAIL(err, ERR_INVALID, "%s", message);
-    add_result(measured, "tdx", "mrtd", tdx.mrtd);
-    add_result(measured, "tdx", "rtmr1", tdx.rtmr1);
-    add_result(measured, "tdx", "rtmr2", tdx.rtmr2);
-    return 0;
+    struct image_guest guest = IMAGE_GUEST_OF_LAUNCHER;
+    guest.mrtd_add_first = options_has(options, "mrtd-add-first");
+    return image_measure_tdx(measured, &guest, err);
 }
 
 static const struct tee_measurer {
     const char *name;
-    int (*measure)(const struct options *options, struct measured *measured, struct err *err);
+    int (*measure)(const struct options *options, struct image_measured *measured, struct err *err);
     const char *const *options; /* that mean something with it, NULL behind the last */
 } measurers[] = {
     {"snp", measure_snp, (const char *const[]){"cpu", "vcpus", "features", NULL}},
@@ -176,7 +99,8 @@ static int put_weaknesses(json_t *document, const struct image *image, struct er
     return json_put(document, "weaknesses", list, err);
 }
 
-static int print_measured_json(const struct measured *measured, const char *tee, struct err *err)
+static int print_measured_json(const struct image_measured *measured, const char *tee,
+                               struct err *err)
 {
     AUTO_JSON json_t *document = json_new_object(err);
     if (document == NULL ||
@@ -184,7 +108,9 @@ static int print_measured_json(const struct measured *measured, const char *tee,
         json_put_text(document, "tee", tee, err) < 0)
         return -1;
     for (size_t i = 0; i < measured->result_count; i++) {
-        if (json_put_text(document, measured->results[i].name, measured->results[i].value, err) < 0)
+        const struct image_result *result = &measured->results[i];
+        if (json_put_hex(document, result->name, slice_of(result->digest, MSE_SHA384_SIZE), err) <
+            0)
             return -1;
     }
     if (put_weaknesses(document, &measured->folder.image, err) < 0)
@@ -199,21 +125,23 @@ static void print_weaknesses(const struct image *image)
 }
 
 /* A policy (docs/attestation.md) that accepts guests of this image alone. */
-static void print_policy(const struct measured *measured, const char *tee)
+static void print_policy(const struct image_measured *measured, const char *tee)
 {
     const char *table = "";
+    char value[2 * MSE_SHA384_SIZE + 1];
     ui_print(UI_PLAIN, "tee = \"%s\"\n", tee);
     for (size_t i = 0; i < measured->result_count; i++) {
         if (strcmp(measured->results[i].table, table) != 0)
             ui_print(UI_PLAIN, "[%s]\n", measured->results[i].table);
         table = measured->results[i].table;
-        ui_print(UI_PLAIN, "%s = \"%s\"\n", measured->results[i].name, measured->results[i].value);
+        hex_encode(slice_of(measured->results[i].digest, MSE_SHA384_SIZE), value);
+        ui_print(UI_PLAIN, "%s = \"%s\"\n", measured->results[i].name, value);
     }
 }
 
 static int measure(const struct options *options, struct err *err)
 {
-    AUTO(measured_done) struct measured measured = {.result_count = 0};
+    AUTO_IMAGE_MEASURED struct image_measured measured = {.result_count = 0};
     const struct tee_measurer *measurer;
     if (find_measurer(options, &measurer, err) < 0 ||
         image_folder_open(options->arguments[0], &measured.folder, err) < 0 ||

@@ -41,6 +41,7 @@ void project_init(struct project *project)
 
 void project_done(struct project *project)
 {
+    image_measured_done(&project->image_measured);
     app_config_done(&project->config);
     owner_key_done(&project->owner);
     provisioned_done(&project->secrets);
@@ -174,6 +175,32 @@ int project_config_path(const char *path, char **ret, struct err *err)
     return -1;
 }
 
+/* What the owner trusts in place of the node's word. */
+static int read_image(struct project *project, struct err *err)
+{
+    static const size_t prefix = sizeof(APP_IMAGE_PREFIX) - 1;
+    const struct app_config *config = &project->config;
+    struct image_folder *folder = &project->image_measured.folder;
+    struct err reason = ERR_INIT;
+    if (config->image == NULL)
+        return 0;
+    project->image_named = true;
+    if (strncmp(config->image, APP_IMAGE_PREFIX, prefix) == 0)
+        return hex_decode(config->image + prefix, "image", project->image_digest, SHA256_SIZE, err);
+    AUTO_FREE char *path = config->image[0] == '/' ? str_copy(config->image, err)
+                                                   : path_join(config->folder, config->image, err);
+    if (path == NULL)
+        return -1;
+    if (image_folder_open(path, folder, &reason) < 0) {
+        (void)APP_CONFIG_FAIL(config, image, err, "%s", reason.message);
+        err_hint(err, "'mse image build' makes the folder of an image, 'mse image verify' proves "
+                      "it; or name the image by its digest");
+        return -1;
+    }
+    memcpy(project->image_digest, folder->digest, SHA256_SIZE);
+    return 0;
+}
+
 int project_read(struct project *project, const char *path, struct err *err)
 {
     AUTO_FREE char *file = NULL;
@@ -181,7 +208,7 @@ int project_read(struct project *project, const char *path, struct err *err)
         app_config_read(file, &project->config, err) < 0 ||
         app_config_check(&project->config, clock_unix(), err) < 0 ||
         check_access_log(&project->config, err) < 0 || read_secrets(project, err) < 0 ||
-        read_certificate(project, err) < 0)
+        read_certificate(project, err) < 0 || read_image(project, err) < 0)
         return -1;
     return read_requirements(project, err);
 }
@@ -245,6 +272,7 @@ static int ask_hardware(struct project *project, struct node_client *node, struc
     struct json_at at;
     struct node_facts *facts = &project->facts;
     if (json_top(entry, "the node's hardware", &at, err) < 0 ||
+        json_read_text_into(&at, "tee", facts->tee, sizeof(facts->tee), err) < 0 ||
         json_read_u64(&at, "memory_bytes", 1, INT64_MAX, &facts->memory_bytes, err) < 0 ||
         json_read_u64(&at, "cpu_millis", 1, INT64_MAX, &facts->cpu_millis, err) < 0)
         return -1;
@@ -295,10 +323,28 @@ static int check_runtime(const struct node_facts *facts, struct err *err)
     return -1;
 }
 
+static int check_image(const struct project *project, struct err *err)
+{
+    const struct node_facts *facts = &project->facts;
+    char theirs[2 * SHA256_SIZE + 1];
+    char trusted[2 * SHA256_SIZE + 1];
+    if (!project->image_named ||
+        crypto_equal(project->image_digest, facts->environment_digest, SHA256_SIZE))
+        return 0;
+    hex_encode(slice_of(facts->environment_digest, SHA256_SIZE), theirs);
+    hex_encode(slice_of(project->image_digest, SHA256_SIZE), trusted);
+    err_set(err, ERR_CONFLICT, 0,
+            "the node's environment '%s' is sha256:%s, and %s trusts the image sha256:%s",
+            facts->environment_name, theirs, project->config.path, trusted);
+    err_hint(err, "nothing was uploaded; look at the node's image with 'mse image show DIR', prove "
+                  "it with 'mse image verify DIR', and write its digest as 'image' only then");
+    return -1;
+}
+
 int project_ask_node(struct project *project, struct node_client *node, struct err *err)
 {
     if (read_node(node, &project->facts, err) < 0 || ask_hardware(project, node, err) < 0 ||
-        ask_environment(project, node, err) < 0)
+        ask_environment(project, node, err) < 0 || check_image(project, err) < 0)
         return -1;
     return check_runtime(&project->facts, err);
 }

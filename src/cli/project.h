@@ -7,6 +7,7 @@
 #pragma once
 
 #include "cli/app_config.h"
+#include "cli/image_measured.h"
 #include "client/node_client.h"
 #include "client/owner.h"
 #include "model/manifest.h"
@@ -19,6 +20,7 @@ struct node_facts {
     uint8_t simulation_root[32];         /* public key of its simulated TEE */
     char environment_name[NAME_SIZE];
     uint8_t environment_digest[SHA256_SIZE]; /* of the description, computed here */
+    char tee[NAME_SIZE];                     /* of the hardware profile */
     uint64_t memory_bytes;
     uint64_t cpu_millis;
     uint64_t storage_bytes;
@@ -27,6 +29,9 @@ struct node_facts {
 struct project {
     struct app_config config;
     struct node_facts facts;
+    bool image_named;                     /* mse.toml says which image is trusted */
+    uint8_t image_digest[SHA256_SIZE];    /* of that image */
+    struct image_measured image_measured; /* its folder, where it is named by one: path not NULL */
     struct owner_key owner;
     struct provisioned secrets; /* code key, salt, secrets.json, the owner's TLS key */
     struct buf requirements;    /* requirements.txt, empty where there is none */
@@ -51,7 +56,8 @@ int project_config_path(const char *path, char **ret, struct err *err) MUST_USE;
 /* mse.toml at `path` (a file, or the folder it is in; NULL: ./mse.toml), with all checks that need
  * no node: code folder, secrets, certificate against key and domain. */
 int project_read(struct project *project, const char *path, struct err *err) MUST_USE;
-/* Looks up hardware, environment and the rest at the node. */
+/* Looks up hardware, environment and the rest at the node. CONFLICT: it offers another image than
+ * the one that mse.toml names, or another runtime. */
 int project_ask_node(struct project *project, struct node_client *node, struct err *err) MUST_USE;
 /* Packs, encrypts under fresh keys, completes the manifest and the fingerprint. */
 int project_pack(struct project *project, struct err *err) MUST_USE;

@@ -98,11 +98,12 @@ int api_get_hardware(struct api_call *call, struct err *err)
     json_t *list = json_array();
     for (size_t i = 0; i < config->hardware_count; i++) {
         const struct node_hardware *profile = &config->hardware[i];
-        (void)json_array_append_new(list,
-                                    json_pack("{s:s, s:I, s:I, s:I}", "name", profile->name,
-                                              "memory_bytes", (json_int_t)profile->memory_bytes,
-                                              "cpu_millis", (json_int_t)profile->cpu_millis,
-                                              "storage_bytes", (json_int_t)profile->storage_bytes));
+        (void)json_array_append_new(
+            list, json_pack("{s:s, s:s, s:s, s:I, s:I, s:I}", "name", profile->name, "launcher",
+                            node_launchers[profile->launcher], "tee", node_tees[profile->tee],
+                            "memory_bytes", (json_int_t)profile->memory_bytes, "cpu_millis",
+                            (json_int_t)profile->cpu_millis, "storage_bytes",
+                            (json_int_t)profile->storage_bytes));
     }
     return answer_list(call, "hardware", list, err);
 }

@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """Apps in a VM, under QEMU's TCG with the simulated TEE: a whole deployment on a profile with launcher
 `vm`, its data over a restart, and what is refused. Skipped aloud without QEMU, mse-init or packages."""
+import hashlib
 import json
 import shutil
 import subprocess
@@ -115,14 +116,15 @@ image = "{image}"
     one.run("node", "stop", "--apps", timeout=180)
 
 
-def project(owner, name, resource, environment, code=COUNTER, requirements=None):
+def project(owner, name, resource, environment, code=COUNTER, requirements=None, image=None):
     files = {"app.py": code}
     if requirements is not None:
         files["requirements.txt"] = requirements
     folder = owner.project(name, files)
     toml = (folder / "mse.toml").read_text()
     (folder / "mse.toml").write_text(
-        toml.replace("[code]", f'resource = "{resource}"\n[code]\ndocker = "{environment}"'))
+        toml.replace("[code]", f'resource = "{resource}"\n[code]\ndocker = "{environment}"' + (
+            f'\nimage = "{image}"' if image else "")))
     return folder
 
 
@@ -166,14 +168,52 @@ def test_what_an_app_finds_in_its_vm(owner):
     ("inside", "free", "vm", None, "environment 'vm' is an image"),
     ("more", "confidential", "vm", "flask\n", "requirements.txt cannot add yet"),
     ("small", "small", "vm", None, "needs 256 MiB of memory"),
-    ("chip", "snp", "vm", None, "this machine cannot start snp guests"),
+    ("trust", "snp", "vm", None, "names no folder of an image"),
 ])
 def test_what_cannot_be_is_refused(owner, name, resource, environment, requirements, part):
-    if name == "chip" and Path("/dev/sev").exists():
-        pytest.skip("this machine has SEV")
     refused = owner.run("deploy", "--path", project(owner, name, resource, environment,
                                                     requirements=requirements), "--yes", timeout=240)
     assert refused.status != 0 and part in refused.err
+
+
+def digest_of(image):
+    return "sha256:" + hashlib.sha256((image / "image.json").read_bytes()).hexdigest()
+
+
+def test_another_image_than_the_owner_trusts_gets_nothing(owner, image):
+    other = "sha256:" + "5a" * 32
+    refused = owner.run("deploy", "--path", project(owner, "other", "confidential", "vm", image=other),
+                        "--yes")
+    assert refused.status != 0 and other in refused.err and digest_of(image) in refused.err
+    assert "mse image verify DIR" in refused.err
+    assert "other" not in {app["name"] for app in owner.ok("list", "--json").json}
+
+
+def test_the_trusted_image_is_accepted(owner, image):
+    """By its digest, and by its folder."""
+    named = project(owner, "named", "confidential", "vm", image=digest_of(image))
+    assert owner.deploy(named, timeout=240)["tee"] == "simulation"
+    owner.ok("stop", "named", "--yes", timeout=120)
+    owner.ok("deploy", "--dry-run", "--path", project(owner, "folder", "confidential", "vm", image=image))
+
+
+def test_a_chip_has_to_measure_the_trusted_image(owner, image, work):
+    """The policy is computed from the folder before anything is uploaded: a digest alone is not
+    enough, and a file that is not the image's is named."""
+    by_digest = owner.run("deploy", "--yes", "--path",
+                          project(owner, "chip", "snp", "vm", image=digest_of(image)))
+    assert by_digest.status != 0 and "names no folder of an image" in by_digest.err
+    mine = work / "mine"
+    shutil.copytree(image, mine, ignore=shutil.ignore_patterns("inputs"))
+    by_folder = project(owner, "chip", "snp", "vm", image=mine)
+    owner.ok("deploy", "--dry-run", "--path", by_folder)
+    if not Path("/dev/sev").exists():
+        refused = owner.run("deploy", "--yes", "--path", by_folder, timeout=240)
+        assert refused.status != 0 and "this machine cannot start snp guests" in refused.err
+    kernel = (mine / "kernel").read_bytes()
+    (mine / "kernel").write_bytes(kernel[:-1] + bytes([kernel[-1] ^ 1]))
+    refused = owner.run("deploy", "--dry-run", "--path", by_folder)
+    assert refused.status != 0 and "kernel' has SHA-256" in refused.err
 
 
 def test_a_changed_image_is_named(owner, image):

@@ -229,6 +229,14 @@ static const struct {
      "m.toml:5: code.docker: expected the name of an environment such as \"mse-flask\", found "
      "'a b'",
      ""},
+    {"name = 'a'\n" GOOD_CODE "image = 'sha256:00'\n",
+     "m.toml:5: code.image: expected \"sha256:\" and 64 hexadecimal digits, as 'mse image show' "
+     "prints them, or the folder of an image, found 'sha256:00'",
+     ""},
+    {"name = 'a'\n" GOOD_CODE "image = ''\n",
+     "m.toml:5: code.image: expected \"sha256:\" and 64 hexadecimal digits, as 'mse image show' "
+     "prints them, or the folder of an image, found ''",
+     ""},
     {"name = 'a'\nexpiration_date = 2027-01-31T12:00:00\n" GOOD_CODE,
      "m.toml:2: expiration_date: expected a date and time, found a date and time without "
      "offset",

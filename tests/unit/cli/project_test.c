@@ -89,6 +89,29 @@ static void test_nothing_optional_is_there(void **state)
     assert_false(project.secrets.has_secrets);
 }
 
+static void test_an_image_by_its_digest(void **state)
+{
+    AUTO_TEMP struct temp_folder folder =
+        make_project(TOML "image = 'sha256:"
+                          "ab00000000000000000000000000000000000000000000000000000000000001'\n");
+    AUTO_PROJECT struct project project;
+    (void)state;
+    OK(read_project(&folder, &project));
+    assert_true(project.image_named);
+    assert_int_equal(project.image_digest[0], 0xab);
+    assert_int_equal(project.image_digest[SHA256_SIZE - 1], 1);
+    assert_null(project.image_measured.folder.path);
+}
+
+static void test_a_folder_that_is_no_image(void **state)
+{
+    AUTO_TEMP struct temp_folder folder = make_project(TOML "image = 'code'\n");
+    AUTO_PROJECT struct project project;
+    (void)state;
+    FAILS(ERR_INVALID, "code/image.json'", read_project(&folder, &project));
+    assert_non_null(strstr(err.hint, "mse image build"));
+}
+
 static void test_secrets_in_the_code_folder(void **state)
 {
     AUTO_TEMP struct temp_folder folder = make_project(TOML "secrets = 'code/secrets.json'\n");
@@ -142,6 +165,8 @@ int main(void)
         cmocka_unit_test(test_where_the_configuration_is),
         cmocka_unit_test(test_what_is_read),
         cmocka_unit_test(test_nothing_optional_is_there),
+        cmocka_unit_test(test_an_image_by_its_digest),
+        cmocka_unit_test(test_a_folder_that_is_no_image),
         cmocka_unit_test(test_secrets_in_the_code_folder),
         cmocka_unit_test(test_secrets_are_not_quoted),
         cmocka_unit_test(test_what_the_enclave_would_refuse),
