@@ -46,6 +46,9 @@ $(BUILD)/build.ninja:
 image: build ## build the image mse-flask of a confidential VM into build/images/
 	@$(BUILD)/mse image build mse-flask --output $(BUILD)/images/mse-flask
 
+demo-vm: image ## the same in a virtual machine with the SIMULATED TEE, under QEMU (protects nothing)
+	@tools/demo-vm $(BUILD)
+
 bench: build ## measure deploy, packaging, verification, memory
 	@tools/bench $(BUILD)
 
@@ -64,4 +67,4 @@ install: build ## put the programs, man pages, completions and the systemd unit 
 clean: ## remove everything that was built
 	@rm -rf build build-asan build-analyze build-coverage build-tsan
 
-.PHONY: help demo test test-fast conformance lint analyze coverage build deps image bench bench-serve soak install clean
+.PHONY: help demo demo-vm test test-fast conformance lint analyze coverage build deps image bench bench-serve soak install clean
