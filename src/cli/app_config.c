@@ -154,11 +154,11 @@ static const struct config_key keys[] = {
      CONFIG_STRING,
      AT(image),
      .check = check_image,
-     .doc = "The image of a confidential VM that you trust: \"sha256:…\", as mse image show prints "
-            "it, or its folder, relative to this file. A node that offers another image gets "
-            "nothing. On AMD SEV-SNP and Intel TDX without a policy it must be the folder: what "
-            "the hardware has to measure is computed from its files. mse image verify proves a "
-            "folder from Debian's signatures."},
+     .doc =
+         "The image of a confidential VM that you trust: its digest (sha256:..., mse image show) "
+         "or "
+         "its folder, relative to this file. A node with another image gets nothing. SEV-SNP and "
+         "TDX need the folder, or a policy, to compute what is measured."},
     {{"code.secrets", "cloud.secrets"},
      {0},
      CONFIG_PATH,
