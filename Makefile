@@ -41,7 +41,7 @@ deps: ## install the Debian packages that are missing
 	@tools/install-deps
 
 $(BUILD)/build.ninja:
-	@CC=$(CC) meson setup $(BUILD) --prefix $(PREFIX) >/dev/null
+	@log=$$(CC=$(CC) meson setup $(BUILD) --prefix $(PREFIX) 2>&1) || { echo "$$log" | tail -n 5; exit 1; }
 
 image: build ## build the image mse-flask of a confidential VM into build/images/
 	@$(BUILD)/mse image build mse-flask --output $(BUILD)/images/mse-flask

@@ -50,7 +50,7 @@ static bool list_group(const char *word, char *list, size_t size)
 
 static int unknown_command(int argc, const char *const *argv, struct err *err)
 {
-    const char *names[64];
+    const char *names[64] = {NULL};
     char group[128];
     size_t count = 0;
     for (size_t i = 0; i < command_count && count < ARRAY_LEN(names); i++)

@@ -73,8 +73,24 @@ static PyStatus configure(PyConfig *config, const struct serve_config *wanted, c
     return PyConfig_SetBytesArgv(config, 1, &module);
 }
 
+#ifdef PYTHON_LEFT_OUT
+/* Takes a module that this Python was linked without (tools/python-link) out of its table of them. */
+static void leave_out(const char *name)
+{
+    struct _inittab *to = PyImport_Inittab;
+    for (const struct _inittab *from = to; from->name != NULL; from++) {
+        if (strcmp(from->name, name) != 0)
+            *to++ = *from;
+    }
+    *to = (struct _inittab){0};
+}
+#endif
+
 static int initialize(const struct serve_config *wanted, char *module, struct err *err)
 {
+#ifdef PYTHON_LEFT_OUT
+    leave_out(PYTHON_LEFT_OUT);
+#endif
     PyPreConfig pre;
     PyPreConfig_InitIsolatedConfig(&pre);
     pre.utf8_mode = 1; /* text files and file names are UTF-8 whatever the locale */

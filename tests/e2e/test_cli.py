@@ -148,10 +148,10 @@ def test_what_the_programs_are_linked_with():
     chosen = {option["name"]: option["value"] for option in options}
     enclave = linked_with("mse-enclave")
     if chosen["python_link"] == "auto" and chosen["b_sanitize"] == "none":
-        assert enclave["position"] == "EXEC" and "libpython3.11" not in enclave["libraries"]
+        assert enclave["position"] == "EXEC" and not [name for name in enclave["libraries"] if "python" in name]
     for program in ("mse", "msed"):
         assert linked_with(program)["position"] == "DYN"
-        assert "libpython3.11" not in linked_with(program)["libraries"]
+        assert not [name for name in linked_with(program)["libraries"] if "python" in name]
     for program in ("mse", "msed", "mse-enclave", "mse-local"):
         linked = linked_with(program)
         assert linked["stack"] == "RW" and linked["read-only"], program

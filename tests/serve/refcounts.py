@@ -1,7 +1,7 @@
 #!/usr/bin/python3
 # SPDX-License-Identifier: Apache-2.0
 """Loads mse-serve-dev with every kind of request and looks at Python's own books: the count of all
-references and of all blocks must be where it was. Needs a build with -Dpython=python-3.11d-embed,
+references and of all blocks must be where it was. Needs a build with -Dpython=python-3.Nd-embed,
 the only Python that counts its references.
 
 usage: tests/serve/refcounts.py [--requests N] BUILD
@@ -140,7 +140,7 @@ def counts(connect):
         found = re.search(rb"(\d+) (\d+) END", data)
         if found is None:
             sys.exit("refcounts: this Python counts no references; build with"
-                     " -Dpython=python-3.11d-embed")
+                     " -Dpython=python-3.Nd-embed (N: the minor version here)")
         now = int(found[1]), int(found[2])
         if now == last:
             return now

@@ -66,7 +66,8 @@ enum {
     PING = 6,
     GOAWAY = 7,
     WINDOW_UPDATE = 8,
-    CONTINUATION = 9
+    CONTINUATION = 9,
+    ANY_FRAME = 0xff,
 };
 enum { END_STREAM = 1, ACK = 1, END_HEADERS = 4, CANCEL = 8, ENHANCE_YOUR_CALM = 11 };
 
@@ -111,7 +112,7 @@ static bool read_until(struct raw *raw, uint8_t type, uint32_t stream, struct bu
         if (!read_exactly(raw, place, len))
             return false;
         payload->len = len;
-        if (head[3] == type && (stream == 0 || at == stream))
+        if ((head[3] == type || type == ANY_FRAME) && (stream == 0 || at == stream))
             return true;
     }
     return false;

@@ -613,10 +613,10 @@ static const struct {
            "a\x0f\x17\x01"
            "a"),
      "200"},
-    {"userinfo in :authority",
+    {"userinfo in :authority", /* a newer nghttp2 refuses it by itself */
      BYTES("\x82\x84\x01\x03"
            "a@b"),
-     "400"},
+     "400 or a reset"},
     {"a fragment in :path",
      BYTES("\x82\x04\x04/a#b\x01\x01"
            "a"),
@@ -647,8 +647,13 @@ static void targets_and_hosts_are_judged_as_in_http1(void **state)
         assert_int_equal(buf_u8(&block, 0x87, &err), 0);
         assert_int_equal(buf_bytes(&block, slice_of(judged[i].fields, judged[i].len), &err), 0);
         assert_true(write_frame(&raw, HEADERS, END_HEADERS | END_STREAM, 1, buf_slice(&block)));
-        if (!read_until(&raw, HEADERS, 1, &payload))
+        if (!read_until(&raw, ANY_FRAME, 1, &payload))
             fail_msg("%s: no answer", judged[i].what);
+        if (strstr(judged[i].status, "reset") != NULL && payload.len == 4) {
+            assert_memory_equal(payload.data, "\0\0\0\1", 4); /* PROTOCOL_ERROR */
+            close_raw(&raw);
+            continue;
+        }
         /* :status 200 and 400 are whole fields of the static table (RFC 7541, appendix A) */
         int expected = strcmp(judged[i].status, "200") == 0 ? 0x88 : 0x8c;
         if (payload.data[0] != expected)

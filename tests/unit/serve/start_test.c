@@ -9,6 +9,7 @@
 #include <stdint.h>
 #include <cmocka.h>
 
+#include "base/file.h"
 #include "fake_exchange.h"
 #include "serve/serve.h"
 
@@ -179,13 +180,8 @@ static struct outcome start_source(const char *source)
     assert_int_equal(fclose(file), 0);
     struct outcome outcome =
         start(&(struct serve_config){.module_path = folder, .python_application = "main:app"});
-    char clean[96];
-    (void)snprintf(clean, sizeof(clean), "%s/__pycache__/main.cpython-311.pyc", folder);
-    (void)unlink(clean);
-    (void)snprintf(clean, sizeof(clean), "%s/__pycache__", folder);
-    (void)rmdir(clean);
-    assert_int_equal(unlink(path), 0);
-    assert_int_equal(rmdir(folder), 0);
+    struct err err = ERR_INIT;
+    assert_int_equal(folder_remove_tree(folder, &err), 0);
     return outcome;
 }
 
@@ -239,7 +235,8 @@ static void test_site_folders(void **state)
                    "def app(environ, start_response):\n    pass\n"
                    "own = sys.path.index('%s')\n"
                    "assert not [p for p in sys.path if p.endswith('-packages')], sys.path\n"
-                   "library = [i for i, p in enumerate(sys.path) if p.endswith('python3.11')]\n"
+                   "name = 'python%%d.%%d' %% sys.version_info[:2]\n"
+                   "library = [i for i, p in enumerate(sys.path) if p.endswith(name)]\n"
                    "assert library[0] < own, sys.path\n",
                    folder);
     char path[64];
@@ -255,13 +252,8 @@ static void test_site_folders(void **state)
                                                           .site_folder_count = 1});
     assert_string_equal(outcome.err.message, "");
     assert_true(outcome.started);
-    char clean[96];
-    (void)snprintf(clean, sizeof(clean), "%s/__pycache__/site_main.cpython-311.pyc", folder);
-    (void)unlink(clean);
-    (void)snprintf(clean, sizeof(clean), "%s/__pycache__", folder);
-    (void)rmdir(clean);
-    assert_int_equal(unlink(path), 0);
-    assert_int_equal(rmdir(folder), 0);
+    struct err err = ERR_INIT;
+    assert_int_equal(folder_remove_tree(folder, &err), 0);
 }
 
 int main(void)
