@@ -326,6 +326,13 @@ static const struct config_key keys[] = {
      .fallback = "true",
      AT(server.http2),
      .doc = "Whether HTTP/2 is offered beside HTTP/1.1, by ALPN. Clients choose."},
+    {{"server.require_pq", "server.require_pq"},
+     {0},
+     CONFIG_BOOLEAN,
+     .fallback = "false",
+     AT(server.require_pq),
+     .doc = "Whether a TLS key exchange other than the post-quantum X25519MLKEM768 is refused. "
+            "Needs OpenSSL 3.5 (Debian 13) on the node, here, and at every client."},
     {{"server.access_log", "server.access_log"},
      {0},
      CONFIG_STRING,
@@ -381,6 +388,7 @@ void app_config_server_settings(const struct app_config_server *from, struct man
         .queue = (uint64_t)from->queue,
         .target_bytes = (uint64_t)from->target_bytes,
         .threads = (uint64_t)from->threads,
+        .require_pq = from->require_pq ? 1 : 0,
         .server_timing = from->server_timing ? 1 : 0,
         .write_timeout_ms = (uint64_t)from->write_timeout_s * 1000,
     };

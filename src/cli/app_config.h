@@ -32,6 +32,7 @@ struct app_config_server {
     bool http2;
     char *access_log;  /* its format; "off": none */
     int access_log_to; /* place in app_config_log_targets */
+    bool require_pq;
     bool server_timing;
     int new_processes; /* place in app_config_new_processes */
 };

@@ -7,6 +7,7 @@
 
 #include "base/clock.h"
 #include "base/file.h"
+#include "net/tls.h"
 
 #include <jansson.h>
 
@@ -17,6 +18,17 @@ static int check_expiration(const struct app_config *config, int64_t now, struct
     char text[RFC3339_SIZE];
     rfc3339_format(config->expiration, text);
     return APP_CONFIG_FAIL(config, expiration, err, "%s is in the past", text);
+}
+
+/* The owner's own connection to the app would be refused like anybody's. */
+static int check_key_exchange(const struct app_config *config, struct err *err)
+{
+    if (!config->server.require_pq || tls_has_pq())
+        return 0;
+    return APP_CONFIG_FAIL(config, server.require_pq, err,
+                           "%s here has no X25519MLKEM768, which comes with 3.5 (Debian 13): the "
+                           "app would refuse this machine",
+                           OpenSSL_version(OPENSSL_VERSION));
 }
 
 static int check_folder(const struct app_config *config, size_t offset, const char *path,
@@ -148,7 +160,7 @@ static int check_readable(const struct app_config *config, size_t offset, const 
 
 int app_config_check(const struct app_config *config, int64_t now, struct err *err)
 {
-    if (check_expiration(config, now, err) < 0 ||
+    if (check_expiration(config, now, err) < 0 || check_key_exchange(config, err) < 0 ||
         check_folder(config, OFFSET(code), config->code, err) < 0 ||
         check_module(config, err) < 0 || check_secret_places(config, err) < 0 ||
         check_readable(config, OFFSET(ssl_certificate), config->ssl_certificate, err) < 0 ||

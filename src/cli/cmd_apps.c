@@ -161,11 +161,12 @@ static void print_counters(const json_t *counters, const char *reported)
              milliseconds(counters, "queue_p50_us"), milliseconds(counters, "queue_p99_us"));
     ui_print(UI_PLAIN,
              "  connections  %" PRIu64 " open, %" PRIu64 " so far, %" PRIu64 " refused; %" PRIu64
-             " TLS handshakes, %" PRIu64 " resumed\n  traffic      %s in, %s out\n"
+             " TLS handshakes, %" PRIu64 " resumed, %" PRIu64
+             " post-quantum\n  traffic      %s in, %s out\n"
              "  memory       %s\n  reported     %s, by the enclave itself\n",
              counter(counters, "open"), counter(counters, "connections"),
              counter(counters, "refused"), counter(counters, "handshakes"),
-             counter(counters, "resumed"), in, out, memory, reported);
+             counter(counters, "resumed"), counter(counters, "post_quantum"), in, out, memory, reported);
 }
 
 static int print_stats(json_t *stats, struct err *err)

@@ -16,6 +16,7 @@
 #include "client/context_store.h"
 #include "client/policy.h"
 #include "crypto/x509.h"
+#include "net/tls.h"
 #include "package/package.h"
 
 #include <stdio.h>
@@ -238,6 +239,17 @@ static int print_mode(const struct attested *attested, struct err *err)
     return 0;
 }
 
+/* How this connection's keys were agreed: what was recorded of it stays closed to a later quantum
+ * computer, or does not. */
+static void print_key_exchange(const struct attested *attested)
+{
+    const char *group = attested_key_exchange(attested);
+    if (!ui_json())
+        ui_print(UI_PLAIN, "       key exchange of this connection: %s%s\n",
+                 group[0] == '\0' ? "not named (TLS 1.2)" : group,
+                 tls_key_exchange_is_pq(group) ? ", post-quantum" : "");
+}
+
 static int judge(struct verification *v, struct err *err)
 {
     const struct attested_expectation expectation = {
@@ -255,6 +267,7 @@ static int judge(struct verification *v, struct err *err)
     mse_verdict_free(verdict);
     if (status < 0 || print_mode(attested, err) < 0)
         return -1;
+    print_key_exchange(attested);
     if (!v->has_fingerprint)
         ui_warning("no fingerprint was expected: the TEE is judged, which app runs is not. Pass "
                    "--fingerprint, or the owner's --context.");

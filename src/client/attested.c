@@ -276,6 +276,11 @@ void attested_channel_binding(const struct attested *attested, uint8_t ret[stati
     memcpy(ret, attested->channel_binding, TLS_CHANNEL_BINDING_SIZE);
 }
 
+const char *attested_key_exchange(const struct attested *attested)
+{
+    return http_client_key_exchange(attested->client);
+}
+
 struct slice attested_certificate(const struct attested *attested)
 {
     return buf_slice(&attested->certificate);

@@ -42,6 +42,8 @@ DEFINE_CLEANUP(attested_cleanup, struct attested *, attested_close)
 
 /* RFC 9266 tls-exporter of the verified session. */
 void attested_channel_binding(const struct attested *attested, uint8_t ret[static 32]);
+/* The group of the session's key exchange (net/tls.h). Static. */
+const char *attested_key_exchange(const struct attested *attested);
 /* The certificate that was shown, DER; lives as long as the connection. */
 struct slice attested_certificate(const struct attested *attested);
 /* The manifest that the enclave answered (on demand only), "" otherwise. */

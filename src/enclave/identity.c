@@ -129,6 +129,7 @@ static int use(struct enclave *enclave, EVP_PKEY *key, X509 *certificate, struct
         .chain = chain,
         .allow_tls12 = enclave->manifest.tls_mode == MANIFEST_TLS_OWNER,
         .http2 = enclave->manifest.server.http_version != 1,
+        .require_pq = enclave->manifest.server.require_pq != 0,
     };
     if (public_key_der(key, &public_key, err) < 0)
         return -1;

@@ -75,6 +75,7 @@ static void take_server(const struct http_server *server, struct app_stats *ret)
     ret->evicted = stats.evicted;
     ret->handshakes = stats.handshakes;
     ret->resumed = stats.resumed;
+    ret->post_quantum = stats.post_quantum;
     ret->handshake_failures = stats.handshake_failures;
     ret->requests = stats.requests;
     ret->responses_1xx = stats.responses[1];

@@ -212,6 +212,11 @@ int http_client_fd(const struct http_client *client)
     return client->fd;
 }
 
+const char *http_client_key_exchange(const struct http_client *client)
+{
+    return client->ssl == NULL ? "" : tls_key_exchange(client->ssl);
+}
+
 int http_client_channel_binding(struct http_client *client,
                                 uint8_t ret[static TLS_CHANNEL_BINDING_SIZE], struct err *err)
 {

@@ -37,6 +37,8 @@ DEFINE_CLEANUP(http_client_cleanup, struct http_client *, http_client_free)
 /* The connection itself, to ask the kernel who is at its other end. The client keeps it. */
 int http_client_fd(const struct http_client *client);
 
+/* tls_key_exchange (net/tls.h); "" on a connection without TLS. Static. */
+const char *http_client_key_exchange(const struct http_client *client);
 /* RFC 9266, net/tls.h. Errors: CRYPTO (not TLS). */
 int http_client_channel_binding(struct http_client *client,
                                 uint8_t ret[static TLS_CHANNEL_BINDING_SIZE],

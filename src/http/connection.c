@@ -617,6 +617,8 @@ static int shake_hands(struct connection *connection)
     count(&stats->handshakes, 1);
     if (SSL_session_reused(connection->ssl) == 1)
         count(&stats->resumed, 1);
+    if (tls_key_exchange_is_pq(tls_key_exchange(connection->ssl)))
+        count(&stats->post_quantum, 1);
     connection->since_us = loop_now_us(connection->io->loop);
     start_http(connection);
     return 1;

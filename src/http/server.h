@@ -84,7 +84,8 @@ struct http_server_stats {
     uint64_t evicted;     /* idle ones closed to make room */
     uint64_t handshakes;
     uint64_t handshake_failures;
-    uint64_t resumed; /* handshakes with a session ticket */
+    uint64_t resumed;      /* handshakes with a session ticket */
+    uint64_t post_quantum; /* handshakes whose key exchange was post-quantum */
     uint64_t requests;
     uint64_t responses[6]; /* by first digit of the status, complete ones */
     uint64_t rejected;     /* answered by the server itself: malformed, over a limit, late */

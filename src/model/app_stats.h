@@ -24,6 +24,8 @@ enum {
     X(evicted, C, "connections_evicted_total", "", "Idle connections closed to make room.")        \
     X(handshakes, C, "tls_handshakes_total", "", "TLS handshakes completed.")                      \
     X(resumed, C, "tls_resumed_total", "", "TLS handshakes with a session ticket.")                \
+    X(post_quantum, C, "tls_post_quantum_total", "",                                               \
+      "TLS handshakes whose key exchange was post-quantum.")                                       \
     X(handshake_failures, C, "tls_failures_total", "", "TLS handshakes that failed.")              \
     X(requests, C, "requests_total", "", "Requests handed to the app or to the enclave itself.")   \
     X(responses_1xx, C, "responses_total", "class=\"1xx\"", "Complete responses by status.")       \

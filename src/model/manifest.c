@@ -104,6 +104,8 @@ static const struct field fields[] = {
     TEXT("server", "new_processes", OPTIONAL, server.new_processes, manifest_new_processes_valid,
          "\"refuse\" or \"end\"", "a call for a new process ends the app, or only fails"),
     NUMBER("server", "queue", OPTIONAL, server.queue, 1, 65536, "another limit of the server"),
+    NUMBER("server", "require_pq", OPTIONAL, server.require_pq, 1, 1,
+           "a key exchange that is not post-quantum is refused, or not"),
     NUMBER("server", "server_timing", OPTIONAL, server.server_timing, 1, 1,
            "responses tell how long they took, or not"),
     NUMBER("server", "target_bytes", OPTIONAL, server.target_bytes, 256, 32768,

@@ -45,6 +45,7 @@ struct manifest_server {
     uint64_t idle_timeout_ms;                        /* of a connection between requests */
     char new_processes[MANIFEST_NEW_PROCESSES_SIZE]; /* "refuse", the default, or "end" */
     uint64_t queue;                                  /* requests that wait for a thread */
+    uint64_t require_pq;                             /* 1: no key exchange but a post-quantum one */
     uint64_t server_timing;                          /* 1: responses carry Server-Timing */
     uint64_t target_bytes;                           /* longest request line */
     uint64_t threads;                                /* that call the app */

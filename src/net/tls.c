@@ -29,7 +29,11 @@ enum {
 static const char TLS13_SUITES[] =
     "TLS_AES_128_GCM_SHA256:TLS_AES_256_GCM_SHA384:TLS_CHACHA20_POLY1305_SHA256";
 static const char TLS12_SUITES[] = "ECDHE+AESGCM:ECDHE+CHACHA20";
-static const char GROUPS[] = "X25519:P-256:P-384";
+/* What is sent to begin with is marked by a star, so that no peer costs a second round trip; a server
+ * asks whoever knows the first group for it (SSL_CTX_set1_groups_list(3) of OpenSSL 3.5). */
+static const char GROUPS[] = "*X25519MLKEM768/*X25519:P-256:P-384";
+static const char CLASSIC_GROUPS[] = "X25519:P-256:P-384"; /* before 3.5 */
+static const char PQ_GROUP[] = "X25519MLKEM768";
 
 struct ticket_key {
     uint8_t name[TICKET_NAME_SIZE];
@@ -61,6 +65,7 @@ struct tls_client {
 
 static int state_index = -1;
 static int failure_index = -1;
+static bool has_pq;
 static pthread_once_t indexes_once = PTHREAD_ONCE_INIT;
 
 static void free_state(void *parent, void *pointer, CRYPTO_EX_DATA *data, int index, long argl,
@@ -84,19 +89,40 @@ static void make_indexes(void)
 {
     state_index = SSL_CTX_get_ex_new_index(0, NULL, NULL, NULL, free_state);
     failure_index = SSL_get_ex_new_index(0, NULL, NULL, NULL, NULL);
+    SSL_CTX *probe = SSL_CTX_new(TLS_method());
+    has_pq = probe != NULL && SSL_CTX_set1_groups_list(probe, GROUPS) == 1;
+    SSL_CTX_free(probe);
+    ERR_clear_error(); /* an older OpenSSL does not know the group */
 }
 
-static int context_new(const SSL_METHOD *method, bool allow_tls12, SSL_CTX **ret, struct err *err)
+bool tls_has_pq(void)
 {
     (void)pthread_once(&indexes_once, make_indexes);
+    return has_pq;
+}
+
+static const char *groups_for(bool require_pq)
+{
+    if (require_pq)
+        return PQ_GROUP;
+    return has_pq ? GROUPS : CLASSIC_GROUPS;
+}
+
+static int context_new(const SSL_METHOD *method, bool allow_tls12, bool require_pq, SSL_CTX **ret,
+                       struct err *err)
+{
+    if (!tls_has_pq() && require_pq)
+        return FAIL(err, ERR_UNSUPPORTED,
+                    "the post-quantum key exchange %s is required, and %s here has none (from 3.5 on)",
+                    PQ_GROUP, OpenSSL_version(OPENSSL_VERSION_STRING));
     SSL_CTX *context = SSL_CTX_new(method);
     if (context == NULL)
         return FAIL_OPENSSL(err, "cannot make a TLS context");
-    int oldest = allow_tls12 ? TLS1_2_VERSION : TLS1_3_VERSION;
+    int oldest = allow_tls12 && !require_pq ? TLS1_2_VERSION : TLS1_3_VERSION;
     if (SSL_CTX_set_min_proto_version(context, oldest) != 1 ||
         SSL_CTX_set_ciphersuites(context, TLS13_SUITES) != 1 ||
         SSL_CTX_set_cipher_list(context, TLS12_SUITES) != 1 ||
-        SSL_CTX_set1_groups_list(context, GROUPS) != 1) {
+        SSL_CTX_set1_groups_list(context, groups_for(require_pq)) != 1) {
         SSL_CTX_free(context);
         return FAIL_OPENSSL(err, "cannot configure a TLS context");
     }
@@ -297,7 +323,7 @@ static int server_context_new(const struct tls_server_config *config, SSL_CTX **
                               struct err *err)
 {
     SSL_CTX *context;
-    if (context_new(TLS_server_method(), config->allow_tls12, &context, err) < 0)
+    if (context_new(TLS_server_method(), config->allow_tls12, config->require_pq, &context, err) < 0)
         return -1;
     if (attach_state(context, config, err) < 0 || set_identity(context, config, err) < 0) {
         SSL_CTX_free(context);
@@ -447,7 +473,7 @@ int tls_client_new(const struct tls_client_config *config, struct tls_client **r
         return -1;
     client->verify = config->verify;
     client->verify_context = config->verify_context;
-    if (context_new(TLS_client_method(), config->allow_tls12, &client->context, err) < 0 ||
+    if (context_new(TLS_client_method(), config->allow_tls12, false, &client->context, err) < 0 ||
         (config->verify == NULL && set_trust(client->context, config, err) < 0)) {
         tls_client_free(client);
         return -1;
@@ -503,6 +529,17 @@ int tls_client_session(struct tls_client *client, const char *host, struct err *
 }
 
 /* --- both --- */
+
+const char *tls_key_exchange(SSL *ssl)
+{
+    const char *name = SSL_group_to_name(ssl, (int)SSL_get_negotiated_group(ssl));
+    return name == NULL ? "" : name;
+}
+
+bool tls_key_exchange_is_pq(const char *group)
+{
+    return strcmp(group, PQ_GROUP) == 0;
+}
 
 int tls_channel_binding(SSL *ssl, uint8_t ret[static TLS_CHANNEL_BINDING_SIZE], struct err *err)
 {

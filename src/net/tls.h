@@ -25,10 +25,12 @@ struct tls_server_config {
     struct slice chain; /* PEM of the certificates above it; empty: none. Read at once. */
     bool allow_tls12;   /* TLS 1.2 with ECDHE and AEAD besides 1.3 */
     bool http2;         /* offer "h2" before "http/1.1" by ALPN */
+    bool require_pq;    /* no key exchange but the post-quantum one, and TLS 1.3 alone */
 };
 
 /* Session tickets: one for each handshake, under keys made here and replaced every hour.
- * Errors: CRYPTO (key and certificate do not match, ...), INVALID (chain). */
+ * Errors: CRYPTO (key and certificate do not match, ...), INVALID (chain), UNSUPPORTED (require_pq
+ * with an OpenSSL that has none). */
 int tls_server_new(const struct tls_server_config *config, struct tls_server **ret,
                    struct err *err) MUST_USE;
 void tls_server_free(struct tls_server *server);
@@ -75,6 +77,15 @@ int tls_client_session(struct tls_client *client, const char *host, struct err *
                        struct err *err) MUST_USE;
 
 /* --- both --- */
+
+/* X25519MLKEM768 (draft-ietf-tls-ecdhe-mlkem): who records the handshake today cannot read it with a
+ * quantum computer later. It comes first wherever OpenSSL has it, which is from 3.5 on: is this
+ * one such? */
+bool tls_has_pq(void);
+/* After the handshake: the group of the key exchange ("X25519MLKEM768", "x25519"), "" where TLS 1.2
+ * names none. Static. */
+const char *tls_key_exchange(SSL *ssl);
+bool tls_key_exchange_is_pq(const char *group);
 
 /* Ties the session to a connected, non-blocking socket, which stays the caller's. Unlike
  * SSL_set_fd, a client that has gone is an error and no SIGPIPE. */

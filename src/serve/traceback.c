@@ -16,9 +16,10 @@
 #include <sys/mman.h>
 #include <unistd.h>
 
-/* What CPython's own faulthandler prints with; exported by libpython 3.11, declared in a header
- * that only its core may include. It writes the innermost frame first, and at most 100. */
-extern void _Py_DumpTraceback(int fd, PyThreadState *state);
+/* What CPython's own faulthandler prints with, declared in a header that only its core may include.
+ * It writes the innermost frame first, and at most 100. The archive has it, which the programs are
+ * linked with; the shared library has it up to 3.12: with a later one there is no traceback. */
+extern void _Py_DumpTraceback(int fd, PyThreadState *state) __attribute__((weak));
 
 enum { TEXT_SIZE = 64 << 10, PLACES_MAX = 64 };
 
@@ -40,6 +41,8 @@ static size_t place_count;
 static void dump(PyThreadState *state)
 {
     dumped.len = 0;
+    if (_Py_DumpTraceback == NULL)
+        return;
     int fd = memfd_create("traceback", MFD_CLOEXEC);
     if (fd < 0)
         return;

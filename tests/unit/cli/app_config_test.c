@@ -137,6 +137,9 @@ static void an_access_log_says_where_it_goes(void **state)
     assert_string_equal(server.access_log, "json");
     assert_string_equal(server.access_log_to, "sealed");
     assert_int_equal(server.server_timing, 1);
+    assert_int_equal(server.require_pq, 0);
+    parse_server("require_pq = true\n", &server);
+    assert_int_equal(server.require_pq, 1);
     parse_server("access_log = '%h \"%r\"'\naccess_log_to = 'log'\n", &server);
     assert_string_equal(server.access_log, "%h \"%r\"");
     assert_string_equal(server.access_log_to, "log");

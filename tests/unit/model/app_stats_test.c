@@ -82,10 +82,10 @@ static void anything_else_is_refused(void **state)
     expect_refused("\"open\":1001", "\"open\":\"1001\"", "'open'");
     expect_refused("\"open\":1001", "\"open\":9007199254740992", "'open' is 9007199254740992");
     expect_refused("\"queue\":[", "\"queue\":[7,", "has 29 numbers, expected 28");
-    expect_refused("\"queue\":[1053,", "\"queue\":[", "has 27 numbers, expected 28");
-    expect_refused("\"queue\":[1053,", "\"queue\":[-1,", "'queue[0]' is no whole number");
-    expect_refused("\"queue\":[1053,", "\"queue\":[null,", "'queue[0]' is no whole number");
-    expect_refused("\"queue\":[1053,", "\"queue\":[9007199254740992,", "'queue[0]'");
+    expect_refused("\"queue\":[1054,", "\"queue\":[", "has 27 numbers, expected 28");
+    expect_refused("\"queue\":[1054,", "\"queue\":[-1,", "'queue[0]' is no whole number");
+    expect_refused("\"queue\":[1054,", "\"queue\":[null,", "'queue[0]' is no whole number");
+    expect_refused("\"queue\":[1054,", "\"queue\":[9007199254740992,", "'queue[0]'");
     expect_refused("\"latency\":[", "\"latency\":{},\"x\":[", "unknown key 'x'");
 }
 
@@ -126,7 +126,7 @@ static void prometheus_gets_families(void **state)
                                 "mse_app_connections_open{id=\"a\"} 1001\n"
                                 "mse_app_connections_open{id=\"b\"} 0\n"));
     assert_int_equal(occurrences(all, "# TYPE mse_app_responses_total counter\n"), 1);
-    assert_non_null(strstr(all, "mse_app_responses_total{id=\"a\",class=\"2xx\"} 1009\n"));
+    assert_non_null(strstr(all, "mse_app_responses_total{id=\"a\",class=\"2xx\"} 1010\n"));
     assert_non_null(strstr(all, "mse_app_request_seconds_bucket{id=\"a\",le=\"0.000001\"} 2\n"));
     assert_non_null(strstr(all, "mse_app_request_seconds_bucket{id=\"a\",le=\"0.000512\"} 2\n"));
     assert_non_null(strstr(all, "mse_app_request_seconds_bucket{id=\"a\",le=\"0.001024\"} 5\n"));

@@ -12,6 +12,8 @@
 #include "crypto/x509.h"
 #include "net/tls.h"
 
+#include <openssl/err.h>
+
 static struct err err;
 
 struct identity {
@@ -154,6 +156,73 @@ static void both_ends_have_the_same_channel_binding_and_no_other_connection_has(
         memcpy(last, here, sizeof(last));
         end_pair(&pair);
     }
+}
+
+/* A handshake with a client that knows these groups (NULL: its own). Was it made, and with which? */
+static bool agree(struct tls_server *server, const char *groups, char group[static 32])
+{
+    struct tls_client_config config = {.ca_pem = buf_slice(&first.pem), .allow_tls12 = true};
+    AUTO_TLS_CLIENT struct tls_client *client = client_of(&config);
+    struct pair pair = {0};
+    assert_int_equal(
+        tls_client_session(client, "first.example", &pair.failure, &pair.client, &err), 0);
+    assert_int_equal(tls_server_session(server, &pair.server, &err), 0);
+    if (groups != NULL)
+        assert_int_equal(SSL_set1_groups_list(pair.client, groups), 1);
+    BIO *ends[2];
+    assert_int_equal(BIO_new_bio_pair(&ends[0], 65536, &ends[1], 65536), 1);
+    SSL_set_bio(pair.client, ends[0], ends[0]);
+    SSL_set_bio(pair.server, ends[1], ends[1]);
+    pump(&pair);
+    bool made = SSL_is_init_finished(pair.client) == 1 && SSL_is_init_finished(pair.server) == 1;
+    if (made) {
+        assert_string_equal(tls_key_exchange(pair.client), tls_key_exchange(pair.server));
+        (void)snprintf(group, 32, "%s", tls_key_exchange(pair.server));
+    }
+    end_pair(&pair);
+    ERR_clear_error();
+    return made;
+}
+
+static void the_post_quantum_group_comes_first_where_there_is_one(void **state)
+{
+    (void)state;
+    char group[32] = "";
+    AUTO_TLS_SERVER struct tls_server *server = server_of(&first, false);
+    assert_true(agree(server, NULL, group));
+    assert_int_equal(tls_key_exchange_is_pq(group), tls_has_pq());
+    assert_int_equal(tls_has_pq(), OpenSSL_version_num() >= 0x30500000L);
+    if (!tls_has_pq())
+        assert_string_equal(group, "x25519");
+    /* who cannot is served all the same, and who sends the other share first is asked for it */
+    assert_true(agree(server, "X25519", group));
+    assert_string_equal(group, "x25519");
+    if (tls_has_pq()) {
+        assert_true(agree(server, "*X25519:X25519MLKEM768", group));
+        assert_true(tls_key_exchange_is_pq(group));
+    }
+}
+
+static void where_it_is_required_nothing_else_is_agreed(void **state)
+{
+    (void)state;
+    struct tls_server_config config = {.key = first.key,
+                                       .certificate = first.certificate,
+                                       .allow_tls12 = true,
+                                       .require_pq = true};
+    AUTO_TLS_SERVER struct tls_server *server = NULL;
+    char group[32] = "";
+    err = ERR_INIT;
+    if (!tls_has_pq()) {
+        assert_int_equal(tls_server_new(&config, &server, &err), -1);
+        assert_int_equal(err.kind, ERR_UNSUPPORTED);
+        assert_non_null(strstr(err.message, "X25519MLKEM768"));
+        return;
+    }
+    assert_int_equal(tls_server_new(&config, &server, &err), 0);
+    assert_true(agree(server, NULL, group));
+    assert_true(tls_key_exchange_is_pq(group));
+    assert_false(agree(server, "X25519:P-256", group));
 }
 
 static void there_is_no_channel_binding_before_the_handshake(void **state)
@@ -518,6 +587,8 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(both_ends_have_the_same_channel_binding_and_no_other_connection_has),
+        cmocka_unit_test(the_post_quantum_group_comes_first_where_there_is_one),
+        cmocka_unit_test(where_it_is_required_nothing_else_is_agreed),
         cmocka_unit_test(there_is_no_channel_binding_before_the_handshake),
         cmocka_unit_test(a_client_that_trusts_the_certificate_checks_the_name),
         cmocka_unit_test(a_foreign_certificate_is_rejected_by_name_of_the_reason),
