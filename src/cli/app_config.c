@@ -116,8 +116,9 @@ static const struct config_key keys[] = {
      CONFIG_PATH,
      .required = true,
      AT(code),
-     .doc = "The folder with the code of the app. It is encrypted before it leaves the "
-            "machine; files that its .mseignore names stay behind."},
+     .doc = "The folder with the code of the app, encrypted before it leaves the machine. What "
+            ".mseignore names stays behind, and this file, secrets, TLS key and tests; in the "
+            "project's own folder (\".\") what .gitignore names, too."},
     {{"code.python_application", "python_application"},
      {0},
      CONFIG_STRING,

@@ -95,9 +95,8 @@ int app_config_parse(struct slice text, const char *path, struct app_config *ret
                      struct err *err) MUST_USE;
 void app_config_done(struct app_config *config);
 
-/* Checks what the file points to: code folder and module are there; private key, secrets and the
- * file itself are not inside the code folder (links resolved); secrets are one JSON object; the
- * expiration date is not before `now` (unix seconds). That certificate, key and domain belong
+/* Checks what the file points to: code folder and module are there; secrets are one JSON object;
+ * the expiration date is not before `now` (unix seconds). What of it is packed: code_folder.h. That certificate, key and domain belong
  * together is for the caller, who has the cryptography: report it through APP_CONFIG_FAIL. */
 int app_config_check(const struct app_config *config, int64_t now, struct err *err) MUST_USE;
 

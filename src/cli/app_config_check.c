@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 /*
- * Is what mse.toml points to there, and is nothing secret where it would be packed? Runs on the
- * owner's machine before anything is packed.
+ * Is what mse.toml points to there? Runs on the owner's machine before anything is packed.
  */
 #include "cli/app_config.h"
 
@@ -67,57 +66,7 @@ static int check_module(const struct app_config *config, struct err *err)
                            config->module, file, package);
 }
 
-struct outside {
-    size_t offset; /* of the key to blame */
-    const char *path;
-    const char *what;
-    const char *reason;
-};
-
-/* Both ways are resolved, so that neither a link to the file nor a linked folder hides it. */
-static int check_outside(const struct app_config *config, const char *code,
-                         const struct outside *file, struct err *err)
-{
-    if (file->path == NULL)
-        return 0;
-    struct err reason = ERR_INIT;
-    AUTO_FREE char *resolved = path_resolve(file->path, &reason);
-    if (resolved == NULL) {
-        app_config_fail(config, file->offset, err, "%s", reason.message);
-        return -1;
-    }
-    AUTO_FREE char *folder = path_folder(file->path, err);
-    AUTO_FREE char *place = folder == NULL ? NULL : path_resolve(folder, err);
-    if (place == NULL)
-        return -1;
-    if (!path_is_inside(resolved, code) && !path_is_inside(place, code))
-        return 0;
-    app_config_fail(config, file->offset, err, "%s '%s' lies inside the code folder '%s'",
-                    file->what, file->path, config->code);
-    err_hint(err, "%s; move it out of the code folder", file->reason);
-    return -1;
-}
-
 #define OFFSET(member) offsetof(struct app_config, member)
-
-static int check_secret_places(const struct app_config *config, struct err *err)
-{
-    AUTO_FREE char *code = path_resolve(config->code, err);
-    if (code == NULL)
-        return -1;
-    const struct outside files[] = {
-        {OFFSET(ssl_private_key), config->ssl_private_key, "the TLS private key",
-         "what is in the code folder becomes part of the package"},
-        {OFFSET(secrets), config->secrets, "the secrets file",
-         "secrets reach the enclave on their own way, never with the code"},
-        {OFFSET(code), config->path, "this file", "the configuration is not part of the code"},
-    };
-    for (size_t i = 0; i < ARRAY_LEN(files); i++) {
-        if (check_outside(config, code, &files[i], err) < 0)
-            return -1;
-    }
-    return 0;
-}
 
 int app_config_check_secrets(struct slice text, const char *what, struct err *err)
 {
@@ -162,8 +111,9 @@ int app_config_check(const struct app_config *config, int64_t now, struct err *e
 {
     if (check_expiration(config, now, err) < 0 || check_key_exchange(config, err) < 0 ||
         check_folder(config, OFFSET(code), config->code, err) < 0 ||
-        check_module(config, err) < 0 || check_secret_places(config, err) < 0 ||
+        check_module(config, err) < 0 ||
         check_readable(config, OFFSET(ssl_certificate), config->ssl_certificate, err) < 0 ||
+        check_readable(config, OFFSET(ssl_private_key), config->ssl_private_key, err) < 0 ||
         check_readable(config, OFFSET(policy), config->policy, err) < 0)
         return -1;
     if (config->tests != NULL && check_folder(config, OFFSET(tests), config->tests, err) < 0)

@@ -4,6 +4,7 @@
  * evidence over a random nonce and the session's TLS key is asked for and judged here; with the
  * owner's context and the code, the fingerprint is recomputed from the source.
  */
+#include "cli/code_folder.h"
 #include "cli/command.h"
 #include "cli/ui.h"
 #include "cli/verify_evidence.h"
@@ -156,7 +157,7 @@ static int check_commitment(struct verification *v, const char *folder, struct e
 {
     AUTO_TREE struct tree *tree = NULL;
     uint8_t commitment[PACKAGE_COMMITMENT_SIZE];
-    if (tree_scan(folder, &tree, err) < 0 ||
+    if (code_folder_scan_published(folder, &tree, err) < 0 ||
         package_commit(tree, slice_of(v->context.salt, sizeof(v->context.salt)), commitment, err) <
             0)
         return FAIL_CONTEXT(err, "code folder '%s'", folder);

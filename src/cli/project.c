@@ -4,6 +4,8 @@
  * the owner's own, kept in locked memory.
  */
 #include "cli/project.h"
+
+#include "cli/code_folder.h"
 #include "cli/ui.h"
 
 #include "base/clock.h"
@@ -537,7 +539,7 @@ int project_pack(struct project *project, struct err *err)
     if (owner_key_load(&project->owner, err) < 0 ||
         secret_random(&project->secrets.code_key, PACKAGE_KEY_SIZE, err) < 0 ||
         secret_random(&project->secrets.salt, PACKAGE_SALT_SIZE, err) < 0 ||
-        tree_scan(project->config.code, &tree, err) < 0 || fill_manifest(project, err) < 0 ||
+        code_folder_scan(&project->config, &tree, err) < 0 || fill_manifest(project, err) < 0 ||
         fill_data(project, tree, err) < 0 || write_package(project, tree, err) < 0)
         return FAIL_CONTEXT(err, "packing '%s'", project->config.code);
     warn_of_databases(project, tree);

@@ -98,6 +98,7 @@ struct level {
     const char *path; /* "" at the top */
     const struct ignore *ignore;
     size_t depth;
+    bool gitignore;
 };
 
 static int walk(const struct level *level, struct err *err);
@@ -214,7 +215,8 @@ static int add_folder(const struct level *level, char **path, const struct stat 
         openat(level->fd, item->name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
     if (fd < 0)
         return FAIL_ERRNO(err, ERR_IO, "cannot open the folder '%s'", item_path);
-    struct level below = {tree, fd, item_path, level->ignore, level->depth + 1};
+    struct level below = {tree, fd, item_path, level->ignore, level->depth + 1,
+                          level->gitignore};
     if (walk(&below, err) < 0)
         return -1;
     tree->totals.archive_bytes += archive_record_size(ARCHIVE_FOLDER_END, NULL, NULL);
@@ -258,11 +260,10 @@ static int visit(const struct level *level, const char *name, struct err *err)
     return refuse_special(path, status.st_mode, err);
 }
 
-/* The rules of this folder's own .mseignore, where there is one; else *ret stays NULL. */
-static int read_ignore(const struct level *level, const struct names *names, struct ignore **ret,
-                       struct err *err)
+/* The rules of this folder's own file of that name, where there is one; else *ret stays NULL. */
+static int read_ignore(const struct level *level, const struct names *names, const char *wanted,
+                       struct ignore **ret, struct err *err)
 {
-    const char *wanted = IGNORE_FILE_NAME;
     if (names->count == 0 ||
         bsearch(&wanted, names->list, names->count, sizeof(*names->list), compare_names) == NULL)
         return 0;
@@ -280,10 +281,15 @@ static int walk(const struct level *level, struct err *err)
     struct names names AUTO(names_done) = {0};
     if (names_read(level->fd, level->path, &names, err) < 0)
         return -1;
-    AUTO_IGNORE struct ignore *own = NULL;
-    if (read_ignore(level, &names, &own, err) < 0)
-        return -1;
+    AUTO_IGNORE struct ignore *git = NULL;
+    AUTO_IGNORE struct ignore *own = NULL; /* overrules git's, so it is freed first */
     struct level here = *level;
+    if (level->gitignore && read_ignore(&here, &names, ".gitignore", &git, err) < 0)
+        return -1;
+    if (git != NULL)
+        here.ignore = git;
+    if (read_ignore(&here, &names, IGNORE_FILE_NAME, &own, err) < 0)
+        return -1;
     if (own != NULL)
         here.ignore = own;
     for (size_t i = 0; i < names.count; i++) {
@@ -294,6 +300,13 @@ static int walk(const struct level *level, struct err *err)
 }
 
 int tree_scan(const char *folder, struct tree **ret, struct err *err)
+{
+    static const struct tree_rules none;
+    return tree_scan_with(folder, &none, ret, err);
+}
+
+int tree_scan_with(const char *folder, const struct tree_rules *more, struct tree **ret,
+                   struct err *err)
 {
     AUTO_TREE struct tree *tree = mem_alloc(sizeof(*tree), err);
     if (tree == NULL)
@@ -307,9 +320,11 @@ int tree_scan(const char *folder, struct tree **ret, struct err *err)
         return FAIL_ERRNO(err, errno == ENOENT ? ERR_NOT_FOUND : ERR_IO,
                           "cannot open the code folder '%s'", folder);
     AUTO_IGNORE struct ignore *defaults = NULL;
-    if (ignore_new_default(&defaults, err) < 0)
+    AUTO_IGNORE struct ignore *added = NULL;
+    if (ignore_new_default(&defaults, err) < 0 ||
+        ignore_new(more->rules, defaults, "", &added, err) < 0)
         return -1;
-    struct level top = {tree, tree->fd, "", defaults, 0};
+    struct level top = {tree, tree->fd, "", added, 0, more->gitignore};
     if (walk(&top, err) < 0)
         return FAIL_CONTEXT(err, "code folder '%s'", folder);
     uint64_t exact = ARCHIVE_HEADER_SIZE + tree->totals.archive_bytes +

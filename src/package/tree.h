@@ -43,6 +43,14 @@ struct tree {
  * control characters, more than ARCHIVE_DEPTH_MAX levels. Errors: NOT_FOUND, INVALID, TOO_LARGE,
  * IO. */
 int tree_scan(const char *folder, struct tree **ret, struct err *err) MUST_USE;
+
+/* What stays out besides. A .mseignore can take it back. */
+struct tree_rules {
+    struct slice rules; /* as in a .mseignore at the top */
+    bool gitignore;     /* what .gitignore names, in each folder */
+};
+int tree_scan_with(const char *folder, const struct tree_rules *more, struct tree **ret,
+                   struct err *err) MUST_USE;
 void tree_free(struct tree *tree);
 DEFINE_CLEANUP(tree_cleanup, struct tree *, tree_free)
 #define AUTO_TREE __attribute__((cleanup(tree_cleanup)))

@@ -29,6 +29,31 @@ def test_by_context_and_code(owner, app, tmp_path):
     assert requests.get(app["url"], verify=str(certificate), timeout=10).status_code == 200
 
 
+def test_a_project_that_is_its_own_code_folder(owner, tmp_path):
+    """location = ".": an auditor with a checkout, without the secrets, finds the same code."""
+    folder = owner.folder / "whole"
+    listing = ("import os\n\ndef app(environ, start_response):\n"
+               "    start_response('200 OK', [])\n"
+               "    return [' '.join(sorted(os.listdir(os.path.dirname(__file__)))).encode()]\n")
+    published = {"app.py": listing, ".gitignore": "secrets.json\n*.db\n", "tests/test_it.py": "",
+                 "mse.toml": 'name = "whole"\n[code]\nlocation = "."\ntests = "tests"\n'
+                             'python_application = "app:app"\nsecrets = "secrets.json"\n'}
+    kept = {"secrets.json": '{"k": "never packed"}', "local.db": "never packed", ".git/config": ""}
+    for name, text in {**published, **kept}.items():
+        (folder / name).parent.mkdir(parents=True, exist_ok=True)
+        (folder / name).write_text(text)
+    app = owner.deploy(folder)
+    certificate = tmp_path / "verified.pem"
+    owner.ok("verify", app["id"], "--code", folder, "--output", certificate)
+    assert requests.get(app["url"], verify=str(certificate), timeout=10).text == "app.py"
+    for name, text in published.items():
+        (tmp_path / "checkout" / name).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / "checkout" / name).write_text(text)
+    owner.ok("verify", app["id"], "--code", tmp_path / "checkout")
+    (tmp_path / "checkout" / "more.py").write_text("")
+    assert owner.run("verify", app["id"], "--code", tmp_path / "checkout").status == 3
+
+
 def test_json_has_every_check(owner, app):
     verdict = owner.ok("verify", app["id"], "--json").json
     assert verdict["verdict"] == "accepted" and verdict["tee"] == "simulation"

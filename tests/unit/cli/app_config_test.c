@@ -319,12 +319,6 @@ static void make_folder(const struct project *project, const char *name)
     OK(folder_create_all(path, 0700, &err));
 }
 
-static void make_link(const struct project *project, const char *target, const char *name)
-{
-    AUTO_FREE char *path = path_join(project->temp.path, name, &err);
-    assert_int_equal(symlink(target, path), 0);
-}
-
 static void project_open(struct project *project, const char *toml)
 {
     project->temp = temp_folder_new();
@@ -398,42 +392,6 @@ static void what_is_not_there_is_named(void **state)
     }
 }
 
-static void secrets_in_the_code_folder_are_refused(void **state)
-{
-    static const struct {
-        const char *toml, *link, *target, *part;
-    } cases[] = {
-        {PROJECT_HEAD "location = 'code'\nsecrets = 'code/app.py'\n", NULL, NULL,
-         "the secrets file '"},
-        {PROJECT_HEAD "location = '.'\n", NULL, NULL, ":4: code.location: this file '"},
-        /* a link outside to a file inside, and a link inside to a file outside */
-        {PROJECT_HEAD "location = 'code'\nsecrets = 'link'\n", "link", "code/app.py",
-         "the secrets file '"},
-        {PROJECT_HEAD "location = 'code'\nsecrets = 'code/link'\n", "code/link", "../secrets.json",
-         "the secrets file '"},
-        /* the code folder by another name */
-        {PROJECT_HEAD "location = 'link'\nsecrets = 'code/app.py'\n", "link", "code",
-         "the secrets file '"},
-        {PROJECT_HEAD "location = 'code'\n[ssl]\ndomain_name = 'a.b'\ncertificate = 'cert.pem'\n"
-                      "private_key = 'code/pkg/../app.py'\n",
-         NULL, NULL, ":8: ssl.private_key: the TLS private key '"},
-    };
-    for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
-        AUTO_PROJECT struct project project;
-        project_open(&project, "name = 'a'\n" GOOD_CODE);
-        app_config_done(&project.config);
-        write_file(&project, "mse.toml", cases[i].toml);
-        if (cases[i].link != NULL)
-            make_link(&project, cases[i].target, cases[i].link);
-        if (strcmp(cases[i].toml, PROJECT_HEAD "location = '.'\n") == 0)
-            write_file(&project, "app.py", "");
-        AUTO_FREE char *path = path_join(project.temp.path, "mse.toml", &err);
-        OK(app_config_read(path, &project.config, &err));
-        FAILS(ERR_INVALID, cases[i].part, app_config_check(&project.config, NOW, &err));
-        assert_non_null(strstr(err.hint, "move it out of the code folder"));
-    }
-}
-
 static void secrets_are_one_object_and_never_shown(void **state)
 {
     static const struct {
@@ -466,7 +424,6 @@ int main(void)
         cmocka_unit_test(a_missing_file_says_what_to_do),
         cmocka_unit_test(a_good_project_passes),
         cmocka_unit_test(what_is_not_there_is_named),
-        cmocka_unit_test(secrets_in_the_code_folder_are_refused),
         cmocka_unit_test(secrets_are_one_object_and_never_shown),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -112,16 +112,6 @@ static void test_a_folder_that_is_no_image(void **state)
     assert_non_null(strstr(err.hint, "mse image build"));
 }
 
-static void test_secrets_in_the_code_folder(void **state)
-{
-    AUTO_TEMP struct temp_folder folder = make_project(TOML "secrets = 'code/secrets.json'\n");
-    AUTO_PROJECT struct project project;
-    (void)state;
-    write_in(&folder, "code/secrets.json", "{}");
-    FAILS(ERR_INVALID, "lies inside the code folder", read_project(&folder, &project));
-    assert_false(project.secrets.has_secrets);
-}
-
 static void test_secrets_are_not_quoted(void **state)
 {
     static const char *const texts[] = {"{\"k\": hunter2}", "[\"hunter2\"]",
@@ -167,7 +157,6 @@ int main(void)
         cmocka_unit_test(test_nothing_optional_is_there),
         cmocka_unit_test(test_an_image_by_its_digest),
         cmocka_unit_test(test_a_folder_that_is_no_image),
-        cmocka_unit_test(test_secrets_in_the_code_folder),
         cmocka_unit_test(test_secrets_are_not_quoted),
         cmocka_unit_test(test_what_the_enclave_would_refuse),
         cmocka_unit_test(test_a_certificate_that_is_none),
