@@ -22,6 +22,7 @@ enum {
 
 /* All files as they are on disk. */
 struct mse_guest {
+    size_t size; /* sizeof(struct mse_guest), as mse_policy.size */
     struct mse_bytes firmware;
     struct mse_bytes
         kernel; /* size 0: none, the firmware starts something from a disk (SNP only) */
@@ -35,15 +36,26 @@ struct mse_guest {
     bool mrtd_add_first; /* a host before Linux 6.16, which adds all pages before it measures any */
 };
 
+#define MSE_GUEST_INIT                                                                             \
+    {                                                                                              \
+        .size = sizeof(struct mse_guest)                                                           \
+    }
+
 /* MEASUREMENT of an SEV-SNP report. */
 MSE_API int mse_measure_snp(const struct mse_guest *guest, uint8_t ret[MSE_SHA384_SIZE],
                             char error[MSE_ERROR_SIZE]);
 
 struct mse_tdx_measurement {
+    size_t size; /* sizeof(struct mse_tdx_measurement): what the caller has room for */
     uint8_t mrtd[MSE_SHA384_SIZE];
     uint8_t rtmr1[MSE_SHA384_SIZE];
     uint8_t rtmr2[MSE_SHA384_SIZE];
 };
+
+#define MSE_TDX_MEASUREMENT_INIT                                                                   \
+    {                                                                                              \
+        .size = sizeof(struct mse_tdx_measurement)                                                 \
+    }
 
 /* MRTD, RTMR1 and RTMR2 of a TDX quote. RTMR0 depends on the machine that QEMU builds and is not
  * computed. */

@@ -18,19 +18,24 @@ enum mse_result { MSE_PASS, MSE_FAIL, MSE_NOT_APPLICABLE };
 struct mse_check {
     const char *name; /* "quote.signature", "tcb.status"; docs/attestation.md lists them */
     enum mse_result result;
-    const char *found;    /* one line, printable; "" where there is nothing to say */
-    const char *expected; /* likewise */
-    const char *hint;     /* what a person can do; "" where nothing */
-    bool loosened;        /* the check names a policy line that is less than strict */
+    const char *found;       /* one line, printable; "" where there is nothing to say */
+    const char *expected;    /* likewise */
+    const char *hint;        /* what a person can do; "" where nothing */
+    bool loosened;           /* the check names a policy line that is less than strict */
+    const void *reserved[2]; /* NULL: room for a later version, as checks stand in an array */
 };
 
 /* A field of the evidence as text: hexadecimal for bytes, decimal for numbers. */
 struct mse_claim {
     const char *name; /* "mrenclave", "rtmr0", "fmspc", "guest_svn" */
     const char *value;
+    const void *reserved[2]; /* as in struct mse_check */
 };
 
 struct mse_verdict {
+    /* sizeof(struct mse_verdict) in the library that made it: a program with a newer header has no
+     * members beyond it. New members come at the end. */
+    size_t size;
     bool accepted;
     enum mse_tee tee;
     /* One word. Intel's TCB status ("UpToDate", "SWHardeningNeeded", ...), "genuine" (SNP),

@@ -8,12 +8,12 @@
 #include "attest/ra_tls.h"
 #include "attest/verifiers.h"
 
+#include "base/sized.h"
+
 #include <openssl/err.h>
 
 #include <stdlib.h>
 #include <string.h>
-
-enum { ADOPTED_MAX = 64 << 10 }; /* no struct of a later version is that long */
 
 struct owned_verdict {
     struct mse_verdict verdict; /* first: what the caller sees */
@@ -49,42 +49,25 @@ struct adopted {
     struct mse_trust trust;
 };
 
-static bool is_zero(const uint8_t *bytes, size_t size)
-{
-    for (size_t i = 0; i < size; i++) {
-        if (bytes[i] != 0)
-            return false;
-    }
-    return true;
-}
-
-/* A struct of an older caller is shorter: the rest is 0, which asks nothing. One of a newer caller
- * is longer: what stands in the part that is not known here would be ignored, so it must be 0. */
 static bool adopt(struct verification *v, const char *check, const void *from, void *to,
                   size_t known_size)
 {
-    size_t size;
-    memcpy(&size, from, sizeof(size));
-    bool sound =
-        size >= sizeof(size) && size <= ADOPTED_MAX && size % _Alignof(struct mse_policy) == 0;
-    if (sound && size > known_size)
-        sound = is_zero((const uint8_t *)from + known_size, size - known_size);
-    if (!sound) {
-        check_fail(v, check, arena_printf(v->arena, "%zu bytes", size),
-                   arena_printf(v->arena, "%zu bytes, or more that are all 0", known_size),
-                   "begin with MSE_INPUT_INIT, MSE_POLICY_INIT, MSE_TRUST_INIT; a newer header "
-                   "needs a newer libmse");
-        return false;
-    }
-    memcpy(to, from, size < known_size ? size : known_size);
-    return true;
+    struct err err = ERR_INIT;
+    if (sized_take(from, to, known_size, &err) == 0)
+        return true;
+    check_fail(v, check, arena_printf(v->arena, "%s", err.message),
+               "a struct of this version, or an older one's",
+               "begin with MSE_INPUT_INIT, MSE_POLICY_INIT, MSE_TRUST_INIT; a newer header "
+               "needs a newer libmse");
+    return false;
 }
 
 /* Fields and parts of TCBs have room of their own for what later versions name. */
 static bool check_room(struct verification *v)
 {
     const struct mse_policy *policy = v->policy;
-    bool unknown = !is_zero(policy->snp_min_tcb.reserved, sizeof(policy->snp_min_tcb.reserved));
+    bool unknown = !slice_is_zero(
+        slice_of(policy->snp_min_tcb.reserved, sizeof(policy->snp_min_tcb.reserved)));
     for (size_t i = MSE_FIELD_COUNT; i < MSE_FIELD_MAX; i++)
         unknown = unknown || policy->fields[i].count != 0;
     if (unknown)
@@ -122,6 +105,7 @@ struct mse_verdict *mse_verify(const struct mse_input *input)
         .arena = &owned->arena,
         .verdict = &owned->verdict,
     };
+    owned->verdict.size = sizeof(owned->verdict);
     owned->verdict.platform = "";
     owned->verdict.family = "";
     /* The caller's entries in OpenSSL's error queue survive; ours do not. */

@@ -45,6 +45,7 @@ static int read_files(struct image_measured *measured, const char *firmware_name
             0 ||
         image_folder_check_root(folder, err) < 0)
         return -1;
+    measured->guest.size = sizeof(measured->guest);
     measured->guest.firmware = (struct mse_bytes){measured->firmware.data, measured->firmware.len};
     measured->guest.kernel = (struct mse_bytes){measured->kernel.data, measured->kernel.len};
     measured->guest.initrd = (struct mse_bytes){measured->initrd.data, measured->initrd.len};
@@ -75,7 +76,7 @@ int image_measure_snp(struct image_measured *measured, const struct image_guest 
 int image_measure_tdx(struct image_measured *measured, const struct image_guest *guest,
                       struct err *err)
 {
-    struct mse_tdx_measurement tdx;
+    struct mse_tdx_measurement tdx = MSE_TDX_MEASUREMENT_INIT;
     char message[MSE_ERROR_SIZE];
     measured->guest.mrtd_add_first = guest->mrtd_add_first;
     if (read_files(measured, IMAGE_FILE_FIRMWARE_TDX, &measured->folder.image.firmware_tdx, err) <

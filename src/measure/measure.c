@@ -10,6 +10,8 @@
 #include "measure/snp.h"
 #include "measure/tdx.h"
 
+#include "base/sized.h"
+
 #include "mse/measure.h"
 
 #include <stdio.h>
@@ -32,6 +34,16 @@ static int told(int result, const struct err *err, char error[MSE_ERROR_SIZE])
         (void)snprintf(error, MSE_ERROR_SIZE, "%s%s%s", err->message,
                        err->hint[0] == '\0' ? "" : "; ", err->hint);
     return result;
+}
+
+/* A struct of another version's header as this version has it. */
+static int take_guest(const struct mse_guest *from, struct mse_guest *ret, struct err *err)
+{
+    *ret = (struct mse_guest)MSE_GUEST_INIT;
+    if (sized_take(from, ret, sizeof(*ret), err) == 0)
+        return 0;
+    err_hint(err, "begin with MSE_GUEST_INIT; a newer header needs a newer libmse");
+    return FAIL_CONTEXT(err, "guest");
 }
 
 static const char *cmdline_of(const struct mse_guest *guest)
@@ -71,33 +83,47 @@ int mse_measure_snp(const struct mse_guest *guest, uint8_t ret[MSE_SHA384_SIZE],
                     char error[MSE_ERROR_SIZE])
 {
     struct err err = ERR_INIT;
-    return told(measure_snp(guest, ret, &err), &err, error);
+    struct mse_guest known;
+    if (take_guest(guest, &known, &err) < 0)
+        return told(-1, &err, error);
+    return told(measure_snp(&known, ret, &err), &err, error);
 }
 
 static int measure_tdx(const struct mse_guest *guest, struct mse_tdx_measurement *ret,
                        struct err *err)
 {
-    struct mse_tdx_measurement measured;
     struct firmware firmware;
     uint8_t kernel[SHA384_SIZE];
     enum mrtd_order order = guest->mrtd_add_first ? MRTD_ADD_THEN_EXTEND : MRTD_PAGE_BY_PAGE;
     if (firmware_parse(slice_from(guest->firmware), &firmware, err) < 0 ||
-        tdx_mrtd(&firmware, order, measured.mrtd, err) < 0)
+        tdx_mrtd(&firmware, order, ret->mrtd, err) < 0)
         return -1;
     if (pe_authenticode_sha384(slice_from(guest->kernel), kernel, err) < 0)
         return FAIL_CONTEXT(err, "kernel");
-    if (tdx_rtmr1(kernel, measured.rtmr1, err) < 0 ||
-        tdx_rtmr2(cmdline_of(guest), slice_from(guest->initrd), measured.rtmr2, err) < 0)
+    if (tdx_rtmr1(kernel, ret->rtmr1, err) < 0 ||
+        tdx_rtmr2(cmdline_of(guest), slice_from(guest->initrd), ret->rtmr2, err) < 0)
         return -1;
-    *ret = measured;
     return 0;
+}
+
+static int give_tdx(const struct mse_tdx_measurement *measured, struct mse_tdx_measurement *ret,
+                    struct err *err)
+{
+    if (sized_give(measured, sizeof(*measured), ret, err) == 0)
+        return 0;
+    err_hint(err, "begin with MSE_TDX_MEASUREMENT_INIT");
+    return FAIL_CONTEXT(err, "TDX measurement");
 }
 
 int mse_measure_tdx(const struct mse_guest *guest, struct mse_tdx_measurement *ret,
                     char error[MSE_ERROR_SIZE])
 {
     struct err err = ERR_INIT;
-    return told(measure_tdx(guest, ret, &err), &err, error);
+    struct mse_guest known;
+    struct mse_tdx_measurement measured = MSE_TDX_MEASUREMENT_INIT;
+    if (take_guest(guest, &known, &err) < 0 || measure_tdx(&known, &measured, &err) < 0)
+        return told(-1, &err, error);
+    return told(give_tdx(&measured, ret, &err), &err, error);
 }
 
 int mse_replay_event_log(struct mse_bytes log, uint8_t ret[MSE_TDX_RTMRS][MSE_SHA384_SIZE],

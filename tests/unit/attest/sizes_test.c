@@ -51,6 +51,7 @@ static void expect(const char *failed)
     }
     assert_string_equal(found, failed);
     assert_int_equal(verdict->accepted, failed[0] == '\0');
+    assert_int_equal(verdict->size, sizeof(*verdict));
     mse_verdict_free(verdict);
 }
 
