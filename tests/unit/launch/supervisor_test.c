@@ -20,7 +20,7 @@ static void test_life(void **state)
     struct launch_status status;
     if (!can_launch)
         skip();
-    start(app, "say(state='initializing'); say(state='running'); print('hello'); wait()\n");
+    start(app, "say(state='initializing'); print('hello'); say(state='running'); wait()\n");
     status = wait_for(app, LAUNCH_RUNNING);
     assert_int_equal(status.state, LAUNCH_RUNNING);
     assert_true(launch_alive(app->run));
