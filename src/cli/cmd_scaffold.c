@@ -1,33 +1,17 @@
 // SPDX-License-Identifier: Apache-2.0
 /*
- * mse scaffold and mse init: a complete example project, or an mse.toml for code that is there.
+ * mse scaffold: a complete example project.
  */
 #include "base/fd.h"
 #include "base/file.h"
 #include "base/text.h"
 #include "cli/command.h"
+#include "cli/project_template.h"
 #include "cli/ui.h"
 
-#include <ctype.h>
 #include <dirent.h>
 #include <errno.h>
 #include <string.h>
-
-enum { NAME_MAX_LEN = 64 };
-
-static const char toml_template[] =
-    "# What mse deploys. Nothing in it is secret: commit it. mse.toml(5) has every key.\n"
-    "name = \"%s\"\n"
-    "project = \"default\"\n"
-    "resource = \"free\"\n"
-    "%s"
-    "\n"
-    "[code]\n"
-    "location = \"%s\"\n"
-    "python_application = \"%s:app\"\n"
-    "healthcheck_endpoint = \"%s\"\n"
-    "docker = \"mse-flask\"\n"
-    "%s";
 
 static const char app_py[] =
     "\"\"\"An ordinary Flask app: nothing in it knows of enclaves.\"\"\"\n"
@@ -76,18 +60,6 @@ static const char test_py[] =
     "    status, body = get(\"/whoami\")\n"
     "    assert status == 200 and json.loads(body)[\"secrets\"] == [\"api_token\"]\n";
 
-static int check_name(const char *name, struct err *err)
-{
-    bool good = name[0] != '\0' && strlen(name) <= NAME_MAX_LEN && name[0] != '.';
-    for (const char *c = name; *c != '\0'; c++)
-        good = good && (isalnum((unsigned char)*c) || strchr("._-", *c) != NULL);
-    if (!good)
-        return FAIL(err, ERR_USAGE,
-                    "'%s' cannot be an app's name: expected 1 to %d of A-Z a-z 0-9 . _ -", name,
-                    NAME_MAX_LEN);
-    return 0;
-}
-
 static int write_file(const char *folder, const char *name, struct slice text, mode_t mode,
                       struct err *err)
 {
@@ -107,8 +79,13 @@ static int write_project(const char *name, struct err *err)
     if (code == NULL || tests == NULL || folder_create(code, 0755, err) < 0 ||
         folder_create(tests, 0755, err) < 0)
         return -1;
-    AUTO_FREE char *toml =
-        str_printf(err, toml_template, name, tests_keys, "./code", "app", "/whoami", secrets_key);
+    const struct project_template values = {.name = name,
+                                            .tests = tests_keys,
+                                            .location = "./code",
+                                            .application = "app:app",
+                                            .health = "/whoami",
+                                            .secrets = secrets_key};
+    AUTO_FREE char *toml = project_template_text(&values, err);
     AUTO_FREE char *app = str_printf(err, app_py, name);
     if (toml == NULL || app == NULL ||
         write_file(name, "mse.toml", slice_str(toml), 0644, err) < 0 ||
@@ -126,7 +103,7 @@ static int write_project(const char *name, struct err *err)
 static int scaffold(const struct options *options, struct err *err)
 {
     const char *name = options->arguments[0];
-    if (check_name(name, err) < 0)
+    if (project_name_check(name, err) < 0)
         return -1;
     if (file_exists(name)) {
         (void)FAIL(err, ERR_EXISTS, "'%s' exists already, nothing was changed", name);
@@ -162,75 +139,4 @@ const struct command command_scaffold = {
     .min_arguments = 1,
     .max_arguments = 1,
     .run = scaffold,
-};
-
-/* A module of the usual names that assigns `app`, or the first .py file, or app. */
-static int guess_module(const char *folder, char *module, size_t size, struct err *err)
-{
-    static const char *const usual[] = {"app", "main", "wsgi", "asgi", "server"};
-    for (size_t i = 0; i < ARRAY_LEN(usual); i++) {
-        AUTO_FREE char *path = str_printf(err, "%s/%s.py", folder, usual[i]);
-        if (path == NULL)
-            return -1;
-        if (file_exists(path)) {
-            (void)snprintf(module, size, "%s", usual[i]);
-            return 0;
-        }
-    }
-    (void)snprintf(module, size, "app");
-    ui_warning("no app.py, main.py, wsgi.py, asgi.py or server.py in '%s': set python_application "
-               "by hand",
-               folder);
-    return 0;
-}
-
-static int init(const struct options *options, struct err *err)
-{
-    const char *code = options_value(options, "code");
-    if (code == NULL)
-        code = file_exists("code") ? "./code" : "./src";
-    if (!file_exists(code)) {
-        (void)FAIL(err, ERR_NOT_FOUND, "there is no code folder '%s'", code);
-        err_hint(err, "name it with --code; it must not be the folder of mse.toml itself");
-        return -1;
-    }
-    AUTO_FREE char *here = path_resolve(".", err);
-    if (here == NULL)
-        return -1;
-    const char *name = options_value(options, "name");
-    if (name == NULL)
-        name = path_base(here);
-    char module[NAME_MAX_LEN];
-    if (check_name(name, err) < 0 || guess_module(code, module, sizeof(module), err) < 0)
-        return -1;
-    const char *secrets = file_exists("secrets.json") ? "secrets = \"./secrets.json\"\n" : "";
-    AUTO_FREE char *toml = str_printf(err, toml_template, name, "", code, module, "/", secrets);
-    if (toml == NULL || file_create_new("mse.toml", slice_str(toml), 0644, err) < 0) {
-        if (err->kind == ERR_EXISTS)
-            err_hint(err, "edit it, or remove it first");
-        return -1;
-    }
-    ui_print(UI_PLAIN, "%s", toml);
-    ui_info("wrote mse.toml; check it, then 'mse deploy --dry-run'");
-    return 0;
-}
-
-static const struct option_spec init_options[] = {
-    {.name = "code",
-     .value_name = "FOLDER",
-     .help = "where the code is (default: ./code or ./src)"},
-    {.name = "name", .value_name = "NAME", .help = "the app's name (default: the folder's)"},
-    OPTION_HELP,
-};
-
-const struct command command_init = {
-    .name = "init",
-    .arguments = "",
-    .summary = "write an mse.toml for the project in this folder",
-    .text = "Looks at the code folder, guesses the Python module, and writes mse.toml. An mse.toml "
-            "that exists is left alone.",
-    .example = "mse init --code ./src --name shop",
-    .options = init_options,
-    .option_count = ARRAY_LEN(init_options),
-    .run = init,
 };

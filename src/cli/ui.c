@@ -303,6 +303,28 @@ int ui_print_json(json_t *document, struct err *err)
     return fflush(stdout) == 0 ? 0 : FAIL(err, ERR_IO, "cannot write to standard output");
 }
 
+bool ui_can_ask(void)
+{
+    return isatty(STDIN_FILENO) != 0 && !ui.json;
+}
+
+int ui_choose(size_t count, size_t *ret, struct err *err, const char *question)
+{
+    char answer[16] = "";
+    uint64_t number;
+    struct err ignored = ERR_INIT;
+    stop_ticker();
+    say(stderr, "%s [1-%zu] ", question, count);
+    (void)fflush(stderr);
+    if (fgets(answer, sizeof(answer), stdin) == NULL)
+        answer[0] = '\0';
+    answer[strcspn(answer, "\r\n")] = '\0';
+    if (parse_u64(answer, "answer", 1, count, &number, &ignored) < 0)
+        return FAIL(err, ERR_INTERRUPTED, "nothing was chosen, nothing was changed");
+    *ret = (size_t)number - 1;
+    return 0;
+}
+
 int ui_confirm(bool assume_yes, struct err *err, const char *fmt, ...)
 {
     char question[1024];
@@ -312,7 +334,7 @@ int ui_confirm(bool assume_yes, struct err *err, const char *fmt, ...)
     va_end(args);
     if (assume_yes)
         return 0;
-    if (isatty(STDIN_FILENO) == 0 || ui.json) {
+    if (!ui_can_ask()) {
         (void)FAIL(err, ERR_USAGE, "%s: there is no terminal to ask on", question);
         err_hint(err, "pass --yes to go on without being asked");
         return -1;

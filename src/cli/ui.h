@@ -51,6 +51,12 @@ int ui_print_json(json_t *document, struct err *err) MUST_USE;
  * terminal, ERR_INTERRUPTED where the answer is not yes. */
 int ui_confirm(bool assume_yes, struct err *err, const char *fmt, ...) PRINTF_LIKE(3, 4) MUST_USE;
 
+/* Is there a terminal to ask on? */
+bool ui_can_ask(void);
+/* Asks for a number from 1 to count, with ui_can_ask; *ret is one less. ERR_INTERRUPTED where the
+ * answer is none. */
+int ui_choose(size_t count, size_t *ret, struct err *err, const char *question) MUST_USE;
+
 /* For what works on the owner's side: notes on the running step, lines, warnings, Ctrl-C. */
 const struct client_hooks *ui_hooks(void);
 

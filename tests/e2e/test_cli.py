@@ -88,15 +88,51 @@ def test_secrets_that_are_no_object_are_refused_unseen(alone):
     assert result.status == 1 and "object" in result.err and "hunter2" not in result.err
 
 
+FLASK = "from flask import Flask\n"
+
+
 def test_init_writes_what_deploy_reads(alone):
     (alone.folder / "src").mkdir()
-    (alone.folder / "src" / "main.py").write_text("app = 1\n")
-    alone.ok("init", "--name", "shop")
+    (alone.folder / "src" / "main.py").write_text(FLASK + "web = Flask(__name__)\n@web.get('/healthz')\n")
+    said = alone.ok("init", "--name", "shop")
     text = (alone.folder / "mse.toml").read_text()
-    assert 'python_application = "main:app"' in text
+    assert 'python_application = "main:web"' in text and 'location = "./src"' in text
+    assert 'healthcheck_endpoint = "/healthz"' in text and "made by Flask" in said.err
     assert alone.run("init").status == 1
     assert (alone.folder / "mse.toml").read_text() == text
     assert alone.run("deploy").status == 4
+
+
+def test_init_of_a_project_that_is_its_own_code_folder(alone):
+    (alone.folder / "shop").mkdir()
+    (alone.folder / "shop" / "__init__.py").write_text(
+        FLASK + "def create_app(config=None):\n    app = Flask(__name__)\n    return app\n")
+    alone.ok("init", "--name", "shop")
+    text = (alone.folder / "mse.toml").read_text()
+    assert 'python_application = "shop:create_app()"' in text and 'location = "."' in text
+    assert "healthcheck_endpoint" not in text
+    assert alone.run("deploy").status == 4
+
+
+def test_init_asks_which_of_two_apps(alone):
+    """Where it cannot ask it says how to choose, and writes nothing."""
+    (alone.folder / "a.py").write_text(FLASK + "app = Flask(__name__)\n")
+    (alone.folder / "b.py").write_text("from fastapi import FastAPI\napi = FastAPI()\n")
+    refused = alone.run("init", "--name", "two")
+    assert refused.status == 2 and "a:app, b:api" in refused.err and "--application" in refused.err
+    assert not (alone.folder / "mse.toml").exists()
+    wrong = alone.run("init", "--name", "two", "--application", "b.py")
+    assert wrong.status == 2 and "MODULE:VARIABLE" in wrong.err
+    chosen = alone.ok("init", "--name", "two", "--application", "b:api")
+    assert 'python_application = "b:api"' in (alone.folder / "mse.toml").read_text()
+    assert "requirements.txt" in chosen.err
+
+
+def test_init_without_an_app_says_so(alone):
+    (alone.folder / "notes.py").write_text("x = 1\n")
+    said = alone.ok("init", "--name", "none")
+    assert "no app was found" in said.err
+    assert 'python_application = "app:app"' in (alone.folder / "mse.toml").read_text()
 
 
 def test_tests_find_what_they_require(alone):
