@@ -14,6 +14,7 @@
 #include "model/manifest.h"
 #include "node/account.h"
 #include "node/admission.h"
+#include "node/app_folder.h"
 #include "node/keeper_internal.h"
 #include "node/room.h"
 
@@ -109,13 +110,8 @@ static struct kept *make_kept(struct keeper *keeper, const struct store_app *app
     return STEAL(kept);
 }
 
-struct insertion {
-    bool adopted; /* its enclave may be running already */
-    bool routed;  /* the gateway has its route */
-};
-
-static int insert(struct keeper *keeper, const struct store_app *app,
-                  const struct insertion *insertion, struct err *err)
+int keeper_insert(struct keeper *keeper, const struct store_app *app,
+                  const struct keeper_insertion *insertion, struct err *err)
 {
     struct kept *kept = make_kept(keeper, app, err);
     if (kept == NULL)
@@ -305,7 +301,7 @@ static int choose(struct keeper *keeper, struct store_app *app, const char *repl
 }
 
 /* apps/ID with the package in it, open to the app's own user alone. Making it is what keeps two
- * uploads of one id apart. */
+ * uploads of one id apart; the mark in it says that no record may be expected yet. */
 static int make_folder(const char *folder, const struct store_app *app, const char *package,
                        struct err *err)
 {
@@ -313,7 +309,7 @@ static int make_folder(const char *folder, const struct store_app *app, const ch
         return FAIL_ERRNO(err, errno == EEXIST ? ERR_EXISTS : ERR_IO,
                           "cannot make a folder for app '%s'", app->id);
     AUTO_FREE char *inside = path_join(folder, "package", err);
-    if (inside == NULL)
+    if (inside == NULL || app_folder_mark(folder, err) < 0)
         return -1;
     if (rename(package, inside) < 0)
         return FAIL_ERRNO(err, ERR_IO, "cannot move the package to '%s'", inside);
@@ -339,10 +335,10 @@ static int reserve(struct keeper *keeper, const struct store_app *app, const cha
     return room_check(options->config, options->folders->apps, what, 0, err);
 }
 
-static void remove_folder(const char *folder)
+static void discard_folder(const char *folder)
 {
     struct err err = ERR_INIT;
-    if (folder_remove_tree(folder, &err) < 0)
+    if (app_folder_discard(folder, &err) < 0)
         log_err(LOG_WARNING, &err);
 }
 
@@ -360,11 +356,15 @@ static int create_locked(struct keeper *keeper, struct store_app *app, const cha
         return -1;
     bool made = make_folder(folder, app, package, err) == 0;
     if (made && reserve(keeper, app, folder, err) == 0 &&
-        store_app_create(keeper->options.store, app, replaces, err) == 0)
+        store_app_create(keeper->options.store, app, replaces, err) == 0) {
+        struct err late = ERR_INIT;
+        if (app_folder_unmark(folder, &late) < 0)
+            log_err(LOG_WARNING, &late); /* the next msed does it: there is a record */
         return 0;
+    }
     gateway_remove(keeper->options.gateway, app->id);
     if (made || err->kind != ERR_EXISTS)
-        remove_folder(folder);
+        discard_folder(folder);
     return -1;
 }
 
@@ -392,8 +392,8 @@ int keeper_create(struct keeper *keeper, const struct store_app *app, const char
     if (replaces != NULL)
         stop_replaced(keeper, replaces);
     *ret = made;
-    const struct insertion insertion = {.routed = true};
-    return insert(keeper, &made, &insertion, err);
+    const struct keeper_insertion insertion = {.routed = true};
+    return keeper_insert(keeper, &made, &insertion, err);
 }
 
 /* --- calls --- */
@@ -496,114 +496,6 @@ int64_t keeper_storage_used(const struct keeper *keeper, const struct store_app 
     if (folder == NULL || app->state == STORE_STOPPED)
         return 0;
     return runner->class->used(runner, folder);
-}
-
-/* --- adoption --- */
-
-struct adoption {
-    struct keeper *keeper;
-    struct store_app *apps;
-    size_t count;
-    size_t room;
-};
-
-static int collect_app(void *context, const struct store_app *app, struct err *err)
-{
-    struct adoption *adoption = context;
-    if (app->state == STORE_STOPPED)
-        return 0;
-    if (adoption->count == adoption->room) {
-        size_t room = adoption->room * 2 + 16;
-        struct store_app *apps = mem_resize_array(adoption->apps, room, sizeof(*apps), err);
-        if (apps == NULL)
-            return -1;
-        adoption->apps = apps;
-        adoption->room = room;
-    }
-    adoption->apps[adoption->count++] = *app;
-    return 0;
-}
-
-static bool is_kept(const struct adoption *adoption, const char *id)
-{
-    for (size_t i = 0; i < adoption->count; i++) {
-        if (strcmp(adoption->apps[i].id, id) == 0)
-            return true;
-    }
-    return false;
-}
-
-static void remove_leftover(struct keeper *keeper, const char *name)
-{
-    struct err err = ERR_INIT;
-    struct runner *runner = keeper->options.runner;
-    AUTO_FREE char *path = path_join(keeper->options.folders->apps, name, &err);
-    log_info("removing '%s': it belongs to no app", name);
-    if (path == NULL || runner->class->stop(runner, path, &err) < 0 ||
-        runner->class->destroy(runner, path, &err) < 0 || folder_remove_tree(path, &err) < 0)
-        log_err(LOG_WARNING, &err);
-}
-
-/* A folder without a row is of a creation that was cut short, or of a stop that was. */
-static int remove_leftovers(struct keeper *keeper, const struct adoption *adoption, struct err *err)
-{
-    DIR *list = opendir(keeper->options.folders->apps);
-    if (list == NULL)
-        return FAIL_ERRNO(err, ERR_IO, "cannot list '%s'", keeper->options.folders->apps);
-    for (struct dirent *entry = readdir(list); entry != NULL; entry = readdir(list)) {
-        if (entry->d_name[0] != '.' && !is_kept(adoption, entry->d_name))
-            remove_leftover(keeper, entry->d_name);
-    }
-    (void)closedir(list);
-    return 0;
-}
-
-static int remove_uploads(const char *uploads, struct err *err)
-{
-    DIR *list = opendir(uploads);
-    if (list == NULL)
-        return FAIL_ERRNO(err, ERR_IO, "cannot list '%s'", uploads);
-    int result = 0;
-    for (struct dirent *entry = readdir(list); entry != NULL && result == 0;
-         entry = readdir(list)) {
-        if (strcmp(entry->d_name, ".") == 0 || strcmp(entry->d_name, "..") == 0)
-            continue;
-        AUTO_FREE char *path = path_join(uploads, entry->d_name, err);
-        log_info("removing the unfinished upload '%s'", entry->d_name);
-        result = path == NULL ? -1 : folder_remove_tree(path, err);
-    }
-    (void)closedir(list);
-    return result;
-}
-
-/* Before the API answers, so that nobody gets the name or the port of an app that is down. */
-static int adopt_app(struct keeper *keeper, const struct store_app *app, struct err *err)
-{
-    struct err failure = ERR_INIT;
-    struct insertion insertion = {.adopted = true};
-    if (app->desired != STORE_DESIRED_STOP)
-        insertion.routed = keeper_add_route(keeper, app, NULL, &failure) == 0;
-    if (failure.kind != ERR_NONE)
-        log_err(LOG_WARNING, &failure); /* its thread tries again, and says so in its record */
-    if (insertion.routed && (app->state == STORE_ON_ERROR || app->state == STORE_EXPIRED))
-        gateway_set_down(keeper->options.gateway, app->id, true);
-    return insert(keeper, app, &insertion, err);
-}
-
-int keeper_adopt(struct keeper *keeper, struct err *err)
-{
-    struct adoption adoption = {.keeper = keeper};
-    int result = store_app_each(keeper->options.store, NULL, collect_app, &adoption, err);
-    if (result == 0)
-        result = remove_uploads(keeper->options.folders->uploads, err);
-    if (result == 0)
-        result = remove_leftovers(keeper, &adoption, err);
-    for (size_t i = 0; result == 0 && i < adoption.count; i++)
-        result = adopt_app(keeper, &adoption.apps[i], err);
-    if (result == 0 && adoption.count > 0)
-        log_info("%zu apps of before are looked after again", adoption.count);
-    free(adoption.apps);
-    return result;
 }
 
 /* --- the clock --- */

@@ -38,10 +38,16 @@ struct keeper_options {
     void (*read_clock)(struct timeline_reading *ret); /* NULL: timeline_read */
 };
 
+/* Does each folder of apps/ belong to an app of the database, or to nothing that anybody may want?
+ * Changes nothing: for before anything is listened on, stopped or removed. CONFLICT, with the
+ * folder and what to do: the database is not the one that belongs to these folders. */
+int keeper_check_folders(const struct folders *folders, struct store *store,
+                         struct err *err) MUST_USE;
 /* Everything in the options must outlive the keeper. */
 int keeper_new(const struct keeper_options *options, struct keeper **ret, struct err *err) MUST_USE;
-/* Finds running enclaves again, starts those that died, removes what belongs to no app. Says what
- * it did. An app that cannot be kept is on_error; the node starts all the same. */
+/* Finds running enclaves again, starts those that died, removes what was cut short. Says what it
+ * did. An app that cannot be kept is on_error; the node starts all the same. Errors: as
+ * keeper_check_folders, which comes first. */
 int keeper_adopt(struct keeper *keeper, struct err *err) MUST_USE;
 /* Stops every app, as keeper_stop does. */
 void keeper_stop_all(struct keeper *keeper);

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 /*
- * What the keeper's files share: keeper.c has the list and the calls of others, minder.c the thread
- * of one app.
+ * What the keeper's files share: keeper.c has the list and the calls of others, adopt.c the start,
+ * minder.c the thread of one app.
  */
 #pragma once
 
@@ -51,6 +51,14 @@ struct keeper {
 
 /* *ret_wall: unix seconds; false: they are not to be believed. */
 bool keeper_clock(struct keeper *keeper, int64_t *ret_wall);
+
+struct keeper_insertion {
+    bool adopted; /* its enclave may be running already */
+    bool routed;  /* the gateway has its route */
+};
+/* Takes an app into the list and starts its thread. */
+int keeper_insert(struct keeper *keeper, const struct store_app *app,
+                  const struct keeper_insertion *insertion, struct err *err) MUST_USE;
 
 /* The thread of one app. */
 void *minder_run(void *kept);

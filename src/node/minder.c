@@ -5,6 +5,7 @@
  * msed.
  */
 #include "base/lock.h"
+#include "node/app_folder.h"
 #include "node/keeper_internal.h"
 
 #include "base/clock.h"
@@ -272,7 +273,7 @@ static int destroy(struct kept *kept, struct err *err)
     if (runner->class->stop(runner, kept->folder, err) < 0 ||
         runner->class->destroy(runner, kept->folder, err) < 0)
         return -1;
-    return folder_remove_tree(kept->folder, err);
+    return app_folder_discard(kept->folder, err);
 }
 
 /* Whatever it was: from now on it is to be removed, also by the next msed. */

@@ -126,6 +126,11 @@ static int open_store(struct node *node, struct err *err)
     return store_sqlite_open(&options, &node->store, err);
 }
 
+static int check_apps(struct node *node, struct err *err)
+{
+    return keeper_check_folders(&node->folders, node->store, err);
+}
+
 static int open_environments(struct node *node, struct err *err)
 {
     return environments_init(&node->config, &node->environments, err);
@@ -233,8 +238,8 @@ static int raise_limits(struct node *node, struct err *err)
 static int open_all(struct node *node, const char *config_path, struct err *err)
 {
     static int (*const steps[])(struct node * node, struct err * err) = {
-        check_quota,       find_enclave, raise_limits, open_folders, open_root,   open_store,
-        open_environments, open_layers,  open_gateway, open_runner,  open_keeper,
+        check_quota, find_enclave,      raise_limits, open_folders, open_root,   open_store,
+        check_apps,  open_environments, open_layers,  open_gateway, open_runner, open_keeper,
     };
     node->stop_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
     if (node->stop_fd < 0)

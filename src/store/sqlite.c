@@ -611,8 +611,8 @@ static int check_text(void *context, sqlite3_stmt *statement, struct err *err)
     if (text != NULL && strcmp(text, "ok") == 0)
         return 0;
     err_set(err, ERR_INVALID, 0, "the state database is damaged: %s", text != NULL ? text : "?");
-    err_hint(err, "restore it from a copy; without it msed removes what is in apps/, so copy the "
-                  "folder first");
+    err_hint(err, "restore it from a copy that is as new as the apps; without one msed starts over "
+                  "when it and apps/ are moved away");
     return -1;
 }
 

@@ -34,9 +34,8 @@ int sql_fail(sqlite3 *db, const char *what, struct err *err)
     if ((code & 0xff) == SQLITE_FULL)
         err_hint(err, "free some space on the file system of the state folder");
     if (kind_of(code) == ERR_INVALID)
-        err_hint(err, "the state database is damaged: restore it from a copy; without it msed "
-                      "removes what is in "
-                      "apps/, so copy the folder first");
+        err_hint(err, "the state database is damaged: restore it from a copy that is as new as the "
+                      "apps; without one msed starts over when apps/ is moved away");
     return -1;
 }
 

@@ -92,6 +92,34 @@ def test_kill_9_loses_no_app(own_node):
     assert eventually(lambda: (a := get(app, "/count")).status_code == 200 and a.text) == "2"
 
 
+def test_a_lost_database_costs_no_app_its_data(own_node):
+    """msed without its database starts nothing and removes nothing; with it all is as before."""
+    owner, state = own_node
+    app = owner.deploy(owner.project("kept", {"app.py": CRASH}))
+    assert get(app, "/count").text == "1"
+    os.kill(daemon_pid(state), signal.SIGKILL)
+    eventually(lambda: owner.run("node", "status").status == 4)
+    away = state.parent / "away"
+    away.mkdir()
+    files = [file for file in (state / "node").iterdir() if file.name.startswith("state.db")]
+    assert files, list((state / "node").iterdir())
+    for file in files:
+        file.rename(away / file.name)
+    refused = owner.run("node", "start")
+    assert refused.status != 0 and app["id"] in refused.err, repr(refused)
+    assert "put the right one back" in refused.err.replace("\n", " ")
+    assert any(entry.startswith("process ") for entry in leftovers(state))  # it runs on
+    for file in (state / "node").iterdir():
+        if file.name.startswith("state.db"):
+            file.unlink()
+    for file in away.iterdir():
+        file.rename(state / "node" / file.name)
+    owner.ok("node", "start")
+    assert eventually(lambda: get(app, "/count").text) == "2"
+    owner.ok("restart", app["id"])
+    assert eventually(lambda: (a := get(app, "/count")).status_code == 200 and a.text) == "3"
+
+
 def test_an_app_that_died_with_the_node_is_started_again(own_node):
     owner, state = own_node
     app = owner.deploy(owner.project("revived", {"app.py": CRASH}))

@@ -356,6 +356,71 @@ static void adopt_half_done_test(void **state)
     assert_false(file_exists(path));
 }
 
+#define FIRST "11111111-1111-4111-8111-111111111111"
+#define OTHER "22222222-2222-4222-8222-222222222222"
+
+static void put(const struct fixture *fixture, const char *name, const char *text)
+{
+    char path[192];
+    (void)snprintf(path, sizeof(path), "%s/%s", fixture->folders.apps, name);
+    AUTO_FREE char *folder = path_folder(path, NULL);
+    OK(folder_create_all(folder, 0700, &failure));
+    OK(file_write_atomic(path, slice_str(text), 0600, &failure));
+}
+
+/* The database was lost, or an older copy of it was put back: what it does not know is not touched,
+ * and nothing else is. */
+static void lost_database_test(void **state)
+{
+    struct fixture *fixture = *state;
+    struct err err = ERR_INIT;
+    (void)start_one(fixture);
+    put(fixture, OTHER "/package", "somebody's app");
+    put(fixture, OTHER "/storage.img", "what it stored");
+    keeper_free(fixture->keeper);
+    gateway_remove(fixture->gateway, id_a);
+    char upload[160];
+    (void)snprintf(upload, sizeof(upload), "%s/AbCdEf", fixture->folders.uploads);
+    OK(folder_create(upload, 0700, &failure));
+    open_keeper(fixture);
+    assert_int_equal(keeper_check_folders(&fixture->folders, fixture->store, &err), -1);
+    assert_int_equal(keeper_adopt(fixture->keeper, &err), -1);
+    assert_int_equal(err.kind, ERR_CONFLICT);
+    assert_non_null(strstr(err.message, id_b));
+    assert_non_null(strstr(err.message, "state database"));
+    assert_non_null(strstr(err.hint, "put the right one back"));
+    assert_true(has_folder(fixture, OTHER "/storage.img"));
+    assert_true(file_exists(upload));
+    assert_int_equal(fixture->runner.destroys, 0);
+    AUTO_FREE char *stray = path_join(fixture->folders.apps, id_b, NULL);
+    OK(folder_remove_tree(stray, &failure)); /* the operator does not want it */
+    OK(keeper_adopt(fixture->keeper, &failure));
+    (void)wait_state(fixture, id_a, STORE_RUNNING);
+    assert_false(file_exists(upload));
+}
+
+/* What was being made or being removed goes; who has a record stays, mark or not. */
+static void cut_short_test(void **state)
+{
+    static const char *const gone[] = {OTHER "/creating", ".removed-" OTHER "/storage.img"};
+    struct fixture *fixture = *state;
+    (void)start_one(fixture);
+    assert_false(has_folder(fixture, FIRST "/creating"));
+    keeper_free(fixture->keeper);
+    gateway_remove(fixture->gateway, id_a);
+    put(fixture, OTHER "/package", "");
+    put(fixture, FIRST "/creating", ""); /* killed between record and mark */
+    for (size_t i = 0; i < ARRAY_LEN(gone); i++)
+        put(fixture, gone[i], "");
+    open_keeper(fixture);
+    OK(keeper_adopt(fixture->keeper, &failure));
+    assert_false(has_folder(fixture, id_b));
+    assert_false(has_folder(fixture, ".removed-" OTHER));
+    assert_false(has_folder(fixture, FIRST "/creating"));
+    assert_true(has_folder(fixture, FIRST "/package"));
+    (void)wait_state(fixture, id_a, STORE_RUNNING);
+}
+
 /* An app that is down keeps its port, over a start of the node too, until it is removed. */
 static void port_is_kept_test(void **state)
 {
@@ -518,6 +583,8 @@ int main(void)
         TEST(adopt_running),
         TEST(adopt_dead),
         TEST(adopt_half_done),
+        TEST(lost_database),
+        TEST(cut_short),
         TEST(port_is_kept),
         TEST(name_is_kept),
         TEST(name_is_handed_on),
