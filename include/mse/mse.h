@@ -7,6 +7,7 @@
 #include "mse/bytes.h"
 #include "mse/explain.h"
 #include "mse/measure.h"
+#include "mse/needs.h"
 #include "mse/policy.h"
 #include "mse/verdict.h"
 #include "mse/verify.h"

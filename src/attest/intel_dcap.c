@@ -122,4 +122,5 @@ const struct verifier intel_dcap_verifier = {
     .name = "Intel DCAP quote",
     .detect = detect,
     .verify = verify,
+    .needs = intel_dcap_needs,
 };

@@ -248,10 +248,25 @@ static void verify(struct verification *v)
     certificate_store_done(&certificate.store);
 }
 
+static int needs(struct slice evidence, struct needs *needs, struct err *err)
+{
+    struct ra_tls_certificate certificate = {0};
+    int rc = ra_tls_parse(&needs->arena, evidence, &certificate, err);
+    if (rc == 0)
+        rc = ra_tls_find_evidence(&certificate, err);
+    if (rc == 0 && ra_tls_recognise(certificate.evidence))
+        rc = FAIL(err, ERR_INVALID, "the certificate's evidence is a certificate");
+    if (rc == 0)
+        rc = verifier_needs(certificate.evidence, needs, err);
+    certificate_store_done(&certificate.store);
+    return rc;
+}
+
 const struct verifier ra_tls_verifier = {
     .name = "RA-TLS certificate",
     .detect = detect,
     .verify = verify,
+    .needs = needs,
 };
 
 void ra_tls_check_public_key(struct verification *v)

@@ -78,8 +78,16 @@ static void verify(struct verification *v)
     v->complete = true;
 }
 
+static int needs(struct slice evidence, struct needs *needs, struct err *err)
+{
+    (void)evidence;
+    (void)needs;
+    return FAIL(err, ERR_UNSUPPORTED, "simulated evidence has no collateral");
+}
+
 const struct verifier simulation_verifier = {
     .name = "simulated evidence",
     .detect = detect,
     .verify = verify,
+    .needs = needs,
 };

@@ -187,4 +187,5 @@ const struct verifier snp_verifier = {
     .name = "AMD SEV-SNP report",
     .detect = detect,
     .verify = verify,
+    .needs = snp_needs,
 };

@@ -1,18 +1,20 @@
 // SPDX-License-Identifier: Apache-2.0
 /*
- * Puts the collateral bundle together and holds it against the evidence before anybody keeps it.
+ * Fetches what a piece of evidence needs (mse_needs_of) from the vendors' services, and holds the
+ * bundle against the evidence before anybody gets it.
  */
 #include "client/collateral_fetch.h"
 
-#include "attest/crl.h"
-#include "attest/ra_tls.h"
-#include "attest/verifiers.h"
+#include "client/collateral_bundle.h"
 
 #include "base/clock.h"
+#include "base/file.h"
 #include "base/text.h"
-#include "model/evidence.h"
 
-#include <stdlib.h>
+#include "mse/mse.h"
+
+/* What a 429 without Retry-After asks for. AMD's service gives about one VCEK in ten seconds. */
+enum { WAIT_INTEL_S = 2, WAIT_AMD_S = 10 };
 
 struct collateral_services collateral_services_of_vendors(void)
 {
@@ -21,85 +23,6 @@ struct collateral_services collateral_services_of_vendors(void)
         .root_crl = "https://certificates.trustedservices.intel.com/IntelSGXRootCA.der",
         .kds = "https://kdsintf.amd.com",
     };
-}
-
-static int put_string(struct buf *out, struct slice text, struct err *err)
-{
-    for (size_t i = 0; i < text.len; i++) {
-        uint8_t c = text.data[i];
-        bool plain = c >= 0x20 && c < 0x7f && c != '"' && c != '\\';
-        if ((plain ? buf_u8(out, c, err) : buf_printf(out, err, "\\u%04x", c)) < 0)
-            return -1;
-    }
-    return buf_u8(out, '"', err);
-}
-
-static int put_name(struct collateral_bundle *bundle, const char *name, struct err *err)
-{
-    return buf_printf(bundle->out, err, "%s\"%s\": \"", bundle->count++ == 0 ? "\n" : ",\n", name);
-}
-
-int bundle_text(struct collateral_bundle *bundle, const char *name, struct slice text,
-                struct err *err)
-{
-    for (size_t i = 0; i < text.len; i++) {
-        if (text.data[i] >= 0x80)
-            return FAIL(err, ERR_INVALID, "%s is not plain text", name);
-    }
-    if (put_name(bundle, name, err) < 0)
-        return -1;
-    return put_string(bundle->out, text, err);
-}
-
-int bundle_hex(struct collateral_bundle *bundle, const char *name, struct slice bytes,
-               struct err *err)
-{
-    if (put_name(bundle, name, err) < 0 || hex_append(bundle->out, bytes, err) < 0)
-        return -1;
-    return buf_u8(bundle->out, '"', err);
-}
-
-/* Everything between the markers that is not white space. */
-static int pem_body(struct slice text, struct buf *out, struct err *err)
-{
-    static const char begin[] = "-----BEGIN X509 CRL-----";
-    static const char end[] = "-----END X509 CRL-----";
-    AUTO_BUF struct buf joined = BUF_INIT(COLLATERAL_DOCUMENT_MAX);
-    const uint8_t *from = memmem(text.data, text.len, begin, strlen(begin));
-    const uint8_t *to = memmem(text.data, text.len, end, strlen(end));
-    if (from == NULL || to == NULL || to < from)
-        return FAIL(err, ERR_INVALID, "a CRL that is neither DER, PEM nor hexadecimal");
-    for (const uint8_t *p = from + strlen(begin); p < to; p++) {
-        if (*p > ' ' && buf_u8(&joined, *p, err) < 0)
-            return -1;
-    }
-    return base64_decode_append(out, buf_slice(&joined), "a CRL", err);
-}
-
-int collateral_crl_der(struct slice body, struct buf *out, struct err *err)
-{
-    struct crl crl;
-    int rc = -1;
-    if (body.len > 0 && body.data[0] == '-')
-        rc = pem_body(body, out, err);
-    else if (body.len > 1 && body.data[0] == 0x30 && body.data[1] >= 0x80)
-        rc = buf_bytes(out, body, err);
-    else
-        rc = hex_decode_append(out, body, "a CRL", err);
-    return rc < 0 ? -1 : crl_read(buf_slice(out), &crl, err);
-}
-
-/* Evidence may stand in a certificate. */
-static int unwrap(struct ra_tls_certificate *certificate, struct arena *arena,
-                  struct slice *evidence, struct err *err)
-{
-    if (!ra_tls_recognise(*evidence))
-        return 0;
-    if (ra_tls_parse(arena, *evidence, certificate, err) < 0 ||
-        ra_tls_find_evidence(certificate, err) < 0)
-        return -1;
-    *evidence = certificate->evidence;
-    return 0;
 }
 
 /* The checks that speak of collateral. Whether it is valid now is the verification's business. */
@@ -143,20 +66,107 @@ static int check_bundle(const struct client_hooks *hooks, struct slice evidence,
     return rc;
 }
 
+/* A VLEK's certificate is not published: the caller names a file. */
+static int read_provided(const struct collateral_services *services, struct collateral_answer *ret,
+                         struct err *err)
+{
+    *ret = (struct collateral_answer){.body = BUF_INIT(COLLATERAL_CHAIN_MAX)};
+    if (services->vlek == NULL) {
+        (void)FAIL(err, ERR_UNSUPPORTED,
+                   "the report is signed by a VLEK, which AMD does not publish");
+        err_hint(err, "the guest gets the certificate from its cloud provider: pass --vlek FILE");
+        return -1;
+    }
+    return file_read(services->vlek, &ret->body, err);
+}
+
+static int get(const struct collateral_services *services, const struct mse_document *document,
+               struct collateral_answer *ret, struct err *err)
+{
+    struct collateral_request request = {
+        .base = services->pcs,
+        .path = document->path,
+        .wants_chain = document->issuer_chain,
+        .keep = document->permanent ? COLLATERAL_FOREVER : COLLATERAL_UNTIL_NEXT_UPDATE,
+        .wait_s = WAIT_INTEL_S,
+        .no_cache = services->no_cache,
+        .hooks = services->hooks,
+    };
+    switch (document->service) {
+    case MSE_SERVICE_INTEL_PCS:
+        break;
+    case MSE_SERVICE_INTEL_ROOT:
+        if (services->root_crl != NULL) {
+            request.base = services->root_crl;
+            request.path = "";
+        }
+        break;
+    case MSE_SERVICE_AMD_KDS:
+        request.base = services->kds;
+        request.wait_s = WAIT_AMD_S;
+        break;
+    case MSE_SERVICE_PROVIDER:
+        return read_provided(services, ret, err);
+    }
+    return collateral_get(&request, ret, err);
+}
+
+/* *ret_absent: the service has no such document; not set where something else went wrong. */
+static int fetch_one(const struct collateral_services *services,
+                     const struct mse_document *document, struct collateral_bundle *bundle,
+                     bool *ret_absent, struct err *err)
+{
+    AUTO_ANSWER struct collateral_answer answer = {0};
+    *ret_absent = false;
+    if (get(services, document, &answer, err) < 0) {
+        *ret_absent = err->kind == ERR_NOT_FOUND || err->kind == ERR_INVALID;
+        return -1;
+    }
+    if (bundle_add(bundle, document, &answer, err) < 0)
+        return FAIL_CONTEXT(err, "'%s'", document->path);
+    return 0;
+}
+
+/* Does the alternative that this document belongs to have a successor? */
+static bool has_next(const struct mse_needs *needs, unsigned alternative)
+{
+    return alternative != 0 && needs->documents[needs->count - 1].alternative > alternative;
+}
+
+static int fetch_all(const struct collateral_services *services, const struct mse_needs *needs,
+                     struct collateral_bundle *bundle, struct err *err)
+{
+    unsigned passed = 0; /* alternatives up to this one are not the right ones */
+    unsigned chosen = 0;
+    for (size_t i = 0; i < needs->count; i++) {
+        const struct mse_document *document = &needs->documents[i];
+        unsigned alternative = document->alternative;
+        bool absent;
+        if (alternative != 0 && (alternative <= passed || (chosen != 0 && alternative != chosen)))
+            continue;
+        err_clear(err);
+        if (fetch_one(services, document, bundle, &absent, err) == 0) {
+            chosen = alternative;
+            continue;
+        }
+        if (!absent || chosen != 0 || !has_next(needs, alternative))
+            return -1;
+        passed = alternative;
+    }
+    return 0;
+}
+
 static int fetch(const struct collateral_services *services, struct slice evidence,
                  struct collateral_bundle *bundle, struct err *err)
 {
-    if (evidence_recognise(evidence))
-        return FAIL(err, ERR_UNSUPPORTED, "simulated evidence has no collateral");
-    if (buf_str(bundle->out, "{", err) < 0)
-        return -1;
-    int rc = -1;
-    if (intel_dcap_verifier.detect(evidence))
-        rc = collateral_fetch_intel(services, evidence, bundle, err);
-    else if (snp_verifier.detect(evidence))
-        rc = collateral_fetch_amd(services, evidence, bundle, err);
-    else
-        rc = FAIL(err, ERR_INVALID, "%zu bytes of evidence of unknown format", evidence.len);
+    struct mse_needs *needs = NULL;
+    char message[MSE_ERROR_SIZE];
+    if (mse_needs_of((struct mse_bytes){evidence.data, evidence.len}, &needs, message) < 0)
+        return FAIL(err, ERR_INVALID, "%s", message);
+    int rc = buf_str(bundle->out, "{", err);
+    if (rc == 0)
+        rc = fetch_all(services, needs, bundle, err);
+    mse_needs_free(needs);
     return rc < 0 ? -1 : buf_str(bundle->out, "\n}\n", err);
 }
 
@@ -164,14 +174,9 @@ int collateral_fetch(const struct collateral_services *services, struct slice ev
                      struct buf *out, struct err *err)
 {
     struct collateral_bundle bundle = {.out = out};
-    struct ra_tls_certificate certificate = {0};
-    struct slice inner = evidence;
-    int rc = unwrap(&certificate, &bundle.arena, &inner, err);
+    int rc = fetch(services, evidence, &bundle, err);
     if (rc == 0)
-        rc = fetch(services, inner, &bundle, err);
-    if (rc == 0)
-        rc = check_bundle(services->hooks, inner, out, err);
-    certificate_store_done(&certificate.store);
+        rc = check_bundle(services->hooks, evidence, out, err);
     arena_done(&bundle.arena);
     return rc;
 }

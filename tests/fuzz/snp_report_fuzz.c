@@ -27,5 +27,9 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
         abort();
     free(mse_verdict_json(verdict));
     mse_verdict_free(verdict);
+    struct mse_needs *needs = NULL;
+    if (mse_needs_of((struct mse_bytes){data, split}, &needs, NULL) == 0 && needs->count == 0)
+        abort();
+    mse_needs_free(needs);
     return 0;
 }
