@@ -20,6 +20,7 @@ APPS = os.path.join(os.path.dirname(os.path.abspath(__file__)), "apps")
 BATCH = 50          # requests that are sent before their answers are read
 PATIENCE = 60       # seconds without a byte of an answer
 WARM_UP = 1000      # fills caches and free lists
+ATTEMPTS = 3
 COSTLY = 10         # what needs a connection of its own is done so many times less often
 GET = b"GET /%s HTTP/1.1\r\nHost: a\r\n\r\n"
 UPGRADE = (b"GET /%s HTTP/1.1\r\nHost: a\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n"
@@ -147,18 +148,28 @@ def counts(connect):
         last = now
 
 
-def check(connect, name, load, requests):
-    """One reference that every hundredth request keeps is too many."""
+def grown(connect, load, requests):
+    """By how many references and blocks the app is larger after so many requests."""
     load(connect, WARM_UP)
     before = counts(connect)
     load(connect, requests)
     after = counts(connect)
-    references, blocks = after[0] - before[0], after[1] - before[1]
+    return after[0] - before[0], after[1] - before[1]
+
+
+def check(connect, name, load, requests):
+    """One reference that every hundredth request keeps is too many. A list that CPython once made
+    longer, amid the requests, is no leak: what leaks does so each time."""
     done = requests // COSTLY if load.__qualname__.startswith("alone") else requests
-    good = max(references, blocks) < max(done // 100, 50)
-    print(f"{'ok  ' if good else 'LEAK'} {name}: {done} requests, {references:+} references,"
-          f" {blocks:+} blocks", flush=True)
-    return good
+    for _ in range(ATTEMPTS):
+        references, blocks = grown(connect, load, requests)
+        good = max(references, blocks) < max(done // 100, 50)
+        print(f"{'ok  ' if good else 'more'} {name}: {done} requests, {references:+} references,"
+              f" {blocks:+} blocks", flush=True)
+        if good:
+            return True
+    print(f"LEAK {name}")
+    return False
 
 
 def main():
