@@ -12,7 +12,7 @@
  *     log, log.1        what the app wrote, newest in log
  *     supervisor.log    what the supervisor itself has to say
  *     node/             read by the enclave: tee.sock
- *     app.sock          msed's own: the app's users come through it (node/listener.h)
+ *     app.sock          msed's own: the app's users come through it (gateway/listener.h)
  *     leftovers         what a killed supervisor would leave behind, for launch_cleanup
  */
 #pragma once

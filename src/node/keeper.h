@@ -9,7 +9,7 @@
 #include "base/buf.h"
 #include "node/environments.h"
 #include "node/folders.h"
-#include "node/gateway.h"
+#include "gateway/gateway.h"
 #include "node/layers.h"
 #include "node/node_config.h"
 #include "node/runner.h"

@@ -7,7 +7,7 @@
 
 #include "base/lock.h"
 #include "node/keeper.h"
-#include "node/listener.h"
+#include "gateway/listener.h"
 #include "node/runner.h"
 
 #include <pthread.h>

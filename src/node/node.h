@@ -8,7 +8,7 @@
 #include "node/account.h"
 #include "node/environments.h"
 #include "node/folders.h"
-#include "node/gateway.h"
+#include "gateway/gateway.h"
 #include "node/keeper.h"
 #include "node/layers.h"
 #include "node/node_config.h"

@@ -3,12 +3,12 @@
  * Routes, listeners, and what other threads ask of the gateway. Owns the loop thread, the listeners
  * and all connections. Runs in msed.
  */
-#include "node/gateway_internal.h"
+#include "gateway/gateway_internal.h"
 
 #include "base/fd.h"
 #include "base/log.h"
 #include "net/client_hello.h"
-#include "node/listener.h"
+#include "gateway/listener.h"
 
 #include <errno.h>
 #include <semaphore.h>

@@ -3,7 +3,7 @@
  * The pump between a client and an app. Owns the two descriptors and what waits to be written. Runs
  * on the gateway's loop thread in msed; the bytes are TLS records that the node cannot read.
  */
-#include "node/relay.h"
+#include "gateway/relay.h"
 
 #include "base/fd.h"
 

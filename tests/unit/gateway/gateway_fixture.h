@@ -12,7 +12,7 @@
 
 #include "base/fd.h"
 #include "base/file.h"
-#include "node/gateway.h"
+#include "gateway/gateway.h"
 
 #include <arpa/inet.h>
 #include <errno.h>

@@ -8,13 +8,13 @@
  * app has a limit of its own; and at the limit for all, whoever holds most gives: the app of the
  * account that has most, and of its connections the one that has been idle longest.
  */
-#include "node/gateway_internal.h"
+#include "gateway/gateway_internal.h"
 
 #include "base/fd.h"
 #include "base/log.h"
 #include "net/client_hello.h"
 #include "net/proxy.h"
-#include "node/listener.h"
+#include "gateway/listener.h"
 
 #include <errno.h>
 #include <netinet/in.h>

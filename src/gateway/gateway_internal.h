@@ -7,9 +7,9 @@
 
 #include "base/buf.h"
 #include "net/loop.h"
-#include "node/gateway.h"
-#include "node/relay.h"
-#include "node/waiting_room.h"
+#include "gateway/gateway.h"
+#include "gateway/relay.h"
+#include "gateway/waiting_room.h"
 
 #include <pthread.h>
 

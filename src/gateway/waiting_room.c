@@ -3,7 +3,7 @@
  * Who waits, and who leaves. Looks at the whole room for each that comes: it is small, and a table
  * by address would be something to fill. Runs on the gateway's loop thread in msed.
  */
-#include "node/waiting_room.h"
+#include "gateway/waiting_room.h"
 
 #include <netinet/in.h>
 #include <stdbool.h>

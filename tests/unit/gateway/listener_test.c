@@ -11,7 +11,7 @@
 
 #include "base/fd.h"
 #include "base/file.h"
-#include "node/listener.h"
+#include "gateway/listener.h"
 
 #include <stdio.h>
 #include <stdlib.h>

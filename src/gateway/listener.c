@@ -2,7 +2,7 @@
 /*
  * Sockets of the gateway. Owns nothing. Runs in msed.
  */
-#include "node/listener.h"
+#include "gateway/listener.h"
 
 #include "base/fd.h"
 #include "base/text.h"

@@ -9,7 +9,7 @@
 #include <cmocka.h>
 
 #include "base/mem.h"
-#include "node/waiting_room.h"
+#include "gateway/waiting_room.h"
 
 #include <arpa/inet.h>
 #include <stdbool.h>
