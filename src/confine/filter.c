@@ -21,6 +21,7 @@
 #include "base/fd.h"
 #include "base/mem.h"
 
+#include <asm/sockios.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <linux/sched.h>
@@ -149,6 +150,10 @@ struct denied_argument {
 static const struct denied_argument denied_arguments[] = {
     {SCMP_SYS(ioctl), 1, UINT32_MAX, TIOCSTI},
     {SCMP_SYS(ioctl), 1, UINT32_MAX, TIOCLINUX},
+    /* whom a descriptor sends its signal (F_SETSIG), SIGKILL too: it may be any of the user's */
+    {SCMP_SYS(ioctl), 1, UINT32_MAX, FIOSETOWN},
+    {SCMP_SYS(ioctl), 1, UINT32_MAX, SIOCSPGRP},
+    {SCMP_SYS(fcntl), 1, UINT32_MAX, F_SETOWN_EX},
     {SCMP_SYS(prctl), 0, UINT32_MAX, 22 /* PR_SET_SECCOMP */},
 };
 
@@ -223,6 +228,9 @@ static int add_unknown(scmp_filter_ctx filter, struct err *err)
 static int add_denied(scmp_filter_ctx filter, struct err *err)
 {
     const struct scmp_arg_cmp another[] = {SCMP_A0(SCMP_CMP_NE, (uint64_t)getpid(), 0)};
+    const struct scmp_arg_cmp for_another[] = {SCMP_A1(SCMP_CMP_MASKED_EQ, UINT32_MAX, F_SETOWN),
+                                               SCMP_A2(SCMP_CMP_NE, (uint64_t)getpid(), 0)};
+    const struct scmp_arg_cmp by_number[] = {SCMP_A0(SCMP_CMP_NE, 0, 0)};
     for (size_t i = 0; i < ARRAY_LEN(denied_calls); i++) {
         if (deny(filter, denied_calls[i], NULL, 0, err) < 0)
             return -1;
@@ -231,7 +239,11 @@ static int add_denied(scmp_filter_ctx filter, struct err *err)
         if (deny(filter, own_process_calls[i], another, 1, err) < 0)
             return -1;
     }
-    return 0;
+    /* Limits of another: RLIMIT_CPU ends it, RLIMIT_CORE lets its memory be dumped. 0 is oneself,
+     * and a rule can compare an argument with one number only. */
+    if (deny(filter, SCMP_SYS(prlimit64), by_number, 1, err) < 0)
+        return -1;
+    return deny(filter, SCMP_SYS(fcntl), for_another, 2, err);
 }
 
 static int add_denied_arguments(scmp_filter_ctx filter, struct err *err)

@@ -428,6 +428,51 @@ static int signals_to_others(void)
     return kill(getpid(), 0) == 0 && pthread_kill(pthread_self(), 0) == 0 ? CHILD_OK : CHILD_WRONG;
 }
 
+static bool is_refused(long result)
+{
+    return result == -1 && errno == EPERM;
+}
+
+/* A descriptor's owner gets its signal, which may be SIGKILL: another way to send one. */
+static int descriptors_signal_no_others(void)
+{
+    int pair[2];
+    if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, pair) < 0 ||
+        fcntl(pair[0], F_SETSIG, SIGKILL) < 0)
+        return CHILD_WRONG;
+    const pid_t others[] = {getppid(), 1, -1, -getpid()};
+    for (size_t i = 0; i < ARRAY_LEN(others); i++) {
+        struct f_owner_ex owner = {.type = F_OWNER_PID, .pid = others[i]};
+        pid_t other = others[i];
+        if (!is_refused(fcntl(pair[0], F_SETOWN, other)) ||
+            !is_refused(fcntl(pair[0], F_SETOWN_EX, &owner)) ||
+            !is_refused(ioctl(pair[0], FIOSETOWN, &other)) ||
+            !is_refused(ioctl(pair[0], SIOCSPGRP, &other)))
+            return CHILD_WRONG;
+    }
+    /* the kernel looks at the low half of the number only */
+    if (!is_refused(syscall(SYS_fcntl, (long)pair[0], (1L << 32) | F_SETOWN, (long)getppid())) ||
+        !is_refused(syscall(SYS_fcntl, (long)pair[0], (long)F_SETOWN, (1L << 32) | getppid())))
+        return CHILD_WRONG;
+    return fcntl(pair[0], F_SETOWN, getpid()) == 0 && fcntl(pair[0], F_GETOWN) == getpid()
+               ? CHILD_OK
+               : CHILD_WRONG;
+}
+
+static int limits_of_others(void)
+{
+    const pid_t others[] = {getppid(), 1};
+    const struct rlimit none = {0};
+    struct rlimit own;
+    for (size_t i = 0; i < ARRAY_LEN(others); i++) {
+        if (!is_refused(prlimit(others[i], RLIMIT_CPU, &none, NULL)) ||
+            !is_refused(prlimit(others[i], RLIMIT_CORE, NULL, &own)))
+            return CHILD_WRONG;
+    }
+    return getrlimit(RLIMIT_NOFILE, &own) == 0 && setrlimit(RLIMIT_NOFILE, &own) == 0 ? CHILD_OK
+                                                                                      : CHILD_WRONG;
+}
+
 static int nothing_comes_back(void)
 {
     struct rlimit core;
@@ -458,6 +503,8 @@ static void test_denied(void **state)
     assert_works(pairs);
     assert_works(socket_options);
     assert_works(signals_to_others);
+    assert_works(descriptors_signal_no_others);
+    assert_works(limits_of_others);
     assert_works(nothing_comes_back);
 }
 
