@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """Images of confidential VMs: the same bytes everywhere, proven, and refused by name when changed.
 
-Needs the packages of images/mse-flask.lock, from the mirror or from an earlier run's cache; skipped,
+Needs the packages of images/RELEASE/mse-flask.lock, from the mirror or from an earlier run's cache; skipped,
 with the reason, where they cannot be had.
 """
 import gzip
@@ -9,6 +9,7 @@ import hashlib
 import io
 import json
 import os
+import platform
 import shutil
 import subprocess
 import sys
@@ -23,6 +24,9 @@ ROOT = Path(__file__).resolve().parents[2]
 BUILD = Path(os.environ.get("MSE_BUILD", ROOT / "build")).resolve()
 TOOL = ROOT / "tools" / "image" / "mse-image"
 CACHE = BUILD / "image-cache"
+RELEASE = platform.freedesktop_os_release()["VERSION_CODENAME"]
+LOCK = ROOT / "images" / RELEASE / "mse-flask.lock"
+PYTHON = "python %d.%d" % sys.version_info[:2]
 UNAVAILABLE = 77
 
 sys.path.insert(0, str(TOOL.parent))
@@ -182,17 +186,17 @@ TAMPERINGS = {
     "firmware gone": (lambda f: (f / "firmware-snp.fd").unlink(), "lacks 'firmware-snp.fd'"),
     "package": (lambda f: flip(a_deb(f), 3000), "is not the locked package python3-flask"),
     "package gone": (lambda f: a_deb(f).unlink(), "lacks python3-flask_"),
-    "signed list": (lambda f: replace_text(f / "inputs/bookworm.InRelease", "Suite: ", "Suite:  "),
-                    "bookworm.InRelease' is not signed by a key of"),
-    "another suite's list": (lambda f: swap(f / "inputs/bookworm.InRelease",
+    "signed list": (lambda f: replace_text(f / f"inputs/{RELEASE}.InRelease", "Suite: ", "Suite:  "),
+                    f"{RELEASE}.InRelease' is not signed by a key of"),
+    "another suite's list": (lambda f: swap(f / f"inputs/{RELEASE}.InRelease",
                                             f / "inputs/forky.InRelease"),
-                             "is of 'forky', expected 'bookworm'"),
-    "packages list": (lambda f: swap(f / "inputs/bookworm.Packages.xz",
-                                     f / "inputs/bookworm-backports.Packages.xz"),
+                             f"is of 'forky', expected '{RELEASE}'"),
+    "packages list": (lambda f: swap(f / f"inputs/{RELEASE}.Packages.xz",
+                                     f / "inputs/forky.Packages.xz"),
                       "is not the one that"),
     "no inputs": (lambda f: shutil.rmtree(f / "inputs"), "nobody can say what it was made from"),
     "enclave": (lambda f: flip(f / "inputs/mse-enclave", 70_000), "inputs/mse-enclave' has SHA-256"),
-    "lock": (lambda f: replace_text(f / "inputs/mse-flask.lock", "python 3.11", "python 3.12"),
+    "lock": (lambda f: replace_text(f / "inputs/mse-flask.lock", PYTHON, "python 3.99"),
              "inputs/mse-flask.lock' has SHA-256"),
     "description is not canonical": (lambda f: replace_text(f / "image.json", ",", ", "),
                                      "is no canonical JSON object"),
@@ -236,7 +240,7 @@ def lock_with_a_package_that_is_gone(tmp_path):
     """A version of python3-flask that no list has."""
     images = tmp_path / "images"
     images.mkdir()
-    text = (ROOT / "images" / "mse-flask.lock").read_text()
+    text = LOCK.read_text()
     line = next(line for line in text.splitlines() if line.startswith("root python3-flask "))
     gone = line.replace(line.split(" ")[2], "0.1-1").replace(line.split(" ")[4], "ab" * 32)
     (images / "mse-flask.lock").write_text(text.replace(line, gone))
@@ -291,14 +295,14 @@ def test_a_dynamic_init_is_refused(image, programs, tmp_path):
     (lambda t: t + "root libc6 1 amd64 " + "0" * 64 + " 1\n", "not as 'mse image lock' writes it"),
     (lambda t: t.replace("\nroot ", "\nroot  ", 1), "is not understood"),
     (lambda t: t.replace(" amd64 ", " arm64 ", 1), "architecture 'arm64'"),
-    (lambda t: t.replace("python 3.11\n", ""), "a line is missing"),
-    (lambda t: t.replace("python 3.11\n", "python 3.11\npython 3.11\n"), "appears twice"),
+    (lambda t: t.replace(f"{PYTHON}\n", ""), "a line is missing"),
+    (lambda t: t.replace(f"{PYTHON}\n", f"{PYTHON}\n{PYTHON}\n"), "appears twice"),
     (lambda t: t.replace("kernel linux", "kernel ../linux"), "is no package and version"),
     (lambda t: t.rstrip("\n"), "not as 'mse image lock' writes it"),
     (lambda t: t.replace("memory-min ", "memory-min -"), "is not understood"),
 ])
 def test_lock_files_have_one_spelling(change, expected):
-    text = (ROOT / "images" / "mse-flask.lock").read_text()
+    text = LOCK.read_text()
     assert lock.format_lock(lock.parse_lock(text, "lock")) == text
     with pytest.raises(Problem) as caught:
         lock.parse_lock(change(text), "lock")
