@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 /*
- * Limits through cgroups, in mse/ID below the root of each hierarchy. Both versions are written out
+ * Limits through cgroups, in mse/NAME below the root of each hierarchy. Both versions are written out
  * as tables of files and values. Runs in the supervisor, as root.
  */
 #include "launch/cgroup.h"
@@ -19,6 +19,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/resource.h>
+#include <sys/stat.h>
 #include <sys/sysinfo.h>
 #include <unistd.h>
 
@@ -37,10 +38,10 @@ enum {
 static const char *const v1_folders[] = {"memory/mse", "cpu/mse", "pids/mse"};
 static const char *const v2_folders[] = {"mse"};
 
-static int write_value(const char *folder, const char *id, const char *file, const char *value)
+static int write_value(const char *folder, const char *name, const char *file, const char *value)
 {
     char path[PATH_SIZE];
-    (void)snprintf(path, sizeof(path), ROOT "/%s/%s%s%s", folder, id, id[0] == '\0' ? "" : "/",
+    (void)snprintf(path, sizeof(path), ROOT "/%s/%s%s%s", folder, name, name[0] == '\0' ? "" : "/",
                    file);
     AUTO_CLOSE int fd = open(path, O_WRONLY | O_CLOEXEC);
     if (fd < 0)
@@ -48,13 +49,13 @@ static int write_value(const char *folder, const char *id, const char *file, con
     return write(fd, value, strlen(value)) == (ssize_t)strlen(value) ? 0 : -1;
 }
 
-static int make_folder(const char *folder, const char *id)
+static int make_folder(const char *folder, const char *name)
 {
     char path[PATH_SIZE];
     (void)snprintf(path, sizeof(path), ROOT "/%s", folder);
     if (mkdir(path, 0755) < 0 && errno != EEXIST)
         return -1;
-    (void)snprintf(path, sizeof(path), ROOT "/%s/%s", folder, id);
+    (void)snprintf(path, sizeof(path), ROOT "/%s/%s", folder, name);
     return mkdir(path, 0755) < 0 && errno != EEXIST ? -1 : 0;
 }
 
@@ -93,10 +94,10 @@ struct setting {
     bool needed;
 };
 
-static int apply(const struct setting *settings, size_t count, const char *id, struct err *err)
+static int apply(const struct setting *settings, size_t count, const char *name, struct err *err)
 {
     for (size_t i = 0; i < count; i++) {
-        if (write_value(settings[i].folder, id, settings[i].file, settings[i].value) < 0 &&
+        if (write_value(settings[i].folder, name, settings[i].file, settings[i].value) < 0 &&
             settings[i].needed)
             return FAIL_ERRNO(err, ERR_IO, "cannot set the limit '%s' to %s", settings[i].file,
                               settings[i].value);
@@ -104,7 +105,7 @@ static int apply(const struct setting *settings, size_t count, const char *id, s
     return 0;
 }
 
-static int open_v1(const struct launch_spec *spec, struct err *err)
+static int open_v1(const char *name, const struct launch_spec *spec, struct err *err)
 {
     struct setting settings[] = {
         {"memory/mse", "memory.limit_in_bytes", "", true},
@@ -116,17 +117,17 @@ static int open_v1(const struct launch_spec *spec, struct err *err)
     const uint64_t values[] = {spec->memory_bytes, spec->memory_bytes, CPU_PERIOD_US,
                                (uint64_t)spec->cpu_millis * CPU_PERIOD_US / 1000, spec->pids_max};
     for (size_t i = 0; i < ARRAY_LEN(v1_folders); i++) {
-        if (make_folder(v1_folders[i], spec->id) < 0)
+        if (make_folder(v1_folders[i], name) < 0)
             return FAIL_ERRNO(err, ERR_IO, "cannot make the cgroup '%s'", v1_folders[i]);
     }
     limit_all("memory/mse", "memory.limit_in_bytes");
     for (size_t i = 0; i < ARRAY_LEN(settings); i++)
         (void)snprintf(settings[i].value, sizeof(settings[i].value), "%llu",
                        (unsigned long long)values[i]);
-    return apply(settings, ARRAY_LEN(settings), spec->id, err);
+    return apply(settings, ARRAY_LEN(settings), name, err);
 }
 
-static int open_v2(const struct launch_spec *spec, struct err *err)
+static int open_v2(const char *name, const struct launch_spec *spec, struct err *err)
 {
     struct setting settings[] = {
         {"mse", "memory.max", "", true},         {"mse", "memory.swap.max", "0", false},
@@ -142,19 +143,31 @@ static int open_v2(const struct launch_spec *spec, struct err *err)
     if (make_folder("mse", "") < 0 && errno != EEXIST)
         return FAIL_ERRNO(err, ERR_IO, "cannot make the cgroup 'mse'");
     (void)write_value("mse", "", "cgroup.subtree_control", "+memory +cpu +pids");
-    if (make_folder("mse", spec->id) < 0)
+    if (make_folder("mse", name) < 0)
         return FAIL_ERRNO(err, ERR_IO, "cannot make the cgroup of the app");
     limit_all("mse", "memory.max");
-    return apply(settings, ARRAY_LEN(settings), spec->id, err);
+    return apply(settings, ARRAY_LEN(settings), name, err);
 }
 
-int cgroup_open(struct cgroup *group, const struct launch_spec *spec, struct err *err)
+int cgroup_name(const char *id, const char *folder, char ret[static CGROUP_NAME_SIZE],
+                struct err *err)
+{
+    struct stat status;
+    if (stat(folder, &status) < 0)
+        return FAIL_ERRNO(err, ERR_IO, "cannot look at '%s'", folder);
+    (void)snprintf(ret, CGROUP_NAME_SIZE, "%s.%llx.%llx", id, (unsigned long long)status.st_dev,
+                   (unsigned long long)status.st_ino);
+    return 0;
+}
+
+int cgroup_open(struct cgroup *group, const char *name, const struct launch_spec *spec,
+                struct err *err)
 {
     *group = (struct cgroup){.kind = detect()};
-    memcpy(group->id, spec->id, sizeof(group->id));
+    (void)snprintf(group->name, sizeof(group->name), "%s", name);
     if (group->kind == CGROUP_V1)
-        return open_v1(spec, err);
-    return group->kind == CGROUP_V2 ? open_v2(spec, err) : 0;
+        return open_v1(name, spec, err);
+    return group->kind == CGROUP_V2 ? open_v2(name, spec, err) : 0;
 }
 
 static int limit(pid_t pid, int resource, uint64_t value, struct err *err)
@@ -182,7 +195,7 @@ int cgroup_enter(const struct cgroup *group, pid_t pid, const struct launch_spec
         return enter_rlimits(pid, spec, err);
     (void)snprintf(number, sizeof(number), "%d", (int)pid);
     for (size_t i = 0; i < count; i++) {
-        if (write_value(folders[i], group->id, "cgroup.procs", number) < 0)
+        if (write_value(folders[i], group->name, "cgroup.procs", number) < 0)
             return FAIL_ERRNO(err, ERR_IO, "cannot put the enclave under its limits in '%s'",
                               folders[i]);
     }
@@ -206,7 +219,7 @@ bool cgroup_out_of_memory(const struct cgroup *group)
     if (group->kind == CGROUP_NONE)
         return false;
     (void)snprintf(path, sizeof(path), ROOT "/%s/%s/%s",
-                   group->kind == CGROUP_V1 ? v1_folders[0] : v2_folders[0], group->id,
+                   group->kind == CGROUP_V1 ? v1_folders[0] : v2_folders[0], group->name,
                    group->kind == CGROUP_V1 ? "memory.oom_control" : "memory.events");
     if (file_read(path, &text, NULL) < 0)
         return false;
@@ -216,20 +229,20 @@ bool cgroup_out_of_memory(const struct cgroup *group)
 
 /* Still in this group, now that it is open? Its number may have been given to somebody else since
  * the list was read. */
-static bool is_member(pid_t pid, const char *id)
+static bool is_member(pid_t pid, const char *name)
 {
     char path[PATH_SIZE];
-    char name[PATH_SIZE];
+    char line[PATH_SIZE];
     AUTO_BUF struct buf text = BUF_INIT(PATH_MAX);
     (void)snprintf(path, sizeof(path), "/proc/%d/cgroup", (int)pid);
-    (void)snprintf(name, sizeof(name), "/mse/%s\n", id);
-    return file_read(path, &text, NULL) == 0 && strstr(buf_text(&text), name) != NULL;
+    (void)snprintf(line, sizeof(line), "/mse/%s\n", name);
+    return file_read(path, &text, NULL) == 0 && strstr(buf_text(&text), line) != NULL;
 }
 
-static void kill_member(pid_t pid, const char *id)
+static void kill_member(pid_t pid, const char *name)
 {
     AUTO_CLOSE int fd = -1;
-    if (process_handle_open(pid, &fd, NULL) == 0 && is_member(pid, id))
+    if (process_handle_open(pid, &fd, NULL) == 0 && is_member(pid, name))
         (void)process_handle_signal(fd, SIGKILL);
 }
 
@@ -240,20 +253,20 @@ bool cgroup_out_of_processes(const struct cgroup *group)
     if (group->kind == CGROUP_NONE)
         return false;
     (void)snprintf(path, sizeof(path), ROOT "/%s/%s/pids.events",
-                   group->kind == CGROUP_V1 ? v1_folders[2] : v2_folders[0], group->id);
+                   group->kind == CGROUP_V1 ? v1_folders[2] : v2_folders[0], group->name);
     if (file_read(path, &text, NULL) < 0)
         return false;
     const char *count = strstr(buf_text(&text), "max ");
     return count != NULL && count[strlen("max ")] != '0';
 }
 
-static void kill_members(const char *folder, const char *id)
+static void kill_members(const char *folder, const char *name)
 {
     char path[PATH_SIZE];
     AUTO_BUF struct buf text = BUF_INIT(1 << 20);
-    if (write_value(folder, id, "cgroup.kill", "1") == 0)
+    if (write_value(folder, name, "cgroup.kill", "1") == 0)
         return;
-    (void)snprintf(path, sizeof(path), ROOT "/%s/%s/cgroup.procs", folder, id);
+    (void)snprintf(path, sizeof(path), ROOT "/%s/%s/cgroup.procs", folder, name);
     if (file_read(path, &text, NULL) < 0)
         return;
     char *place = NULL;
@@ -261,24 +274,24 @@ static void kill_members(const char *folder, const char *id)
          line = strtok_r(NULL, "\n", &place)) {
         uint64_t pid = 0;
         if (parse_u64(line, "pid", 2, INT32_MAX, &pid, NULL) == 0)
-            kill_member((pid_t)pid, id);
+            kill_member((pid_t)pid, name);
     }
 }
 
-static void remove_folder(const char *folder, const char *id)
+static void remove_folder(const char *folder, const char *name)
 {
     char path[PATH_SIZE];
-    (void)snprintf(path, sizeof(path), ROOT "/%s/%s", folder, id);
+    (void)snprintf(path, sizeof(path), ROOT "/%s/%s", folder, name);
     for (int i = 0; i < REMOVE_TRIES && rmdir(path) < 0 && errno == EBUSY; i++) {
-        kill_members(folder, id); /* EBUSY until the last one is reaped */
+        kill_members(folder, name); /* EBUSY until the last one is reaped */
         clock_sleep_ms(REMOVE_PAUSE_MS);
     }
 }
 
-void cgroup_remove(const char *id)
+void cgroup_remove(const char *name)
 {
     for (size_t i = 0; i < ARRAY_LEN(v1_folders); i++)
-        remove_folder(v1_folders[i], id);
+        remove_folder(v1_folders[i], name);
     for (size_t i = 0; i < ARRAY_LEN(v2_folders); i++)
-        remove_folder(v2_folders[i], id);
+        remove_folder(v2_folders[i], name);
 }

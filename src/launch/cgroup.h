@@ -11,18 +11,27 @@
 
 enum cgroup_kind { CGROUP_NONE, CGROUP_V1, CGROUP_V2 };
 
+enum { CGROUP_NAME_SIZE = LAUNCH_ID_SIZE + 36 };
+
 struct cgroup {
     enum cgroup_kind kind;
-    char id[LAUNCH_ID_SIZE];
+    char name[CGROUP_NAME_SIZE];
 };
+
+/* A group's name on this machine: an id, and which folder it works in (device and inode). So a node
+ * on a copied state folder, or another node, never takes somebody's running group for one that it
+ * left behind. */
+int cgroup_name(const char *id, const char *folder, char ret[static CGROUP_NAME_SIZE],
+                struct err *err) MUST_USE;
 
 /* The memory that all enclaves of the machine may have together: all but an eighth of it, or all
  * but 512 MiB where that is more; half of a small machine's. It is also the limit of the group that
  * the apps' groups lie in. */
 uint64_t cgroup_memory_of_all(void);
-/* Makes the app's groups with its limits; without cgroups (not root, nothing mounted) kind is
+/* Makes the groups of that name with the limits; without cgroups (not root, nothing mounted) kind is
  * CGROUP_NONE and it is no error. */
-int cgroup_open(struct cgroup *group, const struct launch_spec *spec, struct err *err) MUST_USE;
+int cgroup_open(struct cgroup *group, const char *name, const struct launch_spec *spec,
+                struct err *err) MUST_USE;
 /* Puts a process there (what it starts follows); with CGROUP_NONE, rlimits on the process. */
 int cgroup_enter(const struct cgroup *group, pid_t pid, const struct launch_spec *spec,
                  struct err *err) MUST_USE;
@@ -32,6 +41,6 @@ const char *cgroup_text(const struct cgroup *group);
 bool cgroup_out_of_memory(const struct cgroup *group);
 /* Was a process or thread refused there because there were too many? */
 bool cgroup_out_of_processes(const struct cgroup *group);
-/* Removes the groups of an app, by its id: also those that a killed supervisor left. Kills what is
- * still in them. */
-void cgroup_remove(const char *id);
+/* Removes the groups of that name, also those that a killed supervisor left. Kills what is still in
+ * them. */
+void cgroup_remove(const char *name);

@@ -234,7 +234,10 @@ int launch_cleanup(const char *run_folder, const struct launch_storage *storage,
     /* without a readable launch.json nothing was ever started from it */
     if (read_spec(run_folder, &spec, &unread) < 0)
         return 0;
+    char group[CGROUP_NAME_SIZE];
+    if (cgroup_name(spec.id, run_folder, group, err) < 0)
+        return FAIL_CONTEXT(err, "cleanup");
     if (geteuid() == 0)
-        cgroup_remove(spec.id);
+        cgroup_remove(group);
     return storage->cleanup(spec.storage, err);
 }

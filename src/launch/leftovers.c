@@ -21,6 +21,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 enum { FILE_MAX = 4096, KILL_PATIENCE_MS = 10000 };
@@ -59,16 +60,23 @@ bool launch_alive(const char *run_folder)
     return fd >= 0 && fcntl(fd, F_OFD_GETLK, &lock) == 0 && lock.l_type != F_UNLCK;
 }
 
-/* A line that no other boot of the machine has: pids and times since the boot come again. */
-static int add_boot(struct buf *text, struct err *err)
+/* Lines that no other boot of the machine has, since pids and times since the boot come again, and
+ * no copy of the folder. */
+static int add_place(const char *folder, struct buf *text, struct err *err)
 {
-    return file_read("/proc/sys/kernel/random/boot_id", text, err); /* ends with a newline */
+    struct stat status;
+    if (stat(folder, &status) < 0)
+        return FAIL_ERRNO(err, ERR_IO, "cannot look at '%s'", folder);
+    if (file_read("/proc/sys/kernel/random/boot_id", text, err) < 0) /* ends with a newline */
+        return -1;
+    return buf_printf(text, err, "folder %llx %llx\n", (unsigned long long)status.st_dev,
+                      (unsigned long long)status.st_ino);
 }
 
 int leftovers_write(const pid_t *pids, size_t count, struct err *err)
 {
     AUTO_BUF struct buf text = BUF_INIT(FILE_MAX);
-    if (add_boot(&text, err) < 0)
+    if (add_place(".", &text, err) < 0)
         return -1;
     for (size_t i = 0; i < count; i++) {
         unsigned long long start = 0;
@@ -93,7 +101,7 @@ static int kill_one(pid_t pid, unsigned long long start, struct err *err)
     return 0;
 }
 
-/* Lines behind the boot's; a damaged file kills nobody. */
+/* Lines behind the place's; a damaged file kills nobody. */
 static int kill_all(const char *line, struct err *err)
 {
     while (*line != '\0') {
@@ -112,15 +120,15 @@ int leftovers_kill(const char *run_folder, struct err *err)
 {
     AUTO_FREE char *path = path_join(run_folder, LEFTOVERS_FILE, err);
     AUTO_BUF struct buf text = BUF_INIT(FILE_MAX);
-    AUTO_BUF struct buf boot = BUF_INIT(FILE_MAX);
+    AUTO_BUF struct buf place = BUF_INIT(FILE_MAX);
     if (path == NULL)
         return -1;
     if (!file_exists(path))
         return 0;
-    if (file_read(path, &text, err) < 0 || add_boot(&boot, err) < 0)
+    if (file_read(path, &text, err) < 0 || add_place(run_folder, &place, err) < 0)
         return -1;
     const char *all = buf_text(&text);
-    if (str_starts_with(all, buf_text(&boot)) && kill_all(all + boot.len, err) < 0)
+    if (str_starts_with(all, buf_text(&place)) && kill_all(all + place.len, err) < 0)
         return -1;
     return file_remove(path, err);
 }

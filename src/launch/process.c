@@ -357,7 +357,9 @@ int sandbox_start(struct sandbox *sandbox, const struct launch_spec *spec,
 static int start(struct sandbox *sandbox, const struct launch_spec *spec,
                  const struct launch_storage *storage, struct err *err)
 {
-    if (cgroup_open(&sandbox->cgroup, spec, err) < 0 ||
+    char group[CGROUP_NAME_SIZE];
+    if (cgroup_name(spec->id, ".", group, err) < 0 ||
+        cgroup_open(&sandbox->cgroup, group, spec, err) < 0 ||
         stage_make(&sandbox->stage, spec, storage, err) < 0 ||
         sandbox_start(sandbox, spec, NULL, err) < 0)
         return FAIL_CONTEXT(err, "sandbox");
@@ -468,7 +470,7 @@ void sandbox_remove(struct sandbox *sandbox)
     fd_close(fd_steal(&sandbox->status_fd));
     fd_close(fd_steal(&sandbox->log_fd));
     if (sandbox->cgroup.kind != CGROUP_NONE)
-        cgroup_remove(sandbox->cgroup.id);
+        cgroup_remove(sandbox->cgroup.name);
     stage_remove(&sandbox->stage);
 }
 

@@ -425,10 +425,11 @@ static int read_spec(struct supervisor *self, struct err *err)
 
 static int clear_leftovers(struct supervisor *self, struct err *err)
 {
-    if (leftovers_kill(".", err) < 0)
+    char group[CGROUP_NAME_SIZE];
+    if (leftovers_kill(".", err) < 0 || cgroup_name(self->spec.id, ".", group, err) < 0)
         return -1;
     if (geteuid() == 0)
-        cgroup_remove(self->spec.id);
+        cgroup_remove(group);
     return self->storage->cleanup(self->spec.storage, err);
 }
 

@@ -312,7 +312,9 @@ static int launch_vm(struct sandbox *sandbox, const struct launch_spec *spec, st
         make_command(start, spec, err) < 0 || make_files(start, spec, err) < 0)
         return -1;
     struct launch_spec changed = with_overhead(spec, program, start->kind->tee->simulated);
-    if (cgroup_open(&sandbox->cgroup, &changed, err) < 0 ||
+    char group[CGROUP_NAME_SIZE];
+    if (cgroup_name(changed.id, ".", group, err) < 0 ||
+        cgroup_open(&sandbox->cgroup, group, &changed, err) < 0 ||
         stage_make_vm(&sandbox->stage, &changed, start->kind->devices, err) < 0)
         return -1;
     return start_payload(sandbox, &changed, start, err);

@@ -8,6 +8,7 @@
 #include "node/build.h"
 
 #include "base/fd.h"
+#include "base/file.h"
 #include "base/log.h"
 #include "base/process.h"
 #include "launch/bubblewrap.h"
@@ -37,7 +38,8 @@ struct build {
 
 /* --- before it runs --- */
 
-/* Ids of builds are never given twice in one msed; a killed one's are taken over by the next. */
+/* Ids of builds are never given twice in one msed; a killed one's are taken over by the next on its
+ * state folder. */
 static void name_build(char id[static LAUNCH_ID_SIZE])
 {
     static atomic_uint last;
@@ -47,12 +49,16 @@ static void name_build(char id[static LAUNCH_ID_SIZE])
 static int open_cgroup(struct build *build, struct err *err)
 {
     const struct build_limits *limits = build->run->limits;
+    char name[CGROUP_NAME_SIZE];
+    AUTO_FREE char *layers = path_folder(build->run->output, err);
     name_build(build->limits.id);
+    if (layers == NULL || cgroup_name(build->limits.id, layers, name, err) < 0)
+        return -1;
     build->limits.memory_bytes = limits->memory_bytes;
     build->limits.cpu_millis = limits->cpu_millis;
     build->limits.pids_max = limits->processes;
-    cgroup_remove(build->limits.id);
-    return cgroup_open(&build->cgroup, &build->limits, err);
+    cgroup_remove(name);
+    return cgroup_open(&build->cgroup, name, &build->limits, err);
 }
 
 static int open_pipes(struct build *build, struct err *err)
@@ -182,7 +188,8 @@ int build_run(const struct build_run *run, struct buf *errors, int *ret_status, 
         result = run_sandbox(&build, errors, ret_status, err);
     if (build.network > 0)
         process_stop(build.network, 0);
-    cgroup_remove(build.limits.id); /* with what is left in it */
+    if (build.cgroup.name[0] != '\0')
+        cgroup_remove(build.cgroup.name); /* with what is left in it */
     const int all[] = {build.info[0],  build.info[1],     build.block[0],
                        build.block[1], build.resolver[0], build.resolver[1]};
     for (size_t i = 0; i < ARRAY_LEN(all); i++)

@@ -120,6 +120,33 @@ def test_a_lost_database_costs_no_app_its_data(own_node):
     assert eventually(lambda: (a := get(app, "/count")).status_code == 200 and a.text) == "3"
 
 
+def test_a_copied_state_folder_ends_nobodys_apps(own_node):
+    """A backup that is tried out on the same machine, while the original runs."""
+    owner, state = own_node
+    app = owner.deploy(owner.project("original", {"app.py": CRASH}))
+    assert get(app, "/count").text == "1"
+    copy = state.parent / "copy"
+    subprocess.run(["cp", "-a", "--sparse=always", state, copy], check=True)
+    config = copy / "node" / "msed.toml"
+    config.write_text('ports = "29000-29100"\n' + config.read_text().replace(str(state), str(copy)))
+    other = Owner(state.parent / "o2", copy)
+    other.folder.mkdir()
+    other.ok("node", "start")
+    try:
+        time.sleep(3)  # it takes up the app, whose port is taken
+        for _ in range(3):
+            assert get(app, "/count").status_code == 200
+        assert owner.ok("status", "--json", app["id"]).json["restarts"] == 0
+    finally:
+        assert other.run("node", "stop", "--apps").status == 0
+    assert get(app, "/count").text == "5"
+    assert owner.ok("status", "--json", app["id"]).json["state"] == "running"
+    end = time.monotonic() + 15
+    while leftovers(copy) and time.monotonic() < end:
+        time.sleep(0.1)
+    assert leftovers(copy) == []
+
+
 def test_an_app_that_died_with_the_node_is_started_again(own_node):
     owner, state = own_node
     app = owner.deploy(owner.project("revived", {"app.py": CRASH}))

@@ -210,8 +210,10 @@ static inline void assert_nothing_left(const struct app *app)
     const char *const losetup[] = {"losetup", "--noheadings", "-l", NULL};
     const char *const mounts[] = {"cat", "/proc/self/mountinfo", NULL};
     const char *const users[] = {"ps", "-eo", "uid=", NULL};
+    char group[LAUNCH_ID_SIZE + 1];
+    (void)snprintf(group, sizeof(group), "%s*", app->spec.id);
     const char *const groups[] = {"find",  "/sys/fs/cgroup", "-maxdepth", "3",
-                                  "-name", app->spec.id,     NULL};
+                                  "-name", group,            NULL};
     char uid[16];
     (void)snprintf(uid, sizeof(uid), "%u", (unsigned)app->spec.uid);
     for (int i = 0; i < 400 && output_contains(losetup, app->storage_path); i++)

@@ -81,6 +81,24 @@ static void test_another_boot(void **state)
     assert_spared();
 }
 
+/* A state folder that was copied while its apps run: the copy's node must not end them. */
+static void test_a_copied_folder(void **state)
+{
+    AUTO_BUF struct buf text = BUF_INIT(4096);
+    struct err err = ERR_INIT;
+    char copy[96];
+    char path[128];
+    read_written(&text);
+    (void)snprintf(copy, sizeof(copy), "%s/copy", folder);
+    (void)snprintf(path, sizeof(path), "%s/" LEFTOVERS_FILE, copy);
+    assert_int_equal(folder_create(copy, 0700, &err), 0);
+    assert_int_equal(file_write_atomic(path, buf_slice(&text), 0600, &err), 0);
+    assert_int_equal(leftovers_kill(copy, &err), 0);
+    assert_false(file_exists(path));
+    assert_int_equal(waitpid(victim, NULL, WNOHANG), 0);
+    assert_true(file_exists(LEFTOVERS_FILE));
+}
+
 static void test_another_start(void **state)
 {
     struct err err = ERR_INIT;
@@ -110,6 +128,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup_teardown(test_killed, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_another_boot, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(test_a_copied_folder, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_another_start, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_damaged, set_up, tear_down),
     };
