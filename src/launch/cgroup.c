@@ -21,27 +21,31 @@
 #include <sys/resource.h>
 #include <sys/stat.h>
 #include <sys/sysinfo.h>
+#include <sys/sysmacros.h>
 #include <unistd.h>
 
-#define ROOT "/sys/fs/cgroup"
+const char *cgroup_root = "/sys/fs/cgroup";
 
 enum {
     CPU_PERIOD_US = 100000,
     REMOVE_TRIES = 200,
     REMOVE_PAUSE_MS = 10,
     PATH_SIZE = 256,
+    DEVICE_SIZE = 24,
+    LOOPS_MAX = 4,
     KEPT_SHARE = 8,
     KEPT_LEAST = 512 << 20
 };
 
-/* Below ROOT; v2 has one hierarchy. */
+/* Below the root; v2 has one hierarchy. */
 static const char *const v1_folders[] = {"memory/mse", "cpu/mse", "pids/mse"};
+static const char v1_io_folder[] = "blkio/mse"; /* only where there is a limit on I/O */
 static const char *const v2_folders[] = {"mse"};
 
 static int write_value(const char *folder, const char *name, const char *file, const char *value)
 {
     char path[PATH_SIZE];
-    (void)snprintf(path, sizeof(path), ROOT "/%s/%s%s%s", folder, name, name[0] == '\0' ? "" : "/",
+    (void)snprintf(path, sizeof(path), "%s/%s/%s%s%s", cgroup_root, folder, name, name[0] == '\0' ? "" : "/",
                    file);
     AUTO_CLOSE int fd = open(path, O_WRONLY | O_CLOEXEC);
     if (fd < 0)
@@ -52,10 +56,10 @@ static int write_value(const char *folder, const char *name, const char *file, c
 static int make_folder(const char *folder, const char *name)
 {
     char path[PATH_SIZE];
-    (void)snprintf(path, sizeof(path), ROOT "/%s", folder);
+    (void)snprintf(path, sizeof(path), "%s/%s", cgroup_root, folder);
     if (mkdir(path, 0755) < 0 && errno != EEXIST)
         return -1;
-    (void)snprintf(path, sizeof(path), ROOT "/%s/%s", folder, name);
+    (void)snprintf(path, sizeof(path), "%s/%s/%s", cgroup_root, folder, name);
     return mkdir(path, 0755) < 0 && errno != EEXIST ? -1 : 0;
 }
 
@@ -64,10 +68,13 @@ static enum cgroup_kind detect(void)
     if (geteuid() != 0)
         return CGROUP_NONE;
     AUTO_BUF struct buf controllers = BUF_INIT(4096);
-    if (file_read(ROOT "/cgroup.controllers", &controllers, NULL) == 0 &&
+    char path[PATH_SIZE];
+    (void)snprintf(path, sizeof(path), "%s/cgroup.controllers", cgroup_root);
+    if (file_read(path, &controllers, NULL) == 0 &&
         strstr(buf_text(&controllers), "memory") != NULL)
         return CGROUP_V2;
-    return access(ROOT "/memory/memory.limit_in_bytes", R_OK) == 0 ? CGROUP_V1 : CGROUP_NONE;
+    (void)snprintf(path, sizeof(path), "%s/memory/memory.limit_in_bytes", cgroup_root);
+    return access(path, R_OK) == 0 ? CGROUP_V1 : CGROUP_NONE;
 }
 
 uint64_t cgroup_memory_of_all(void)
@@ -170,6 +177,89 @@ int cgroup_open(struct cgroup *group, const char *name, const struct launch_spec
     return group->kind == CGROUP_V2 ? open_v2(name, spec, err) : 0;
 }
 
+/* --- I/O --- */
+
+/* "254:0" of the whole disk that a device is, or is a part of: limits are per disk. */
+static bool disk_of(dev_t device, char ret[static DEVICE_SIZE])
+{
+    char path[PATH_SIZE];
+    AUTO_BUF struct buf text = BUF_INIT(DEVICE_SIZE);
+    (void)snprintf(ret, DEVICE_SIZE, "%u:%u", major(device), minor(device));
+    (void)snprintf(path, sizeof(path), "/sys/dev/block/%s", ret);
+    if (!file_exists(path))
+        return false; /* such as 0:31, of a file system without a device */
+    (void)snprintf(path, sizeof(path), "/sys/dev/block/%s/partition", ret);
+    if (!file_exists(path))
+        return true;
+    (void)snprintf(path, sizeof(path), "/sys/dev/block/%s/../dev", ret);
+    if (file_read(path, &text, NULL) < 0)
+        return false;
+    (void)snprintf(ret, DEVICE_SIZE, "%.*s", (int)strcspn(buf_text(&text), "\n"), buf_text(&text));
+    return true;
+}
+
+/* The file behind a loop device, "" for another device. */
+static void file_behind(const char *device, char ret[static PATH_MAX])
+{
+    char path[PATH_SIZE];
+    AUTO_BUF struct buf text = BUF_INIT(PATH_MAX);
+    (void)snprintf(path, sizeof(path), "/sys/dev/block/%s/loop/backing_file", device);
+    ret[0] = '\0';
+    if (file_read(path, &text, NULL) == 0)
+        (void)snprintf(ret, PATH_MAX, "%.*s", (int)strcspn(buf_text(&text), "\n"),
+                       buf_text(&text));
+}
+
+static bool limit_device(const struct cgroup *group, const char *device, uint64_t bytes)
+{
+    char value[96];
+    unsigned long long rate = bytes;
+    if (group->kind == CGROUP_V2) {
+        (void)snprintf(value, sizeof(value), "%s rbps=%llu wbps=%llu", device, rate, rate);
+        return write_value("mse", group->name, "io.max", value) == 0;
+    }
+    (void)snprintf(value, sizeof(value), "%s %llu", device, rate);
+    return write_value(v1_io_folder, group->name, "blkio.throttle.read_bps_device", value) == 0 &&
+           write_value(v1_io_folder, group->name, "blkio.throttle.write_bps_device", value) == 0;
+}
+
+/* The disk of a file, and what lies below where that is a loop device. */
+static bool limit_path(const struct cgroup *group, const char *stored, uint64_t bytes)
+{
+    char device[DEVICE_SIZE];
+    char behind[PATH_MAX];
+    char path[PATH_MAX];
+    (void)snprintf(path, sizeof(path), "%s", stored);
+    for (int depth = 0; depth < LOOPS_MAX; depth++) {
+        struct stat status;
+        if (stat(path, &status) < 0 || !disk_of(status.st_dev, device) ||
+            !limit_device(group, device, bytes))
+            return false;
+        file_behind(device, behind);
+        if (behind[0] == '\0')
+            return true;
+        memcpy(path, behind, sizeof(path));
+    }
+    return false;
+}
+
+void cgroup_limit_io(struct cgroup *group, const struct launch_spec *spec, const char *stored)
+{
+    if (spec->io_bytes == 0 || group->kind == CGROUP_NONE)
+        return;
+    if (group->kind == CGROUP_V2) {
+        (void)write_value("", "", "cgroup.subtree_control", "+io");
+        (void)write_value("mse", "", "cgroup.subtree_control", "+io");
+    } else if (make_folder(v1_io_folder, group->name) < 0) {
+        group->io = CGROUP_IO_REFUSED;
+        return;
+    }
+    group->io =
+        limit_path(group, stored, spec->io_bytes) ? CGROUP_IO_LIMITED : CGROUP_IO_REFUSED;
+}
+
+/* --- members --- */
+
 static int limit(pid_t pid, int resource, uint64_t value, struct err *err)
 {
     const struct rlimit both = {.rlim_cur = value, .rlim_max = value};
@@ -199,17 +289,23 @@ int cgroup_enter(const struct cgroup *group, pid_t pid, const struct launch_spec
             return FAIL_ERRNO(err, ERR_IO, "cannot put the enclave under its limits in '%s'",
                               folders[i]);
     }
+    if (group->kind == CGROUP_V1 && group->io == CGROUP_IO_LIMITED &&
+        write_value(v1_io_folder, group->name, "cgroup.procs", number) < 0)
+        return FAIL_ERRNO(err, ERR_IO, "cannot put the enclave under its limits in '%s'",
+                          v1_io_folder);
     return 0;
 }
 
 const char *cgroup_text(const struct cgroup *group)
 {
-    static const char *const texts[] = {
-        [CGROUP_NONE] = "rlimits (no cgroups): no CPU limit",
-        [CGROUP_V1] = "cgroup v1",
-        [CGROUP_V2] = "cgroup v2",
+    static const char *const texts[][3] = {
+        [CGROUP_NONE] = {"rlimits (no cgroups): no limit on CPU and I/O",
+                         "rlimits (no cgroups): no limit on CPU and I/O",
+                         "rlimits (no cgroups): no limit on CPU and I/O"},
+        [CGROUP_V1] = {"cgroup v1", "cgroup v1, with I/O", "cgroup v1: no limit on I/O"},
+        [CGROUP_V2] = {"cgroup v2", "cgroup v2, with I/O", "cgroup v2: no limit on I/O"},
     };
-    return texts[group->kind];
+    return texts[group->kind][group->io];
 }
 
 bool cgroup_out_of_memory(const struct cgroup *group)
@@ -218,7 +314,7 @@ bool cgroup_out_of_memory(const struct cgroup *group)
     AUTO_BUF struct buf text = BUF_INIT(4096);
     if (group->kind == CGROUP_NONE)
         return false;
-    (void)snprintf(path, sizeof(path), ROOT "/%s/%s/%s",
+    (void)snprintf(path, sizeof(path), "%s/%s/%s/%s", cgroup_root,
                    group->kind == CGROUP_V1 ? v1_folders[0] : v2_folders[0], group->name,
                    group->kind == CGROUP_V1 ? "memory.oom_control" : "memory.events");
     if (file_read(path, &text, NULL) < 0)
@@ -252,7 +348,7 @@ bool cgroup_out_of_processes(const struct cgroup *group)
     AUTO_BUF struct buf text = BUF_INIT(4096);
     if (group->kind == CGROUP_NONE)
         return false;
-    (void)snprintf(path, sizeof(path), ROOT "/%s/%s/pids.events",
+    (void)snprintf(path, sizeof(path), "%s/%s/%s/pids.events", cgroup_root,
                    group->kind == CGROUP_V1 ? v1_folders[2] : v2_folders[0], group->name);
     if (file_read(path, &text, NULL) < 0)
         return false;
@@ -266,7 +362,7 @@ static void kill_members(const char *folder, const char *name)
     AUTO_BUF struct buf text = BUF_INIT(1 << 20);
     if (write_value(folder, name, "cgroup.kill", "1") == 0)
         return;
-    (void)snprintf(path, sizeof(path), ROOT "/%s/%s/cgroup.procs", folder, name);
+    (void)snprintf(path, sizeof(path), "%s/%s/%s/cgroup.procs", cgroup_root, folder, name);
     if (file_read(path, &text, NULL) < 0)
         return;
     char *place = NULL;
@@ -281,7 +377,7 @@ static void kill_members(const char *folder, const char *name)
 static void remove_folder(const char *folder, const char *name)
 {
     char path[PATH_SIZE];
-    (void)snprintf(path, sizeof(path), ROOT "/%s/%s", folder, name);
+    (void)snprintf(path, sizeof(path), "%s/%s/%s", cgroup_root, folder, name);
     for (int i = 0; i < REMOVE_TRIES && rmdir(path) < 0 && errno == EBUSY; i++) {
         kill_members(folder, name); /* EBUSY until the last one is reaped */
         clock_sleep_ms(REMOVE_PAUSE_MS);
@@ -290,6 +386,7 @@ static void remove_folder(const char *folder, const char *name)
 
 void cgroup_remove(const char *name)
 {
+    remove_folder(v1_io_folder, name);
     for (size_t i = 0; i < ARRAY_LEN(v1_folders); i++)
         remove_folder(v1_folders[i], name);
     for (size_t i = 0; i < ARRAY_LEN(v2_folders); i++)

@@ -16,6 +16,7 @@ enum { CGROUP_NAME_SIZE = LAUNCH_ID_SIZE + 36 };
 struct cgroup {
     enum cgroup_kind kind;
     char name[CGROUP_NAME_SIZE];
+    enum cgroup_io { CGROUP_IO_FREE, CGROUP_IO_LIMITED, CGROUP_IO_REFUSED } io;
 };
 
 /* A group's name on this machine: an id, and which folder it works in (device and inode). So a node
@@ -35,8 +36,15 @@ int cgroup_open(struct cgroup *group, const char *name, const struct launch_spec
 /* Puts a process there (what it starts follows); with CGROUP_NONE, rlimits on the process. */
 int cgroup_enter(const struct cgroup *group, pid_t pid, const struct launch_spec *spec,
                  struct err *err) MUST_USE;
-/* "cgroup v1", "rlimits (no cgroups here: no limit on CPU)". */
+/* Limits what the group reads from and writes to the disk that `stored`, a file or folder, lies on,
+ * and the loop device between, to spec->io_bytes a second. After cgroup_open, before cgroup_enter.
+ * A machine that cannot (no controller, a file system without a device of its own) starts the app
+ * all the same: cgroup_text says so. */
+void cgroup_limit_io(struct cgroup *group, const struct launch_spec *spec, const char *stored);
+/* What is in force: "cgroup v1", "rlimits (no cgroups): no limit on CPU and I/O". */
 const char *cgroup_text(const struct cgroup *group);
+/* Where the hierarchies are mounted, "/sys/fs/cgroup"; tests bring their own. */
+extern const char *cgroup_root;
 /* Has the kernel killed something in there for want of memory? */
 bool cgroup_out_of_memory(const struct cgroup *group);
 /* Was a process or thread refused there because there were too many? */

@@ -354,6 +354,13 @@ int sandbox_start(struct sandbox *sandbox, const struct launch_spec *spec,
     return 0;
 }
 
+/* With its storage in place, whose device can be limited now. */
+static int start_limited(struct sandbox *sandbox, const struct launch_spec *spec, struct err *err)
+{
+    cgroup_limit_io(&sandbox->cgroup, spec, sandbox->stage.cipher);
+    return sandbox_start(sandbox, spec, NULL, err);
+}
+
 static int start(struct sandbox *sandbox, const struct launch_spec *spec,
                  const struct launch_storage *storage, struct err *err)
 {
@@ -361,7 +368,7 @@ static int start(struct sandbox *sandbox, const struct launch_spec *spec,
     if (cgroup_name(spec->id, ".", group, err) < 0 ||
         cgroup_open(&sandbox->cgroup, group, spec, err) < 0 ||
         stage_make(&sandbox->stage, spec, storage, err) < 0 ||
-        sandbox_start(sandbox, spec, NULL, err) < 0)
+        start_limited(sandbox, spec, err) < 0)
         return FAIL_CONTEXT(err, "sandbox");
     return 0;
 }

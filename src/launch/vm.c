@@ -317,6 +317,7 @@ static int launch_vm(struct sandbox *sandbox, const struct launch_spec *spec, st
         cgroup_open(&sandbox->cgroup, group, &changed, err) < 0 ||
         stage_make_vm(&sandbox->stage, &changed, start->kind->devices, err) < 0)
         return -1;
+    cgroup_limit_io(&sandbox->cgroup, &changed, changed.storage);
     return start_payload(sandbox, &changed, start, err);
 }
 

@@ -39,6 +39,7 @@ struct launch_spec {
     uint64_t tmp_bytes;  /* of /tmp, in memory and part of memory_bytes */
     uint64_t log_bytes;  /* kept on disk, in two files of half of it */
     uint32_t cpu_millis; /* thousandths of a processor */
+    uint64_t io_bytes;   /* a second, read and written each; 0: no limit */
     uint32_t pids_max;   /* threads and processes */
     uint32_t key_epoch;
     uid_t uid; /* user of this app alone, when the node is root; else the node's own */

@@ -411,6 +411,15 @@ static const struct config_key hardware_keys[] = {
      .max = INT64_C(1) << 50,
      HARDWARE(storage_bytes),
      .doc = "What the home folder and the code of an app may take together on the disk."},
+    {{"io"},
+     {0},
+     CONFIG_SIZE,
+     .fallback = "200M",
+     .min = 0,
+     .max = INT64_C(1) << 40,
+     HARDWARE(io_bytes),
+     .doc = "The bytes that an app may read from the disk in a second, and as many written. Needs "
+            "cgroups; v1 counts no writes that wait in memory. 0 sets no limit."},
 };
 
 const struct config_schema node_hardware_schema = {hardware_keys, ARRAY_LEN(hardware_keys)};

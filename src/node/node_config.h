@@ -26,6 +26,7 @@ struct node_hardware {
     int64_t memory_bytes;
     int64_t cpu_millis; /* thousandths of a processor */
     int64_t storage_bytes;
+    int64_t io_bytes; /* a second; 0: no limit */
 };
 
 struct node_environment {
@@ -68,6 +69,7 @@ struct node_limits_account {
     int64_t apps;
     int64_t memory_bytes;
     int64_t storage_bytes;
+    int64_t io_bytes; /* a second; 0: no limit */
 };
 
 /* All texts are owned and set, but api_certificate, api_private_key and

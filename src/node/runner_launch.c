@@ -86,6 +86,7 @@ static int fill_launcher(const struct runner_launch *self, const struct store_ap
     if (profile == NULL)
         return FAIL(err, ERR_NOT_FOUND, "the node's configuration has no profile '%s' any more",
                     app->resource);
+    spec->io_bytes = (uint64_t)profile->io_bytes;
     (void)snprintf(spec->launcher, sizeof(spec->launcher), "%s", node_launchers[profile->launcher]);
     (void)snprintf(spec->tee, sizeof(spec->tee), "%s", node_tees[profile->tee]);
     if (!node_hardware_wants_image(profile))

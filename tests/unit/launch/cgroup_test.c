@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 /*
- * Groups of one id in two folders, as of a state folder and its copy, are two groups. Needs root
- * and cgroups; says SKIP aloud without.
+ * Groups of one id in two folders, as of a state folder and its copy, are two groups; every limit is
+ * set. Needs root and cgroups; says SKIP aloud without.
  */
 #include <setjmp.h>
 #include <stdarg.h>
@@ -9,6 +9,7 @@
 #include <stdint.h>
 #include <cmocka.h>
 
+#include "base/clock.h"
 #include "base/file.h"
 #include "base/process.h"
 #include "launch/cgroup.h"
@@ -17,6 +18,8 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
+#include <sys/sysmacros.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -75,10 +78,127 @@ static void a_copy_does_not_end_what_the_original_runs(void **state)
     assert_int_equal(rmdir(folder), 0);
 }
 
+static void make_file(const char *folder, const char *name)
+{
+    AUTO_FREE char *path = path_join(folder, name, &err);
+    AUTO_FREE char *above = path_folder(path, &err);
+    assert_int_equal(folder_create_all(above, 0700, &err), 0);
+    assert_int_equal(file_write_atomic(path, slice_str(""), 0600, &err), 0);
+}
+
+static void expect(const char *folder, const char *name, const char *text)
+{
+    AUTO_FREE char *path = path_join(folder, name, &err);
+    AUTO_BUF struct buf found = BUF_INIT(4096);
+    assert_int_equal(file_read(path, &found, &err), 0);
+    assert_string_equal(buf_text(&found), text);
+}
+
+/* A tree with the files that version 2 has: what is written to each. */
+static void version_2_gets_every_limit(void **state)
+{
+    (void)state;
+    static const char *const files[] = {"memory.max", "memory.swap.max", "memory.oom.group",
+                                        "cpu.max",    "pids.max",        "io.max",
+                                        "cgroup.procs"};
+    char folder[] = "/tmp/mse-cgroup2-XXXXXX";
+    char name[CGROUP_NAME_SIZE];
+    char path[256];
+    char expected[96];
+    struct stat disk;
+    struct cgroup group;
+    struct launch_spec limited = spec;
+    limited.io_bytes = 5000000;
+    if (geteuid() != 0) {
+        print_message("SKIP: limits are root's to set\n");
+        skip();
+    }
+    assert_non_null(mkdtemp(folder));
+    assert_int_equal(cgroup_name(spec.id, folder, name, &err), 0);
+    make_file(folder, "cgroup.subtree_control");
+    make_file(folder, "mse/cgroup.subtree_control");
+    make_file(folder, "mse/memory.max");
+    for (size_t i = 0; i < ARRAY_LEN(files); i++) {
+        (void)snprintf(path, sizeof(path), "mse/%s/%s", name, files[i]);
+        make_file(folder, path);
+    }
+    (void)snprintf(path, sizeof(path), "%s/cgroup.controllers", folder);
+    assert_int_equal(file_write_atomic(path, slice_str("cpu io memory pids\n"), 0600, &err), 0);
+    cgroup_root = folder;
+    assert_int_equal(cgroup_open(&group, name, &limited, &err), 0);
+    assert_int_equal(group.kind, CGROUP_V2);
+    cgroup_limit_io(&group, &limited, folder);
+    assert_int_equal(cgroup_enter(&group, 4711, &limited, &err), 0);
+    (void)snprintf(path, sizeof(path), "%s/mse/%s", folder, name);
+    expect(path, "memory.max", "67108864");
+    expect(path, "cpu.max", "50000 100000");
+    expect(path, "pids.max", "16");
+    expect(path, "cgroup.procs", "4711");
+    assert_int_equal(stat(folder, &disk), 0);
+    (void)snprintf(expected, sizeof(expected), "/sys/dev/block/%u:%u", major(disk.st_dev),
+                   minor(disk.st_dev));
+    if (file_exists(expected)) {
+        AUTO_FREE char *limit = path_join(path, "io.max", &err);
+        AUTO_BUF struct buf text = BUF_INIT(256);
+        assert_int_equal(file_read(limit, &text, &err), 0);
+        assert_non_null(strstr(buf_text(&text), " rbps=5000000 wbps=5000000"));
+        assert_string_equal(cgroup_text(&group), "cgroup v2, with I/O");
+    } else {
+        expect(path, "io.max", "");
+        assert_string_equal(cgroup_text(&group), "cgroup v2: no limit on I/O");
+    }
+    /* a file system without a device */
+    cgroup_limit_io(&group, &limited, "/proc");
+    assert_string_equal(cgroup_text(&group), "cgroup v2: no limit on I/O");
+    cgroup_root = "/sys/fs/cgroup";
+    assert_int_equal(folder_remove_tree(folder, &err), 0);
+}
+
+/* Writes 3 MB to the disk itself, twice: a limit of 1 MB/s makes it wait, where it is in force. */
+static void a_limited_app_is_slow_and_its_neighbour_is_not(void **state)
+{
+    (void)state;
+    char folder[] = "/var/tmp/mse-cgroup-io-XXXXXX";
+    char name[CGROUP_NAME_SIZE];
+    char file[64];
+    struct cgroup group;
+    struct launch_spec limited = spec;
+    int64_t took[2] = {0};
+    limited.io_bytes = 1000000;
+    assert_non_null(mkdtemp(folder));
+    (void)snprintf(file, sizeof(file), "of=%s/data", folder);
+    const char *const argv[] = {"dd",        "if=/dev/zero", file,   "bs=100000", "count=30",
+                                "conv=fsync", "oflag=sync",   NULL};
+    assert_int_equal(cgroup_name(spec.id, folder, name, &err), 0);
+    assert_int_equal(cgroup_open(&group, name, &limited, &err), 0);
+    cgroup_limit_io(&group, &limited, folder);
+    for (int i = 0; i < 2 && group.io == CGROUP_IO_LIMITED; i++) {
+        const struct process_spec dd = {.argv = argv, .die_with_parent = true};
+        pid_t pid;
+        int64_t start = clock_monotonic_ms();
+        assert_int_equal(process_start(&dd, &pid, &err), 0);
+        if (i == 0)
+            assert_int_equal(cgroup_enter(&group, pid, &limited, &err), 0);
+        assert_int_equal(waitpid(pid, NULL, 0), pid);
+        took[i] = clock_monotonic_ms() - start;
+    }
+    cgroup_remove(name);
+    assert_int_equal(folder_remove_tree(folder, &err), 0);
+    if (group.io != CGROUP_IO_LIMITED) {
+        print_message("SKIP: %s\n", cgroup_text(&group));
+        skip();
+    }
+    print_message("limited: %lld ms, beside it: %lld ms\n", (long long)took[0],
+                  (long long)took[1]);
+    assert_true(took[1] < took[0]);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_name_is_of_one_folder),
+        cmocka_unit_test(version_2_gets_every_limit),
+        cmocka_unit_test(a_limited_app_is_slow_and_its_neighbour_is_not),
         cmocka_unit_test(a_copy_does_not_end_what_the_original_runs),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -31,6 +31,7 @@ static struct launch_spec sample(void)
         .memory_bytes = 512 << 20,
         .tmp_bytes = 64 << 20,
         .log_bytes = 10 << 20,
+        .io_bytes = 123456789012,
         .cpu_millis = 500,
         .pids_max = 256,
         .key_epoch = 1,
@@ -58,6 +59,7 @@ static void test_round_trip(void **state)
     assert_string_equal(back.simulation_root, spec.simulation_root);
     assert_memory_equal(back.fingerprint, spec.fingerprint, sizeof(spec.fingerprint));
     assert_int_equal(back.quota_bytes, spec.quota_bytes);
+    assert_int_equal(back.io_bytes, spec.io_bytes);
     assert_int_equal(back.cpu_millis, spec.cpu_millis);
     assert_int_equal(back.key_epoch, spec.key_epoch);
     assert_int_equal(back.uid, spec.uid);
