@@ -144,7 +144,66 @@ static int wait_for_socket(pid_t pid, const char *socket_path, const char *log_p
     return 0;
 }
 
-static int print_node(const char *state_word, struct err *err)
+static void print_disk(const struct json_at *about)
+{
+    struct err ignored = ERR_INIT;
+    struct json_at disk;
+    uint64_t size = 0;
+    uint64_t left = 0;
+    uint64_t kept = 0;
+    char texts[3][UI_SIZE_TEXT];
+    if (json_read_object(about, "disk", &disk, &ignored) < 0 ||
+        json_read_u64(&disk, "size_bytes", 0, INT64_MAX, &size, &ignored) < 0 ||
+        json_read_u64(&disk, "free_bytes", 0, INT64_MAX, &left, &ignored) < 0 ||
+        json_read_u64(&disk, "reserve_bytes", 0, INT64_MAX, &kept, &ignored) < 0)
+        return;
+    ui_size_text(size, texts[0]);
+    ui_size_text(left, texts[1]);
+    ui_size_text(kept, texts[2]);
+    ui_print(UI_PLAIN, "  disk         %s free of %s, %s of it kept for the node itself\n", texts[1],
+             texts[0], texts[2]);
+}
+
+/* What it offers, and what an operator would want to know at once. */
+static void print_means(struct node_client *node, json_t *about)
+{
+    struct err ignored = ERR_INIT;
+    struct json_at top;
+    struct json_at profile;
+    const char *text;
+    bool believed = true;
+    AUTO_JSON json_t *hardware = NULL;
+    if (json_top(about, "the node", &top, &ignored) < 0)
+        return;
+    if (json_read_text(&top, "domain", 256, &text, &ignored) == 0)
+        ui_print(UI_PLAIN, "  domain       %s\n", text);
+    print_disk(&top);
+    if (json_read_text(&top, "enforcement", 256, &text, &ignored) == 0)
+        ui_print(UI_PLAIN, "  limits       by %s\n", text);
+    if (json_read_bool(&top, "clock_believed", &believed, &ignored) == 0 && !believed)
+        ui_print(UI_YELLOW, "  clock        not believed: it has jumped, nothing expires now\n");
+    if (node_client_request(node, "GET", "/v1/hardware", &hardware, &ignored) < 0 ||
+        json_top(hardware, "the node's hardware", &top, &ignored) < 0)
+        return;
+    for (size_t i = 0; json_read_element(&top, "hardware", i, &profile, &ignored) == 0; i++) {
+        uint64_t memory = 0;
+        uint64_t storage = 0;
+        const char *name = "";
+        const char *tee = "";
+        char sizes[2][UI_SIZE_TEXT];
+        (void)!json_read_text(&profile, "name", 256, &name, &ignored);
+        (void)!json_read_text(&profile, "launcher", 64, &text, &ignored);
+        (void)!json_read_text(&profile, "tee", 64, &tee, &ignored);
+        (void)!json_read_u64(&profile, "memory_bytes", 0, INT64_MAX, &memory, &ignored);
+        (void)!json_read_u64(&profile, "storage_bytes", 0, INT64_MAX, &storage, &ignored);
+        ui_size_text(memory, sizes[0]);
+        ui_size_text(storage, sizes[1]);
+        ui_print(UI_PLAIN, "  hardware     %s: launcher %s, TEE %s, %s memory, %s storage\n", name,
+                 text, tee, sizes[0], sizes[1]);
+    }
+}
+
+static int print_node(const char *state_word, bool more, struct err *err)
 {
     AUTO_NODE_CLIENT struct node_client *node = NULL;
     AUTO_JSON json_t *about = NULL;
@@ -158,6 +217,8 @@ static int print_node(const char *state_word, struct err *err)
     const char *version = json_string_value(json_object_get(about, "version"));
     ui_print(UI_PLAIN, "node %s, version %s, socket %s\n", state_word,
              version == NULL ? "?" : version, socket_path);
+    if (more)
+        print_means(node, about);
     return 0;
 }
 
@@ -169,7 +230,7 @@ static int node_start(const struct options *options, struct err *err)
         folder_create_all(folder, 0711, err) < 0)
         return -1;
     if (answers(socket_path))
-        return print_node("runs already", err);
+        return print_node("runs already", false, err);
     AUTO_FREE char *log_path = path_join(folder, "msed.log", err);
     AUTO_FREE char *default_config = path_join(folder, "msed.toml", err);
     if (log_path == NULL || default_config == NULL)
@@ -184,7 +245,7 @@ static int node_start(const struct options *options, struct err *err)
     if (spawn_daemon(config == NULL ? default_config : own_config, log_path, &pid, err) < 0 ||
         wait_for_socket(pid, socket_path, log_path, err) < 0)
         return FAIL_CONTEXT(err, "starting the node");
-    return print_node("started", err);
+    return print_node("started", false, err);
 }
 
 static const struct option_spec start_options[] = {
@@ -280,7 +341,7 @@ static int node_status(const struct options *options, struct err *err)
         err_hint(err, "'mse node start' starts one");
         return -1;
     }
-    return print_node("runs", err);
+    return print_node("runs", true, err);
 }
 
 static const struct option_spec status_options[] = {OPTION_JSON, OPTION_HELP};

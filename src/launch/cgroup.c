@@ -258,6 +258,31 @@ void cgroup_limit_io(struct cgroup *group, const struct launch_spec *spec, const
         limit_path(group, stored, spec->io_bytes) ? CGROUP_IO_LIMITED : CGROUP_IO_REFUSED;
 }
 
+static bool has_io(enum cgroup_kind kind, const char *folder)
+{
+    char device[DEVICE_SIZE];
+    char path[PATH_SIZE];
+    struct stat status;
+    AUTO_BUF struct buf controllers = BUF_INIT(4096);
+    if (stat(folder, &status) < 0 || !disk_of(status.st_dev, device))
+        return false;
+    (void)snprintf(path, sizeof(path), "%s/%s", cgroup_root,
+                   kind == CGROUP_V2 ? "cgroup.controllers"
+                                     : "blkio/blkio.throttle.read_bps_device");
+    if (kind == CGROUP_V1)
+        return file_exists(path);
+    return file_read(path, &controllers, NULL) == 0 &&
+           strstr(buf_text(&controllers), "io") != NULL;
+}
+
+const char *cgroup_prospect(const char *folder)
+{
+    struct cgroup group = {.kind = detect()};
+    if (group.kind != CGROUP_NONE)
+        group.io = has_io(group.kind, folder) ? CGROUP_IO_LIMITED : CGROUP_IO_REFUSED;
+    return cgroup_text(&group);
+}
+
 /* --- members --- */
 
 static int limit(pid_t pid, int resource, uint64_t value, struct err *err)

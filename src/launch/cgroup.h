@@ -43,6 +43,8 @@ int cgroup_enter(const struct cgroup *group, pid_t pid, const struct launch_spec
 void cgroup_limit_io(struct cgroup *group, const struct launch_spec *spec, const char *stored);
 /* What is in force: "cgroup v1", "rlimits (no cgroups): no limit on CPU and I/O". */
 const char *cgroup_text(const struct cgroup *group);
+/* What would be in force of an app whose storage lies in this folder, in the same words. */
+const char *cgroup_prospect(const char *folder);
 /* Where the hierarchies are mounted, "/sys/fs/cgroup"; tests bring their own. */
 extern const char *cgroup_root;
 /* Has the kernel killed something in there for want of memory? */

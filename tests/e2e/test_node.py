@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """The node: killed, restarted, filled, misconfigured; what it must survive and what it must remove."""
 import os
+import re
 import signal
 import socket
 import subprocess
@@ -79,6 +80,16 @@ def test_start_twice_and_stop_twice(own_node):
     owner.ok("node", "stop")
     assert owner.run("node", "status").status == 4
     owner.ok("node", "stop")
+
+
+def test_status_says_what_the_node_offers(owner):
+    said = owner.ok("node", "status").out
+    about = owner.ok("node", "status", "--json").json
+    assert about["disk"]["size_bytes"] >= about["disk"]["free_bytes"] > 0
+    assert f"by {about['enforcement']}\n" in said and re.match("cgroup v[12]|rlimits", about["enforcement"])
+    assert re.search(r"disk +[0-9.]+ \w+ free of [0-9.]+ \w+", said)
+    assert "hardware     free: launcher process, TEE simulation" in said
+    assert "not believed" not in said and about["clock_believed"] is True
 
 
 def test_kill_9_loses_no_app(own_node):
