@@ -16,6 +16,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <poll.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/socket.h>
@@ -24,6 +25,7 @@
 #include <unistd.h>
 
 enum {
+    CATCH_UP_MS = 500,
     START_TIMEOUT_MS = 180000, /* a new file system of many gigabytes on a slow disk */
     STOP_EXTRA_MS = 20000,
     POLL_MS = 10,
@@ -174,6 +176,19 @@ int launch_status_read(const char *run_folder, struct launch_status *ret, struct
     if (path == NULL || file_read(path, &text, err) < 0)
         return -1;
     return launch_status_decode(buf_slice(&text), ret, err);
+}
+
+/* The supervisor reads the app's output before it answers who connects. */
+void launch_catch_up(const char *run_folder)
+{
+    struct err ignored = ERR_INIT;
+    AUTO_CLOSE int fd = -1;
+    char byte;
+    if (!launch_alive(run_folder) || launch_attach(run_folder, &fd, &ignored) < 0)
+        return;
+    struct pollfd answer = {.fd = fd, .events = POLLIN};
+    if (poll(&answer, 1, CATCH_UP_MS) > 0)
+        (void)!read(fd, &byte, 1);
 }
 
 int launch_request_stop(int fd, int grace_ms, struct err *err)

@@ -31,6 +31,7 @@
 
 enum {
     PIECE_SIZE = 16 * 1024,
+    LOG_PIECES = 16, /* read before something else gets its turn */
     SIGSYS_STATUS = 128 + SIGSYS,
     KILLED_STATUS = 128 + SIGKILL,
     FD_SIGNAL = 0,
@@ -203,13 +204,17 @@ static bool read_status(struct supervisor *self)
     return true;
 }
 
+/* What is in the pipe now, or a good part of it: who asks for the status afterwards finds in the log
+ * what the app wrote before. */
 static bool read_log(struct supervisor *self)
 {
     uint8_t piece[PIECE_SIZE];
-    ssize_t len = read(self->sandbox.log_fd, piece, sizeof(piece));
-    if (len <= 0)
-        return len < 0 && (errno == EAGAIN || errno == EINTR);
-    app_log_write(&self->log, slice_of(piece, (size_t)len));
+    for (int i = 0; i < LOG_PIECES; i++) {
+        ssize_t len = read(self->sandbox.log_fd, piece, sizeof(piece));
+        if (len <= 0)
+            return len < 0 && (errno == EAGAIN || errno == EINTR);
+        app_log_write(&self->log, slice_of(piece, (size_t)len));
+    }
     return true;
 }
 
@@ -305,10 +310,11 @@ static void watch(struct supervisor *self)
         control_poll(&self->control, fds + FD_CONTROL);
         if (poll(fds, FD_COUNT, time_left(self)) < 0)
             continue;
-        if (fds[FD_STATUS].revents != 0)
-            close_at_end(read_status(self), &self->sandbox.status_fd);
+        /* the log first: what was written before a change of state is there when that is seen */
         if (fds[FD_LOG].revents != 0)
             close_at_end(read_log(self), &self->sandbox.log_fd);
+        if (fds[FD_STATUS].revents != 0)
+            close_at_end(read_status(self), &self->sandbox.status_fd);
         handle_control(self, fds + FD_CONTROL);
         if (fds[FD_SIGNAL].revents != 0)
             handle_signal(self);

@@ -72,6 +72,7 @@ int api_get_logs(struct api_call *call, struct err *err)
                                 .owner = call->account.owner,
                                 .path = path,
                                 .follow = strcmp(query_value(&call->query, "follow"), "1") == 0};
+    keeper_catch_up(call->node->keeper, call->id);
     if (path == NULL || log_open(path, &fd, err) < 0 ||
         first_offset(query_value(&call->query, "tail"), fd, &stream.offset, err) < 0 ||
         slots_take(slots, SLOT_LOG, call->account.owner, call->account.operator_of_node, err) < 0)

@@ -484,6 +484,14 @@ int keeper_restart(struct keeper *keeper, const char *id, int64_t expires, struc
     return result;
 }
 
+void keeper_catch_up(const struct keeper *keeper, const char *id)
+{
+    struct runner *runner = keeper->options.runner;
+    AUTO_FREE char *folder = path_join(keeper->options.folders->apps, id, NULL);
+    if (folder != NULL)
+        runner->class->catch_up(runner, folder);
+}
+
 char *keeper_log_path(const struct keeper *keeper, const char *id, struct err *err)
 {
     return str_printf(err, "%s/%s/log", keeper->options.folders->apps, id);

@@ -88,5 +88,7 @@ struct keeper_stats {
     struct app_stats counters;
 };
 void keeper_stats(struct keeper *keeper, const char *id, struct keeper_stats *ret);
+/* Waits for a moment until the log has what the app wrote before this call. */
+void keeper_catch_up(const struct keeper *keeper, const char *id);
 /* Path of the app's log; the caller frees. It may not exist. */
 char *keeper_log_path(const struct keeper *keeper, const char *id, struct err *err) MUST_USE;

@@ -52,6 +52,8 @@ struct runner_class {
      * the enclave runs as well. Errors: NO_ROOM, UNSUPPORTED (the file system cannot). */
     int (*reserve)(struct runner *runner, const char *folder, const struct store_app *app,
                    struct err *err);
+    /* Waits for a moment until the log has what the app wrote before. */
+    void (*catch_up)(struct runner *runner, const char *folder);
     /* Bytes that hold what the app stored. */
     int64_t (*used)(struct runner *runner, const char *folder);
     /* Destroys what the app stored. After stop. */

@@ -285,6 +285,12 @@ static int64_t launch_runner_used(struct runner *runner, const char *folder)
     return path != NULL ? storage_backing_used(path) : 0;
 }
 
+static void launch_runner_catch_up(struct runner *runner, const char *folder)
+{
+    (void)runner;
+    launch_catch_up(folder);
+}
+
 static int launch_runner_destroy(struct runner *runner, const char *folder, struct err *err)
 {
     AUTO_FREE char *path = storage_path(folder, err);
@@ -299,6 +305,7 @@ static const struct runner_class launch_class = {
     .news = launch_runner_news,
     .stop = launch_runner_stop,
     .reserve = launch_runner_reserve,
+    .catch_up = launch_runner_catch_up,
     .used = launch_runner_used,
     .destroy = launch_runner_destroy,
 };

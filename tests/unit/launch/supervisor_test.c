@@ -36,6 +36,31 @@ static void test_life(void **state)
     assert_nothing_left(app);
 }
 
+/* What was written before a change of state, or before somebody asks, is in the log then. */
+static void test_log_is_not_behind(void **state)
+{
+    struct app *app = *state;
+    if (!can_launch)
+        skip();
+    start(app, "os.write(1, (b'x' * 99 + b'\\n') * 200 + b'x before\\n'); say(state='running')\n"
+               "os.write(1, (b'y' * 99 + b'\\n') * 9 + b'y after\\n'); wait()\n");
+    assert_int_equal(wait_for(app, LAUNCH_RUNNING).state, LAUNCH_RUNNING);
+    AUTO_FREE char *log = read_log(app);
+    assert_non_null(strstr(log, "x before\n"));
+    int64_t deadline = clock_monotonic_ms() + PATIENCE_MS;
+    bool seen = false;
+    while (!seen && clock_monotonic_ms() < deadline) {
+        launch_catch_up(app->run);
+        AUTO_FREE char *now = read_log(app);
+        bool begun = strstr(now, "yyyy") != NULL;
+        seen = strstr(now, "y after\n") != NULL;
+        assert_true(seen || !begun); /* it came in one piece: all of it or nothing yet */
+    }
+    assert_true(seen);
+    struct err err = ERR_INIT;
+    assert_int_equal(launch_stop(app->run, 5000, &err), 0);
+}
+
 static void test_what_the_app_sees(void **state)
 {
     struct app *app = *state;
@@ -412,6 +437,7 @@ int main(int argc, char **argv)
         return enclave_main();
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup_teardown(test_life, make_app, remove_app),
+        cmocka_unit_test_setup_teardown(test_log_is_not_behind, make_app, remove_app),
         cmocka_unit_test_setup_teardown(test_what_the_app_sees, make_app, remove_app),
         cmocka_unit_test_setup_teardown(test_whole_boot, make_app, remove_app),
         cmocka_unit_test_setup_teardown(test_simulated_tee, make_app, remove_app),

@@ -136,9 +136,18 @@ static inline int pretend_destroy(struct runner *runner, const char *folder, str
     return 0;
 }
 
-static const struct runner_class pretend_class = {pretend_start,  pretend_attach,  pretend_news,
-                                                  pretend_stop,   pretend_reserve, pretend_used,
-                                                  pretend_destroy};
+static inline void pretend_catch_up(struct runner *runner, const char *folder)
+{
+}
+
+static const struct runner_class pretend_class = {.start = pretend_start,
+                                                  .attach = pretend_attach,
+                                                  .news = pretend_news,
+                                                  .stop = pretend_stop,
+                                                  .reserve = pretend_reserve,
+                                                  .catch_up = pretend_catch_up,
+                                                  .used = pretend_used,
+                                                  .destroy = pretend_destroy};
 
 /* --- a node around it --- */
 
