@@ -33,6 +33,7 @@
     X(ASGI, "the ASGI loop")                                                                       \
     X(KEEPER_CREATING, "the creation of an app")                                                   \
     X(KEEPER, "the list of apps")                                                                  \
+    X(STAPLER, "the apps that want collateral")                                                    \
     X(LAYERS, "the layers being built")                                                            \
     X(API_SLOTS, "the API's slots")                                                                \
     X(LOG_STREAMS, "the logs being read")                                                          \

@@ -3,6 +3,7 @@
  * mse deploy: from mse.toml to a verified, provisioned, healthy service. The steps are a table; a
  * failing one ends the deployment, and what it had started on the node is stopped again.
  */
+#include "cli/collateral_options.h"
 #include "cli/command.h"
 #include "cli/project.h"
 #include "cli/staple.h"
@@ -205,6 +206,7 @@ static int open_channel(struct deployment *d, struct mse_verdict **verdict, stru
         .tees = accepted_tees(d),
         .simulation_root = d->project.facts.simulation_root,
     };
+    const struct collateral_services services = collateral_services_from(d->options);
     image_measured_policy(&d->project.image_measured, &fallback);
     const char *policy = d->project.config.policy;
     if (policy != NULL && policy_read(policy, &own, err) < 0)
@@ -214,6 +216,7 @@ static int open_channel(struct deployment *d, struct mse_verdict **verdict, stru
         .fingerprint = d->project.fingerprint,
         .policy = own != NULL ? own : &fallback,
         .host = d->project.manifest.tls_host_name,
+        .collateral = {.services = options_has(d->options, "fetch") ? &services : NULL},
     };
     int status =
         attested_open(d->app.url, &expectation, seconds_left(d), &d->channel, verdict, err);
@@ -529,6 +532,9 @@ static const struct option_spec deploy_options[] = {
     {.name = "timeout", .value_name = "SECONDS", .help = "patience with the node (default: 120)"},
     {.name = "dry-run", .help = "print manifest and fingerprint, upload nothing"},
     {.name = "no-verify", .help = "DANGEROUS: send the secrets without verifying the enclave"},
+    {.name = "fetch",
+     .help = "ask the vendor for the collateral instead of taking what the node gives"},
+    COLLATERAL_OPTIONS,
     OPTION_SIMULATION,
     OPTION_NODE,
     OPTION_JSON,

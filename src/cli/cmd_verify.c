@@ -24,7 +24,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { TIMEOUT_S = 30, REQUIREMENTS_MAX = 1 << 20 };
+enum { TIMEOUT_S = 30, REQUIREMENTS_MAX = 1 << 20, MAX_AGE_DAYS = 3650 };
 
 struct verification {
     const struct options *options;
@@ -36,6 +36,8 @@ struct verification {
     uint8_t fingerprint[SHA256_SIZE];
     struct mse_policy *policy; /* from --policy, owned */
     struct mse_policy fallback;
+    struct collateral_services services;
+    struct collateral_wish wish;
 };
 
 /* --- what is expected --- */
@@ -141,6 +143,23 @@ static int load_policy(struct verification *v, struct err *err)
         v->fallback.tees |= MSE_TEE_BIT(MSE_TEE_SIMULATION);
     }
     return path == NULL ? 0 : policy_read(path, &v->policy, err);
+}
+
+/* The vendor is asked only with --fetch; an age counts for either. */
+static int load_wish(struct verification *v, struct err *err)
+{
+    const char *days = options_value(v->options, "max-age");
+    uint64_t count = 0;
+    if (days != NULL && parse_u64(days, "--max-age", 1, MAX_AGE_DAYS, &count, err) < 0) {
+        err->kind = ERR_USAGE;
+        return -1;
+    }
+    v->wish.max_age_s = (int64_t)count * 86400;
+    if (options_has(v->options, "fetch")) {
+        v->services = collateral_services_from(v->options);
+        v->wish.services = &v->services;
+    }
+    return 0;
 }
 
 /* --- the source against the manifest --- */
@@ -258,6 +277,7 @@ static int judge(struct verification *v, struct err *err)
         .fingerprint = v->has_fingerprint ? v->fingerprint : NULL,
         .policy = v->policy != NULL ? v->policy : &v->fallback,
         .host = v->has_context ? v->manifest.tls_host_name : NULL,
+        .collateral = v->wish,
     };
     AUTO_ATTESTED struct attested *attested = NULL;
     struct mse_verdict *verdict = NULL;
@@ -281,7 +301,7 @@ static int verify_app(const struct options *options, struct err *err)
     struct verification v = {.options = options};
     int status = -1;
     if (load_context(&v, argument, err) == 0 && load_fingerprint(&v, err) == 0 &&
-        load_policy(&v, err) == 0 && check_code(&v, err) == 0)
+        load_policy(&v, err) == 0 && load_wish(&v, err) == 0 && check_code(&v, err) == 0)
         status = judge(&v, err);
     mse_policy_free(v.policy);
     context_done(&v.context);
@@ -304,6 +324,9 @@ static const struct option_spec verify_options[] = {
      .letter = 'o',
      .value_name = "FILE",
      .help = "write the verified certificate"},
+    {.name = "max-age",
+     .value_name = "DAYS",
+     .help = "refuse collateral of an app that was issued longer ago (default: until it ends)"},
     VERIFY_EVIDENCE_OPTIONS,
     OPTION_JSON,
     OPTION_HELP,
@@ -313,13 +336,16 @@ const struct command command_verify = {
     .name = "verify",
     .arguments = "[URL|APP]",
     .summary = "verify a running app, or a file of evidence",
-    .text = "Asks the app for fresh evidence over a random nonce and judges it: genuine TEE, TCB, "
-            "no debug, the TLS key of this very session, the fingerprint. Without URL or APP the "
-            "address is the one in --context. With --context and --code the fingerprint is "
-            "recomputed from the source. The simulated TEE is accepted only "
-            "where the context, the policy or --simulation names it; it protects nothing from the "
-            "operator. With "
-            "--evidence a file is judged instead, without any connection. Exit status 3: rejected.",
+    .text =
+        "Asks the app for fresh evidence over a random nonce and judges it: genuine TEE, TCB, "
+        "no debug, the TLS key of this very session, the fingerprint. Without URL or APP the "
+        "address is the one in --context. With --context and --code the fingerprint is "
+        "recomputed from the source. The vendor's collateral comes with the app's evidence, and "
+        "how old it is is said; no vendor is asked but with --fetch. The simulated TEE is accepted "
+        "only "
+        "where the context, the policy or --simulation names it; it protects nothing from the "
+        "operator. With "
+        "--evidence a file is judged instead, without any connection. Exit status 3: rejected.",
     .example = "mse verify https://localhost:4711 --context hello.context --code ./code\n"
                "mse verify hello --output cert.pem\n"
                "mse verify --evidence quote.bin --collateral bundle.json --policy strict.toml",

@@ -19,7 +19,7 @@
         {.name = "at",                                                                             \
          .value_name = "TIME",                                                                     \
          .help = "judge at this time, unix seconds or RFC 3339 (default: now)"},                   \
-        {.name = "fetch", .help = "ask the vendor's service for the collateral of --evidence"},    \
+        {.name = "fetch", .help = "ask the vendor's service for the collateral"},                  \
         COLLATERAL_OPTIONS,                                                                        \
         {.name = "receipt",                                                                        \
          .value_name = "FILE",                                                                     \

@@ -12,16 +12,18 @@
 #include "format/json.h"
 #include "http/client.h"
 #include "model/attestation_document.h"
+#include "model/evidence.h"
 
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
-enum { CERTIFICATE_MAX = 128 << 10, PATH_SIZE = 256 };
+enum { CERTIFICATE_MAX = 128 << 10, PATH_SIZE = 256, COLLATERAL_WAIT_MS = 30 * 1000, ASK_MS = 500 };
 
 /* What the certificate callback needs, and what it found. */
 struct judgement {
     const struct attested_expectation *expectation;
+    const struct collateral_choice *collateral; /* NULL: none is there yet */
     struct mse_verdict *verdict;
 };
 
@@ -75,7 +77,11 @@ static struct mse_verdict *judge(const struct attested_expectation *expectation,
 static int judge_certificate(void *context, struct slice der, struct err *err)
 {
     struct judgement *judgement = context;
-    judgement->verdict = judge(judgement->expectation, der, slice_of(NULL, 0), NULL);
+    const struct collateral_choice *choice = judgement->collateral;
+    mse_verdict_free(judgement->verdict);
+    judgement->verdict =
+        judge(judgement->expectation, der,
+              choice == NULL ? slice_of(NULL, 0) : buf_slice(&choice->bundle), NULL);
     if (judgement->verdict == NULL)
         return FAIL(err, ERR_MEMORY, "out of memory");
     return judgement->verdict->accepted ? 0 : attested_rejected(judgement->verdict, err);
@@ -140,20 +146,6 @@ static void give_verdict(struct attested *attested, struct mse_verdict **ret)
         mse_verdict_free(verdict);
 }
 
-int attested_open(const char *url, const struct attested_expectation *expectation, int timeout_s,
-                  struct attested **ret, struct mse_verdict **ret_verdict, struct err *err)
-{
-    AUTO_ATTESTED struct attested *attested = mem_alloc(sizeof(*attested), err);
-    if (attested == NULL)
-        return -1;
-    int status = connect_with(url, expectation, timeout_s, judge_certificate, attested, err);
-    give_verdict(attested, ret_verdict);
-    if (status < 0)
-        return FAIL_CONTEXT(err, "%s", url);
-    *ret = STEAL(attested);
-    return 0;
-}
-
 int attested_open_unverified(const char *url, const struct attested_expectation *expectation,
                              int timeout_s, struct attested **ret, struct err *err)
 {
@@ -205,6 +197,112 @@ static int expected_report_data(struct attested *attested, const uint8_t nonce[s
     return sha512_parts(parts, ARRAY_LEN(parts), ret, err);
 }
 
+/* --- collateral --- */
+
+static int choose_collateral(const struct attested_expectation *expectation,
+                             const struct attestation_document *document,
+                             struct collateral_choice *ret, struct err *err)
+{
+    char text[256];
+    int64_t now = clock_unix();
+    struct slice evidence = buf_slice(&document->evidence);
+    const char *stapled = document->collateral == NULL ? "" : document->collateral;
+    if (evidence_recognise(evidence)) /* the simulation has none */
+        return 0;
+    if (collateral_choose(&expectation->collateral, evidence, slice_str(stapled), now,
+                          expectation->hooks, ret, err) < 0)
+        return FAIL_CONTEXT(err, "the collateral");
+    collateral_describe(ret, now, text, sizeof(text));
+    client_info(expectation->hooks, "collateral: %s", text);
+    return 0;
+}
+
+static void remember(const struct attested_expectation *expectation,
+                     const struct collateral_choice *choice)
+{
+    if (choice->bundle.len > 0)
+        collateral_remember(choice, expectation->hooks);
+}
+
+/* A node staples within seconds of the enclave's start, which may be just now. */
+static int wait_for_collateral(const char *url, const struct attested_expectation *expectation,
+                               int64_t deadline_ms, struct collateral_choice *ret, struct err *err)
+{
+    uint8_t nonce[ATTESTATION_NONCE_SIZE];
+    const volatile sig_atomic_t *interrupted = client_interrupted(expectation->hooks);
+    for (;;) {
+        AUTO_ATTESTED struct attested *stranger = NULL;
+        AUTO_ATTESTATION_DOCUMENT struct attestation_document document = {0};
+        int64_t left_ms = deadline_ms - clock_monotonic_ms();
+        if (random_bytes(nonce, sizeof(nonce), err) < 0 ||
+            attested_open_unverified(url, expectation, left_ms < 1000 ? 1 : (int)(left_ms / 1000),
+                                     &stranger, err) < 0 ||
+            fetch_document(stranger, nonce, &document, err) < 0)
+            return -1;
+        bool asks = expectation->collateral.services != NULL;
+        if (asks || document.collateral != NULL || left_ms < ASK_MS)
+            return choose_collateral(expectation, &document, ret, err);
+        if (interrupted != NULL && *interrupted != 0)
+            return FAIL(err, ERR_INTERRUPTED, "interrupted");
+        clock_sleep_ms(ASK_MS);
+    }
+}
+
+/* --- by the certificate --- */
+
+static bool lacks_collateral(const struct attested *attested)
+{
+    const struct mse_verdict *verdict = attested->judgement.verdict;
+    return verdict != NULL && !verdict->accepted && verdict->status != NULL &&
+           strcmp(verdict->status, "no-collateral") == 0;
+}
+
+static void connect_again(struct attested *attested)
+{
+    http_client_free(attested->client);
+    tls_client_free(attested->tls);
+    attested->client = NULL;
+    attested->tls = NULL;
+    buf_clear(&attested->certificate);
+}
+
+static int open_judged(const char *url, const struct attested_expectation *expectation,
+                       int timeout_s, struct attested *attested, struct err *err)
+{
+    AUTO_COLLATERAL_CHOICE struct collateral_choice choice = COLLATERAL_CHOICE_INIT;
+    int patience_ms = timeout_s * 1000 < COLLATERAL_WAIT_MS ? timeout_s * 1000 : COLLATERAL_WAIT_MS;
+    int64_t deadline_ms = clock_monotonic_ms() + patience_ms;
+    int status = connect_with(url, expectation, timeout_s, judge_certificate, attested, err);
+    if (status == 0 || !lacks_collateral(attested))
+        return status;
+    err_clear(err);
+    connect_again(attested);
+    if (wait_for_collateral(url, expectation, deadline_ms, &choice, err) < 0)
+        return -1;
+    attested->judgement.collateral = &choice;
+    status = connect_with(url, expectation, timeout_s, judge_certificate, attested, err);
+    attested->judgement.collateral = NULL;
+    if (status == 0)
+        remember(expectation, &choice);
+    return status;
+}
+
+int attested_open(const char *url, const struct attested_expectation *expectation, int timeout_s,
+                  struct attested **ret, struct mse_verdict **ret_verdict, struct err *err)
+{
+    AUTO_ATTESTED struct attested *attested = mem_alloc(sizeof(*attested), err);
+    if (attested == NULL)
+        return -1;
+    int status = open_judged(url, expectation, timeout_s, attested, err);
+    give_verdict(attested, ret_verdict);
+    if (status < 0)
+        return FAIL_CONTEXT(err, "%s", url);
+    *ret = STEAL(attested);
+    return 0;
+}
+
+/* --- by fresh evidence --- */
+
 /* The manifest that it claims decides which fingerprint its report data must hold; whether that is
  * the wanted one is a check of its own. */
 static int judge_document(struct attested *attested, const uint8_t nonce[static 32],
@@ -218,13 +316,16 @@ static int judge_document(struct attested *attested, const uint8_t nonce[static 
     struct attested_expectation expectation = *attested->judgement.expectation;
     if (expectation.fingerprint == NULL)
         expectation.fingerprint = fingerprint;
-    const char *collateral = document->collateral == NULL ? "" : document->collateral;
+    AUTO_COLLATERAL_CHOICE struct collateral_choice choice = COLLATERAL_CHOICE_INIT;
+    if (choose_collateral(&expectation, document, &choice, err) < 0)
+        return -1;
     attested->judgement.verdict =
-        judge(&expectation, buf_slice(&document->evidence), slice_str(collateral), report_data);
+        judge(&expectation, buf_slice(&document->evidence), buf_slice(&choice.bundle), report_data);
     if (attested->judgement.verdict == NULL)
         return FAIL(err, ERR_MEMORY, "out of memory");
     if (!attested->judgement.verdict->accepted)
         return attested_rejected(attested->judgement.verdict, err);
+    remember(&expectation, &choice);
     attested->manifest = str_copy(document->manifest, err);
     return attested->manifest == NULL ? -1 : 0;
 }

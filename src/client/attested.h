@@ -6,7 +6,7 @@
  */
 #pragma once
 
-#include "client/hooks.h"
+#include "client/collateral_choice.h"
 
 #include "crypto/crypto.h"
 #include "mse/mse.h"
@@ -19,11 +19,14 @@ struct attested_expectation {
     const struct mse_policy *policy;  /* NULL: strict */
     const char *host;                 /* NULL: the URL's; a name for SNI where the address is not */
     const struct client_hooks *hooks; /* NULL: none */
+    struct collateral_wish collateral; /* zero: what the enclave gives, of any age */
 };
 
 /* Connects to https://HOST[:PORT] and verifies. *ret_verdict (may be NULL) is set whenever there
  * was something to judge, also on failure; the caller frees it with mse_verdict_free. Errors:
- * UNREACHABLE, TIMEOUT, REJECTED (names the failed checks), USAGE (not an https URL). */
+ * UNREACHABLE, TIMEOUT, REJECTED (names the failed checks), USAGE (not an https URL).
+ * Where the evidence needs collateral, that is asked for over a connection of its own, which is
+ * believed nothing else; an enclave that has none yet is given some of the time. */
 int attested_open(const char *url, const struct attested_expectation *expectation, int timeout_s,
                   struct attested **ret, struct mse_verdict **ret_verdict,
                   struct err *err) MUST_USE;

@@ -27,8 +27,8 @@ static int put_name(struct collateral_bundle *bundle, const char *name, struct e
     return buf_printf(bundle->out, err, "%s\"%s\": \"", bundle->count++ == 0 ? "\n" : ",\n", name);
 }
 
-static int put_text(struct collateral_bundle *bundle, const char *name, struct slice text,
-                    struct err *err)
+int bundle_text(struct collateral_bundle *bundle, const char *name, struct slice text,
+                struct err *err)
 {
     for (size_t i = 0; i < text.len; i++) {
         if (text.data[i] >= 0x80)
@@ -39,8 +39,8 @@ static int put_text(struct collateral_bundle *bundle, const char *name, struct s
     return put_string(bundle->out, text, err);
 }
 
-static int put_hex(struct collateral_bundle *bundle, const char *name, struct slice bytes,
-                   struct err *err)
+int bundle_hex(struct collateral_bundle *bundle, const char *name, struct slice bytes,
+               struct err *err)
 {
     if (put_name(bundle, name, err) < 0 || hex_append(bundle->out, bytes, err) < 0)
         return -1;
@@ -88,9 +88,9 @@ static int add_signed(struct collateral_bundle *bundle, const struct mse_documen
     if (doc_parse(&bundle->arena, buf_slice(&answer->body), document->name, &root, err) < 0 ||
         doc_get_object(root, document->member, &inner, err) < 0 ||
         doc_get_string(&bundle->arena, root, "signature", &signature, err) < 0 ||
-        put_text(bundle, document->name, inner->text, err) < 0)
+        bundle_text(bundle, document->name, inner->text, err) < 0)
         return -1;
-    return put_text(bundle, signature_name, signature, err);
+    return bundle_text(bundle, signature_name, signature, err);
 }
 
 static int add_crl(struct collateral_bundle *bundle, const char *name, struct slice body,
@@ -99,7 +99,7 @@ static int add_crl(struct collateral_bundle *bundle, const char *name, struct sl
     AUTO_BUF struct buf der = BUF_INIT(COLLATERAL_DOCUMENT_MAX);
     if (collateral_crl_der(body, &der, err) < 0)
         return -1;
-    return put_hex(bundle, name, buf_slice(&der), err);
+    return bundle_hex(bundle, name, buf_slice(&der), err);
 }
 
 static int add_certificate(struct collateral_bundle *bundle, const char *name, struct slice bytes,
@@ -112,7 +112,7 @@ static int add_certificate(struct collateral_bundle *bundle, const char *name, s
                  : certificate_from_pem(bytes, &certificate, err);
     if (rc < 0 || certificate_to_pem(certificate, &pem, err) < 0)
         return FAIL_CONTEXT(err, "%s", name);
-    return put_text(bundle, name, buf_slice(&pem), err);
+    return bundle_text(bundle, name, buf_slice(&pem), err);
 }
 
 static int add_ask_ark(struct collateral_bundle *bundle, struct slice text, struct err *err)
@@ -132,7 +132,7 @@ int bundle_add(struct collateral_bundle *bundle, const struct mse_document *docu
 {
     const char *chain = arena_printf(&bundle->arena, "%s_issuer_chain", document->name);
     struct slice body = buf_slice(&answer->body);
-    if (document->issuer_chain && put_text(bundle, chain, buf_slice(&answer->chain), err) < 0)
+    if (document->issuer_chain && bundle_text(bundle, chain, buf_slice(&answer->chain), err) < 0)
         return -1;
     switch (document->form) {
     case MSE_FORM_SIGNED_JSON:

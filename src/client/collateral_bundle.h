@@ -21,5 +21,11 @@ struct collateral_bundle {
 int bundle_add(struct collateral_bundle *bundle, const struct mse_document *document,
                const struct collateral_answer *answer, struct err *err) MUST_USE;
 
+/* Adds a member: plain text, or bytes as hexadecimal. INVALID: it is not ASCII. */
+int bundle_text(struct collateral_bundle *bundle, const char *name, struct slice text,
+                struct err *err) MUST_USE;
+int bundle_hex(struct collateral_bundle *bundle, const char *name, struct slice bytes,
+               struct err *err) MUST_USE;
+
 /* A CRL as DER, from DER, PEM or hexadecimal, as the services have it. */
 int collateral_crl_der(struct slice body, struct buf *out, struct err *err) MUST_USE;

@@ -6,6 +6,7 @@
 #include "client/collateral_get.h"
 
 #include "attest/crl.h"
+#include "client/collateral_bundle.h"
 #include "format/document.h"
 
 #include "base/clock.h"
@@ -18,17 +19,17 @@
 
 enum { CACHE_FILE_MAX = 2 * COLLATERAL_DOCUMENT_MAX, DIGEST_TEXT = 2 * SHA256_SIZE + 1 };
 
-static char *cache_folder(struct err *err)
+char *collateral_cache_folder(const char *name, struct err *err)
 {
     const char *own = getenv("MSE_CACHE_HOME");
     const char *xdg = getenv("XDG_CACHE_HOME");
     const char *home = getenv("HOME");
     if (own != NULL && own[0] == '/')
-        return str_printf(err, "%s/collateral", own);
+        return str_printf(err, "%s/%s", own, name);
     if (xdg != NULL && xdg[0] == '/')
-        return str_printf(err, "%s/mse/collateral", xdg);
+        return str_printf(err, "%s/mse/%s", xdg, name);
     if (home != NULL && home[0] == '/')
-        return str_printf(err, "%s/.cache/mse/collateral", home);
+        return str_printf(err, "%s/.cache/mse/%s", home, name);
     (void)FAIL(err, ERR_NOT_FOUND, "no HOME: nothing is cached");
     return NULL;
 }
@@ -36,7 +37,7 @@ static char *cache_folder(struct err *err)
 /* The caller frees. */
 static char *cache_path(const char *url, bool make_folder, struct err *err)
 {
-    AUTO_FREE char *folder = cache_folder(err);
+    AUTO_FREE char *folder = collateral_cache_folder("collateral", err);
     uint8_t digest[SHA256_SIZE];
     char name[DIGEST_TEXT];
     if (folder == NULL || sha256(slice_str(url), digest, err) < 0 ||
@@ -97,10 +98,14 @@ static int find_expiry(const struct collateral_answer *answer, enum collateral_k
                        int64_t *ret, struct err *err)
 {
     struct crl crl;
+    struct err not_crl = ERR_INIT;
+    AUTO_BUF struct buf der = BUF_INIT(COLLATERAL_DOCUMENT_MAX);
     *ret = 0;
     if (keep == COLLATERAL_FOREVER)
         return 0;
-    if (crl_read(buf_slice(&answer->body), &crl, NULL) == 0) {
+    /* A PCCS has them in hexadecimal. */
+    if (collateral_crl_der(buf_slice(&answer->body), &der, &not_crl) == 0 &&
+        crl_read(buf_slice(&der), &crl, &not_crl) == 0) {
         *ret = crl.until;
         return 0;
     }

@@ -90,6 +90,7 @@ static int get(const struct collateral_services *services, const struct mse_docu
         .keep = document->permanent ? COLLATERAL_FOREVER : COLLATERAL_UNTIL_NEXT_UPDATE,
         .wait_s = WAIT_INTEL_S,
         .no_cache = services->no_cache,
+        .refresh = services->refresh,
         .hooks = services->hooks,
     };
     switch (document->service) {

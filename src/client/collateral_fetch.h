@@ -13,6 +13,7 @@ struct collateral_services {
     const char *kds;      /* AMD's key distribution service, or a folder */
     const char *vlek;     /* a file with the VLEK certificate; NULL: none */
     bool no_cache;
+    bool refresh; /* ask although it is in the cache, which serves without an answer */
     const struct client_hooks *hooks; /* NULL: none */
 };
 

@@ -191,10 +191,16 @@ int collateral_get(const struct collateral_request *request, struct collateral_a
         str_starts_with(request->base, "https://") || str_starts_with(request->base, "http://");
     if (!remote)
         return get_folder(url, request, ret, err);
-    if (!request->no_cache && collateral_cache_read(url, ret, &absent) == 0)
+    bool asks = request->refresh && request->keep != COLLATERAL_FOREVER;
+    if (!request->no_cache && !asks && collateral_cache_read(url, ret, &absent) == 0)
         return 0;
-    if (get_http(url, request, ret, err) < 0)
-        return -1;
+    if (get_http(url, request, ret, err) < 0) {
+        if (!asks || request->no_cache || collateral_cache_read(url, ret, &absent) < 0)
+            return -1;
+        client_warn(request->hooks, "%s; what was kept serves", err->message);
+        err_clear(err);
+        return 0;
+    }
     if (ret->body.len == 0 || (request->wants_chain && ret->chain.len == 0))
         return FAIL(err, ERR_INVALID, "'%s' answered without %s", url,
                     ret->body.len == 0 ? "a document" : "an issuer chain");

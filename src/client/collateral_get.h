@@ -27,6 +27,7 @@ struct collateral_request {
     enum collateral_keep keep;
     unsigned wait_s; /* what a 429 without Retry-After asks for */
     bool no_cache;
+    bool refresh; /* the cache serves only where nobody answers; certificates never change */
     const struct client_hooks *hooks; /* NULL: none */
 };
 
@@ -43,6 +44,8 @@ int collateral_get(const struct collateral_request *request, struct collateral_a
                    struct err *err) MUST_USE;
 
 /* collateral_cache.c. The folder is $MSE_CACHE_HOME, $XDG_CACHE_HOME/mse or ~/.cache/mse. */
+/* A folder in it; it may not exist. The caller frees. ERR_NOT_FOUND: no HOME. */
+char *collateral_cache_folder(const char *name, struct err *err) MUST_USE;
 /* ERR_NOT_FOUND where there is none, or what is there has expired. */
 int collateral_cache_read(const char *url, struct collateral_answer *ret, struct err *err) MUST_USE;
 /* A failure to write is not the caller's problem. */

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 /*
- * The enclave's own paths, /.well-known/mse/{access-log,attestation,ocsp,provision,status}, and the
- * wait for provisioning. Requests come from anybody: only the owner's signature for this session
- * makes a difference.
+ * The enclave's own paths (the table `routes`), and the wait for provisioning. Requests come from
+ * anybody: the owner's signature for this session makes a difference, and for collateral that it is
+ * the node who comes.
  */
 #include "base/lock.h"
 #include "enclave/enclave.h"
@@ -12,6 +12,7 @@
 #include "base/log.h"
 #include "base/rotating_file.h"
 #include "base/text.h"
+#include "model/attestation_document.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -126,6 +127,20 @@ static int answer_ocsp(void *context, const struct front_request *request, struc
     return buf_printf(out, err, "{\"stapled_until\":\"%s\"}\n", until);
 }
 
+/* --- POST collateral --- */
+
+/* From the node alone, whose connections say nothing of a client: it is the only one without whom
+ * nobody reaches this enclave anyway. Anybody else could take good collateral away. */
+static int answer_collateral(void *context, const struct front_request *request, struct buf *out,
+                             struct err *err)
+{
+    if (request->http->client_address[0] != '\0')
+        return FAIL(err, ERR_FORBIDDEN, "only the node staples collateral");
+    if (identity_staple_collateral(context, request->body, err) < 0)
+        return -1;
+    return buf_str(out, "{\"stapled\":true}\n", err);
+}
+
 /* --- POST access-log --- */
 
 static bool keeps_sealed_log(const struct manifest_server *server)
@@ -167,6 +182,8 @@ static const struct front_route routes[] = {
     {"POST", "access-log", answer_access_log, TEXT, ENCLAVE_ACCESS_LOG_BYTES + FRONT_BODY_MAX,
      OWNER_REQUEST_SIZE, FRONT_LANE_MESSAGES},
     {"GET", "attestation", answer_attestation, NULL, 0, 0, FRONT_LANE_EVIDENCE},
+    {"POST", "collateral", answer_collateral, NULL, 0, ATTESTATION_COLLATERAL_MAX,
+     FRONT_LANE_MESSAGES},
     {"POST", "ocsp", answer_ocsp, NULL, 0, OCSP_RESPONSE_MAX, FRONT_LANE_MESSAGES},
     {"GET", "status", answer_status, NULL, 0, 0, FRONT_LANE_MESSAGES},
     {"POST", "provision", answer_provision, NULL, 0, FRONT_BODY_MAX, FRONT_LANE_MESSAGES},

@@ -67,6 +67,7 @@ struct enclave {
     struct buf public_key; /* DER SubjectPublicKeyInfo of the key that serves now */
     struct buf chain;      /* PEM of the owner's certificate and those above it, once it serves */
     struct ocsp_validity stapled; /* zero: nothing is */
+    struct buf collateral; /* as the node gave it last, for who verifies: nothing is believed */
     struct tls_server *tls;
     struct lock identity_lock;
 
@@ -111,6 +112,10 @@ int identity_use_owner_certificate(struct enclave *enclave, struct err *err) MUS
  * shown). [control thread] */
 int identity_staple(struct enclave *enclave, struct slice response, struct ocsp_validity *ret,
                     struct err *err) MUST_USE;
+/* Serves this collateral with the attestation documents from now on; it is whoever verifies that
+ * judges it. Errors: INVALID (no text), TOO_LARGE. [control thread] */
+int identity_staple_collateral(struct enclave *enclave, struct slice bundle,
+                               struct err *err) MUST_USE;
 /* The attestation document over a nonce. [any thread] */
 int identity_attest(struct enclave *enclave, const uint8_t nonce[static 32], struct buf *out,
                     struct err *err) MUST_USE;

@@ -285,11 +285,30 @@ int identity_use_owner_certificate(struct enclave *enclave, struct err *err)
 
 /* --- attestation on demand --- */
 
+int identity_staple_collateral(struct enclave *enclave, struct slice bundle, struct err *err)
+{
+    for (size_t i = 0; i < bundle.len; i++) {
+        uint8_t c = bundle.data[i];
+        if (c >= 0x7f || (c < ' ' && c != '\n'))
+            return FAIL(err, ERR_INVALID, "collateral is plain text, found the byte 0x%02x", c);
+    }
+    lock_acquire(&enclave->identity_lock);
+    enclave->collateral.max = ATTESTATION_COLLATERAL_MAX;
+    buf_clear(&enclave->collateral);
+    int status = buf_bytes(&enclave->collateral, bundle, err);
+    lock_release(&enclave->identity_lock);
+    return status;
+}
+
 static int fill_document(struct enclave *enclave, const uint8_t nonce[static 32],
                          struct attestation_document *document, struct err *err)
 {
     lock_acquire(&enclave->identity_lock);
     int status = buf_bytes(&document->public_key, buf_slice(&enclave->public_key), err);
+    if (status == 0 && enclave->collateral.len > 0) {
+        document->collateral = str_copy(buf_text(&enclave->collateral), err);
+        status = document->collateral == NULL ? -1 : 0;
+    }
     lock_release(&enclave->identity_lock);
     if (status < 0)
         return -1;

@@ -9,6 +9,7 @@
 #include "base/fd.h"
 #include "crypto/x509.h"
 #include "http/client_response.h"
+#include "net/proxy.h"
 #include "http/output.h"
 
 #include <arpa/inet.h>
@@ -125,6 +126,12 @@ static int connect_unix(struct http_client *client, const char *path, struct err
     return fd_set_nonblocking(client->fd, true, err);
 }
 
+static int adopt_socket(struct http_client *client, int fd, struct err *err)
+{
+    client->fd = fd;
+    return fd_set_nonblocking(fd, true, err);
+}
+
 static int shake_hands(struct http_client *client, const struct http_client_config *config,
                        int64_t deadline_ms, struct err *err)
 {
@@ -150,15 +157,32 @@ static int shake_hands(struct http_client *client, const struct http_client_conf
     }
 }
 
+/* The first bytes of a new connection: its buffer has room for them. */
+static int say_local(struct http_client *client, struct err *err)
+{
+    AUTO_BUF struct buf header = BUF_INIT(PROXY_MAX_SIZE);
+    if (proxy_header_write(NULL, NULL, &header, err) < 0)
+        return -1;
+    ssize_t sent = send(client->fd, header.data, header.len, MSG_NOSIGNAL);
+    return sent == (ssize_t)header.len
+               ? 0
+               : FAIL_ERRNO(err, ERR_UNREACHABLE, "%s: cannot begin", client->name);
+}
+
 static int open_connection(struct http_client *client, const struct http_client_config *config,
                            struct err *err)
 {
     int timeout_ms =
         config->connect_timeout_ms > 0 ? config->connect_timeout_ms : CONNECT_TIMEOUT_MS;
     int64_t deadline_ms = clock_monotonic_ms() + timeout_ms;
-    int result = config->unix_path != NULL ? connect_unix(client, config->unix_path, err)
-                                           : connect_tcp(client, config, deadline_ms, err);
-    if (result < 0)
+    int result = -1;
+    if (config->use_fd)
+        result = adopt_socket(client, config->fd, err);
+    else if (config->unix_path != NULL)
+        result = connect_unix(client, config->unix_path, err);
+    else
+        result = connect_tcp(client, config, deadline_ms, err);
+    if (result < 0 || (config->proxy_local && say_local(client, err) < 0))
         return -1;
     return config->tls == NULL ? 0 : shake_hands(client, config, deadline_ms, err);
 }
@@ -166,15 +190,18 @@ static int open_connection(struct http_client *client, const struct http_client_
 static int name_client(struct http_client *client, const struct http_client_config *config,
                        struct err *err)
 {
-    if (config->unix_path == NULL && config->host == NULL)
+    if (config->unix_path == NULL && config->host == NULL && !config->use_fd)
         return FAIL(err, ERR_INVALID, "expected a path or a host to connect to");
     const char *host = config->server_name != NULL ? config->server_name
                        : config->host != NULL      ? config->host
                                                    : "localhost";
     client->host = str_copy(host, err);
-    client->name = config->unix_path != NULL
-                       ? str_printf(err, "'%s'", config->unix_path)
-                       : str_printf(err, "%s port %d", config->host, config->port);
+    if (config->use_fd)
+        client->name = str_copy("the other end", err);
+    else if (config->unix_path != NULL)
+        client->name = str_printf(err, "'%s'", config->unix_path);
+    else
+        client->name = str_printf(err, "%s port %d", config->host, config->port);
     return client->host == NULL || client->name == NULL ? -1 : 0;
 }
 

@@ -15,7 +15,10 @@ struct http_client;
 
 struct http_client_config {
     const char *unix_path; /* or host and port */
-    const char *host;      /* a name or an address */
+    bool use_fd;           /* or a connected socket, which the client takes over */
+    int fd;
+    bool proxy_local; /* say first, as the gateway would, that this is the node's own affair */
+    const char *host; /* a name or an address */
     int port;
     struct tls_client *tls;  /* NULL: plain. Must outlive the client. */
     const char *server_name; /* for SNI, the certificate's check and Host; NULL: host */

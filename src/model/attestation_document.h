@@ -18,6 +18,7 @@ enum {
     ATTESTATION_DOCUMENT_MAX = 1 << 20,
     ATTESTATION_EVIDENCE_MAX = 64 << 10,
     ATTESTATION_KEY_MAX = 1024,
+    ATTESTATION_COLLATERAL_MAX = 256 << 10, /* what a node staples: Intel's is 20 KiB */
 };
 
 struct attestation_document {

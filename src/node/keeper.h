@@ -36,6 +36,10 @@ struct keeper_options {
     const char *const *addresses; /* on which apps' own ports listen */
     size_t address_count;
     void (*read_clock)(struct timeline_reading *ret); /* NULL: timeline_read */
+    /* Told of each new state, and of an app that was found running. NULL: nobody is. [its thread]
+     */
+    void (*state_changed)(void *context, const struct store_app *app);
+    void *state_context;
 };
 
 /* Does each folder of apps/ belong to an app of the database, or to nothing that anybody may want?

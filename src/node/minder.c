@@ -42,6 +42,14 @@ static struct store_app current(struct kept *kept)
     return app;
 }
 
+static void tell_state(const struct keeper *keeper, const struct store_app *app)
+{
+    if (keeper->options.state_changed == NULL)
+        return;
+    lock_expect_none("state_changed");
+    keeper->options.state_changed(keeper->options.state_context, app);
+}
+
 /* `desired` and `expires` are what others wrote meanwhile; the rest of the record is the minder's.
  */
 static void publish(struct kept *kept, struct store_app *app)
@@ -58,8 +66,10 @@ static void publish(struct kept *kept, struct store_app *app)
     if (store_app_save(keeper->options.store, app, &err) < 0)
         log_err(LOG_ERROR, &err); /* in memory it holds; the next start finds out for itself */
     lock_release(&keeper->mutex);
-    if (changed)
+    if (changed) {
         kept->since_ms = clock_monotonic_ms();
+        tell_state(keeper, app);
+    }
     if (!changed && !new_reason)
         return;
     char text[STORE_EVENT_SIZE];
@@ -606,6 +616,7 @@ static void adopt(struct kept *kept)
         return;
     if (runner->class->attach(runner, kept->folder, &kept->control_fd, &err) == 0) {
         keeper_event(kept->keeper, kept->id, "found running again after a start of the node");
+        tell_state(kept->keeper, &app);
         fill_image(kept, &app);
         if (add_route(kept, &app, &err) < 0)
             fail_app(kept, err.message);

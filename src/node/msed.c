@@ -8,6 +8,7 @@
 #include "node/folders.h"
 #include "node/node.h"
 #include "node/runner_launch.h"
+#include "node/staple.h"
 
 #include <pthread.h>
 #include <signal.h>
@@ -135,6 +136,8 @@ int main(int argc, char **argv)
         return report(&err);
     if (argc > 1 && strcmp(argv[1], "vm") == 0)
         return launch_vm_main((const char *const *)argv + 2);
+    if (argc > 1 && strcmp(argv[1], "staple") == 0)
+        return staple_main((const char *const *)argv + 2, argc - 2);
     if (argc == 3 && strcmp(argv[1], "supervise") == 0)
         return launch_supervise_main(argv[2], &runner_launch_storage);
     if (options_parse(options_table, ARRAY_LEN(options_table), argc - 1,

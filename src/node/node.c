@@ -207,6 +207,18 @@ static int open_runner(struct node *node, struct err *err)
     return runner_launch_init(&node->runner, &node->config, &node->folders, node->enclave, err);
 }
 
+static int open_stapler(struct node *node, struct err *err)
+{
+    node->self = path_resolve("/proc/self/exe", err);
+    if (node->self == NULL)
+        return -1;
+    const struct stapler_options options = {.config = &node->config,
+                                            .folders = &node->folders,
+                                            .store = node->store,
+                                            .program = node->self};
+    return stapler_new(&options, &node->stapler, err);
+}
+
 static int open_keeper(struct node *node, struct err *err)
 {
     const struct keeper_options options = {
@@ -219,6 +231,8 @@ static int open_keeper(struct node *node, struct err *err)
         .runner = &node->runner.runner,
         .addresses = node->addresses,
         .address_count = node->address_count,
+        .state_changed = stapler_state,
+        .state_context = node->stapler,
     };
     return keeper_new(&options, &node->keeper, err);
 }
@@ -238,8 +252,9 @@ static int raise_limits(struct node *node, struct err *err)
 static int open_all(struct node *node, const char *config_path, struct err *err)
 {
     static int (*const steps[])(struct node * node, struct err * err) = {
-        check_quota, find_enclave,      raise_limits, open_folders, open_root,   open_store,
-        check_apps,  open_environments, open_layers,  open_gateway, open_runner, open_keeper,
+        check_quota, find_enclave, raise_limits,      open_folders, open_root,
+        open_store,  check_apps,   open_environments, open_layers,  open_gateway,
+        open_runner, open_stapler, open_keeper,
     };
     node->stop_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
     if (node->stop_fd < 0)
@@ -308,6 +323,7 @@ void node_close(struct node *node)
     if (node->stop_apps)
         keeper_stop_all(node->keeper);
     keeper_free(node->keeper);
+    stapler_free(node->stapler);
     runner_launch_done(&node->runner);
     gateway_free(node->gateway);
     layers_free(node->layers);
@@ -316,6 +332,7 @@ void node_close(struct node *node)
     folders_close(&node->folders);
     node_config_done(&node->config);
     fd_close(node->stop_fd);
+    free(node->self);
     free(node->enclave);
     free(node);
 }

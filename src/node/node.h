@@ -13,6 +13,7 @@
 #include "node/layers.h"
 #include "node/node_config.h"
 #include "node/runner_launch.h"
+#include "node/stapler.h"
 #include "store/store.h"
 
 #include <stdatomic.h>
@@ -27,8 +28,10 @@ struct node {
     struct layers *layers;
     struct gateway *gateway;
     struct runner_launch runner;
+    struct stapler *stapler;
     struct keeper *keeper;
     struct api *api;
+    char *self;               /* path of msed */
     char *enclave;            /* path of mse-enclave */
     char runtime_digest[65];  /* its SHA-256 */
     char simulation_root[65]; /* public half */

@@ -6,6 +6,7 @@
 #include "node/node_config.h"
 
 #include "base/file.h"
+#include "base/text.h"
 #include "net/dns.h"
 
 #include <stdlib.h>
@@ -35,6 +36,14 @@ static int check_allowed_name(const char *text, struct err *err)
                     "expected NAME=ACCOUNT such as \"www.example.com=token:alice\", found '%.80s'",
                     text);
     return config_check_host_name(name, err);
+}
+
+static int check_service(const char *text, struct err *err)
+{
+    if (text[0] == '/' || str_starts_with(text, "https://") || str_starts_with(text, "http://"))
+        return 0;
+    return FAIL(err, ERR_INVALID,
+                "expected https:// and a host, or a folder's full path, found '%.80s'", text);
 }
 
 static int check_resolver(const char *text, struct err *err)
@@ -184,6 +193,34 @@ static const struct config_key keys[] = {
      AT(names.authorities),
      .doc = "A file with the authorities, in PEM, whose certificates prove a host name. Without "
             "it, those that the system trusts."},
+    {{"collateral.pccs"},
+     {0},
+     CONFIG_STRING,
+     AT(collateral.pccs),
+     .check = check_service,
+     .doc = "The provisioning service that has Intel's collateral for the apps' enclaves: https:// "
+            "and a PCCS, or the full path of a folder that mirrors one. Without it, Intel's own."},
+    {{"collateral.kds"},
+     {0},
+     CONFIG_STRING,
+     AT(collateral.kds),
+     .check = check_service,
+     .doc = "The same for AMD's key distribution service."},
+    {{"collateral.vlek"},
+     {0},
+     CONFIG_PATH,
+     AT(collateral.vlek),
+     .doc = "A file with the VLEK certificate, in PEM or DER, where this machine's reports are "
+            "signed by a VLEK: only the cloud provider has it."},
+    {{"collateral.refresh"},
+     {0},
+     CONFIG_DURATION,
+     .fallback = "1d",
+     .min = 60,
+     .max = 30 * 86400,
+     AT(collateral.refresh_s),
+     .doc = "How often the vendor is asked for newer documents. Where it does not answer, those "
+            "in the state folder serve until they end."},
     {{"limits.apps"},
      {0},
      CONFIG_INTEGER,

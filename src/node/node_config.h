@@ -64,6 +64,14 @@ struct node_names {
     char *authorities;           /* file of certificates; NULL: those that the system trusts */
 };
 
+/* Where the vendors' collateral for enclaves comes from; NULL: the vendor's own service. */
+struct node_collateral {
+    char *pccs; /* URL of a PCCS, or a folder that mirrors one */
+    char *kds;  /* AMD's service, likewise */
+    char *vlek; /* file with the VLEK certificate; NULL: none */
+    int64_t refresh_s;
+};
+
 /* What one account may have of it; 0: half of what there is. The operator has no such limit. */
 struct node_limits_account {
     int64_t apps;
@@ -72,8 +80,8 @@ struct node_limits_account {
     int64_t io_bytes; /* a second; 0: no limit */
 };
 
-/* All texts are owned and set, but api_certificate, api_private_key and
- * names.authorities: NULL without them. */
+/* All texts are owned and set, but api_certificate, api_private_key,
+ * names.authorities and those of collateral: NULL without them. */
 struct node_config {
     char *path;   /* of the file; NULL: built-in defaults */
     char *folder; /* that relative paths start from */
@@ -95,6 +103,7 @@ struct node_config {
     struct node_limits limits;
     struct node_limits_account account;
     struct node_names names;
+    struct node_collateral collateral;
 
     struct node_hardware *hardware; /* `free` is always among them */
     size_t hardware_count;

@@ -43,11 +43,11 @@ static inline const char *samples_or_skip(void)
 /* "-" and "" read nothing. */
 static inline void sample_read(const char *folder, const char *name, struct buf *out)
 {
-    struct err err = ERR_INIT;
+    struct err why = ERR_INIT;
     if (name[0] == '\0' || strcmp(name, "-") == 0)
         return;
-    AUTO_FREE char *path = path_join(folder, name, &err);
+    AUTO_FREE char *path = path_join(folder, name, &why);
     assert_non_null(path);
-    if (file_read(path, out, &err) < 0)
-        fail_msg("%s", err.message);
+    if (file_read(path, out, &why) < 0)
+        fail_msg("%s", why.message);
 }
