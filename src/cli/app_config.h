@@ -96,8 +96,9 @@ int app_config_parse(struct slice text, const char *path, struct app_config *ret
 void app_config_done(struct app_config *config);
 
 /* Checks what the file points to: code folder and module are there; secrets are one JSON object;
- * the expiration date is not before `now` (unix seconds). What of it is packed: code_folder.h. That certificate, key and domain belong
- * together is for the caller, who has the cryptography: report it through APP_CONFIG_FAIL. */
+ * the expiration date is not before `now` (unix seconds). What of it is packed: code_folder.h. That
+ * certificate, key and domain belong together is for the caller, who has the cryptography: report
+ * it through APP_CONFIG_FAIL. */
 int app_config_check(const struct app_config *config, int64_t now, struct err *err) MUST_USE;
 
 /* What [server] says, as the manifest has it. */

@@ -166,7 +166,8 @@ static void print_counters(const json_t *counters, const char *reported)
              "  memory       %s\n  reported     %s, by the enclave itself\n",
              counter(counters, "open"), counter(counters, "connections"),
              counter(counters, "refused"), counter(counters, "handshakes"),
-             counter(counters, "resumed"), counter(counters, "post_quantum"), in, out, memory, reported);
+             counter(counters, "resumed"), counter(counters, "post_quantum"), in, out, memory,
+             reported);
 }
 
 static int print_stats(json_t *stats, struct err *err)

@@ -134,10 +134,11 @@ const struct command command_init = {
     .name = "init",
     .arguments = "",
     .summary = "write an mse.toml for the project in this folder",
-    .text = "Reads the code, without running any of it, for an app of Flask, FastAPI, Starlette, "
-            "Quart, Litestar, Django, Bottle, Dash or Falcon, or a function that makes one, and for "
-            "a path that tells its health, and writes mse.toml. Where there are several apps it "
-            "asks. An mse.toml that exists is left alone.",
+    .text =
+        "Reads the code, without running any of it, for an app of Flask, FastAPI, Starlette, "
+        "Quart, Litestar, Django, Bottle, Dash or Falcon, or a function that makes one, and for "
+        "a path that tells its health, and writes mse.toml. Where there are several apps it "
+        "asks. An mse.toml that exists is left alone.",
     .example = "mse init --code ./src --name shop",
     .options = init_options,
     .option_count = ARRAY_LEN(init_options),

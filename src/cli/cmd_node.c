@@ -160,8 +160,8 @@ static void print_disk(const struct json_at *about)
     ui_size_text(size, texts[0]);
     ui_size_text(left, texts[1]);
     ui_size_text(kept, texts[2]);
-    ui_print(UI_PLAIN, "  disk         %s free of %s, %s of it kept for the node itself\n", texts[1],
-             texts[0], texts[2]);
+    ui_print(UI_PLAIN, "  disk         %s free of %s, %s of it kept for the node itself\n",
+             texts[1], texts[0], texts[2]);
 }
 
 /* What it offers, and what an operator would want to know at once. */

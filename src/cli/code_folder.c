@@ -12,7 +12,7 @@
 
 /* What mse.toml names and the package must not have, or need not. */
 static const struct named {
-    size_t offset; /* of a path in struct app_config, which may be NULL */
+    size_t offset;      /* of a path in struct app_config, which may be NULL */
     const char *secret; /* what it is, where it must never be packed */
 } outside[] = {
     {offsetof(struct app_config, ssl_private_key), "the TLS private key"},
@@ -91,8 +91,9 @@ static int refuse_secret(const struct app_config *config, const struct named *na
         if (item->path == NULL || item->status.st_ino != status.st_ino ||
             item->status.st_dev != status.st_dev)
             continue;
-        app_config_fail(config, named->offset, err, "%s '%s' would be packed with the code, as '%s'",
-                        named->secret, path, item->path);
+        app_config_fail(config, named->offset, err,
+                        "%s '%s' would be packed with the code, as '%s'", named->secret, path,
+                        item->path);
         err_hint(err, "secrets never go with the code: move it, or name '%s' in %s", item->path,
                  IGNORE_FILE_NAME);
         return -1;

@@ -260,7 +260,7 @@ static const struct maker *read_assignment(const struct reading *reading, const 
 static bool needs_nothing(const char *signature)
 {
     int depth = 0;
-    bool given = true;   /* the parameter so far has a default, or is none */
+    bool given = true; /* the parameter so far has a default, or is none */
     bool started = false;
     for (const char *p = signature; *p != '\0'; p++) {
         if (strchr("([{", *p) != NULL)
@@ -342,9 +342,9 @@ static void read_statement(struct reading *reading, const char *line)
 
 static void look_for_health(struct reading *reading, const char *line)
 {
-    static const char *const paths[] = {"/healthz",     "/health", "/healthcheck", "/readyz",
-                                        "/livez",       "/ping",   "/-/healthy",   "/up",
-                                        "/api/health"};
+    static const char *const paths[] = {"/healthz",   "/health", "/healthcheck",
+                                        "/readyz",    "/livez",  "/ping",
+                                        "/-/healthy", "/up",     "/api/health"};
     for (size_t i = 0; reading->health[0] == '\0' && i < ARRAY_LEN(paths); i++) {
         char quoted[2][DETECTED_PATH_SIZE];
         (void)snprintf(quoted[0], sizeof(quoted[0]), "\"%s\"", paths[i]);

@@ -1,8 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 /*
- * Which apps a folder of Python code has, for `mse init`: found by reading, nothing of it runs. Seen
- * are assignments and functions at the left edge of a file: a variable that is made by a framework's
- * class or function, and a function that makes one, returns it and can be called without arguments.
+ * Which apps a folder of Python code has, for `mse init`: found by reading, nothing of it runs.
+ * Seen are assignments and functions at the left edge of a file: a variable that is made by a
+ * framework's class or function, and a function that makes one, returns it and can be called
+ * without arguments.
  */
 #pragma once
 
@@ -31,6 +32,6 @@ struct detected_apps {
 void detect_in_source(struct slice source, const char *module, struct detected_apps *known,
                       struct detected_apps *apps);
 
-/* The apps of a code folder, in files at most two folders deep, those of the usual names (app, main,
- * wsgi, asgi, server) first. What is not packed is not looked at. Errors: as tree_scan. */
+/* The apps of a code folder, in files at most two folders deep, those of the usual names (app,
+ * main, wsgi, asgi, server) first. What is not packed is not looked at. Errors: as tree_scan. */
 int detect_apps(const char *folder, struct detected_apps *ret, struct err *err) MUST_USE;

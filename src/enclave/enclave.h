@@ -21,6 +21,9 @@
 
 #define ENCLAVE_SITE SANDBOX_ENVIRONMENT "/site-packages"
 #define ENCLAVE_ENVIRONMENT SANDBOX_ENVIRONMENT "/environment.json"
+/* What stored files are bound to, besides their path (storage/head.h). */
+#define ENCLAVE_DATA_PURPOSE "app"
+#define ENCLAVE_HOME_PURPOSE "home"
 #define ENCLAVE_CODE_NAME "app" /* in SANDBOX_CODE_FOLDER */
 #define ENCLAVE_CODE SANDBOX_CODE_FOLDER "/" ENCLAVE_CODE_NAME
 #define ENCLAVE_CACHE SANDBOX_HOME "/.cache/mse"
@@ -56,10 +59,11 @@ struct enclave {
     struct manifest manifest;
     uint8_t fingerprint[SHA256_SIZE];
     const struct tee *tee;
-    int state_folder;        /* sealed, not visible to the app; -1 once it is not needed any more */
-    int data_folder;         /* what is kept beside the code; -1 once the code is there */
-    int code_folder;         /* SANDBOX_CODE_FOLDER, writable; -1 once the code is there */
-    struct secret state_key; /* of the boxes in it; wiped with it */
+    int state_folder; /* sealed, not visible to the app; -1 once it is not needed any more */
+    int data_folder;  /* what is kept beside the code; -1 once the code is there */
+    struct secret binding_key; /* of stored files; wiped then */
+    int code_folder;           /* SANDBOX_CODE_FOLDER, writable; -1 once the code is there */
+    struct secret state_key;   /* of the boxes in it; wiped with it */
 
     /* the TLS identity */
     EVP_PKEY *key;

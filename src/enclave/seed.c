@@ -19,7 +19,10 @@ int seed_data(struct enclave *enclave, struct err *err)
     if (paths == NULL || fd_open_at(enclave->code_folder, ENCLAVE_CODE_NAME, O_PATH | O_DIRECTORY,
                                     0, &code, err) < 0)
         return -1;
-    const struct storage_seed seed = {.code = code, .data = enclave->data_folder};
+    const struct storage_seed seed = {.code = code,
+                                      .data = enclave->data_folder,
+                                      .key = &enclave->binding_key,
+                                      .purpose = ENCLAVE_DATA_PURPOSE};
     char *place = NULL;
     for (const char *path = strtok_r(paths, MANIFEST_DATA_SEPARATOR, &place); path != NULL;
          path = strtok_r(NULL, MANIFEST_DATA_SEPARATOR, &place)) {
@@ -27,5 +30,6 @@ int seed_data(struct enclave *enclave, struct err *err)
             return -1;
     }
     fd_close(fd_steal(&enclave->data_folder));
+    secret_done(&enclave->binding_key);
     return 0;
 }

@@ -32,17 +32,17 @@ static int open_folder(const char *name, int *ret, struct err *err)
     return 0;
 }
 
-static int bind_home(struct err *err)
+static int mount_home(struct enclave *enclave, struct err *err)
 {
-    AUTO_CLOSE int fd = -1;
-    if (open_folder("home", &fd, err) < 0)
+    AUTO_CLOSE int folder = -1;
+    if (open_folder("home", &folder, err) < 0)
         return -1;
-    AUTO_FREE char *source = str_printf(err, "/proc/self/fd/%d", fd);
-    if (source == NULL)
-        return -1;
-    if (mount(source, SANDBOX_HOME, NULL, MS_BIND, NULL) < 0)
-        return FAIL_ERRNO(err, ERR_IO, "cannot mount the sealed folder on '%s'", SANDBOX_HOME);
-    return 0;
+    const struct storage_union spec = {.point = SANDBOX_HOME,
+                                       .code_parent = -1,
+                                       .data = folder,
+                                       .key = &enclave->binding_key,
+                                       .purpose = ENCLAVE_HOME_PURPOSE};
+    return storage_union_mount(&spec, err);
 }
 
 /* --- folders in memory --- */
@@ -83,7 +83,9 @@ static int mount_union(struct enclave *enclave, struct err *err)
     const struct storage_union spec = {.point = SANDBOX_MODULE,
                                        .code_parent = code,
                                        .code_name = ENCLAVE_CODE_NAME,
-                                       .data = enclave->data_folder};
+                                       .data = enclave->data_folder,
+                                       .key = &enclave->binding_key,
+                                       .purpose = ENCLAVE_DATA_PURPOSE};
     return storage_union_mount(&spec, err);
 }
 
@@ -107,6 +109,15 @@ static int mount_storage(struct enclave *enclave, struct err *err)
     return enclave->link->mount_storage(&key, err);
 }
 
+/* What binds each stored file to its path; wiped when data of the package is in its place. */
+static int make_binding_key(struct enclave *enclave, struct err *err)
+{
+    AUTO_SECRET struct secret sealing = SECRET_INIT;
+    if (ask_sealing_key(enclave, &sealing, err) < 0)
+        return -1;
+    return tee_purpose_key(&sealing, "binding of stored files", &enclave->binding_key, err);
+}
+
 static int open_state(struct enclave *enclave, struct err *err)
 {
     AUTO_SECRET struct secret sealing = SECRET_INIT;
@@ -128,11 +139,12 @@ static int hide(const char *const *hidden, struct err *err)
     return 0;
 }
 
-/* The union's server is forked while no key is in memory: the storage's is wiped by then, and the
- * one for the state is asked for afterwards. */
+/* The servers of both mounts are forked while no key is in memory but the one that they need: the
+ * storage's is wiped by then, and the one for the state is asked for afterwards. */
 int boot_storage(struct enclave *enclave, struct err *err)
 {
-    if (mount_storage(enclave, err) < 0 || bind_home(err) < 0 || mount_code(enclave, err) < 0 ||
+    if (mount_storage(enclave, err) < 0 || make_binding_key(enclave, err) < 0 ||
+        mount_home(enclave, err) < 0 || mount_code(enclave, err) < 0 ||
         mount_memory(SANDBOX_SECRETS_FOLDER, SECRETS_BYTES, MS_NOEXEC, "nr_inodes=16,mode=0700",
                      err) < 0 ||
         mount_union(enclave, err) < 0 || open_state(enclave, err) < 0 ||

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 /*
- * Limits through cgroups, in mse/NAME below the root of each hierarchy. Both versions are written out
- * as tables of files and values. Runs in the supervisor, as root.
+ * Limits through cgroups, in mse/NAME below the root of each hierarchy. Both versions are written
+ * out as tables of files and values. Runs in the supervisor, as root.
  */
 #include "launch/cgroup.h"
 
@@ -45,8 +45,8 @@ static const char *const v2_folders[] = {"mse"};
 static int write_value(const char *folder, const char *name, const char *file, const char *value)
 {
     char path[PATH_SIZE];
-    (void)snprintf(path, sizeof(path), "%s/%s/%s%s%s", cgroup_root, folder, name, name[0] == '\0' ? "" : "/",
-                   file);
+    (void)snprintf(path, sizeof(path), "%s/%s/%s%s%s", cgroup_root, folder, name,
+                   name[0] == '\0' ? "" : "/", file);
     AUTO_CLOSE int fd = open(path, O_WRONLY | O_CLOEXEC);
     if (fd < 0)
         return -1;
@@ -206,8 +206,7 @@ static void file_behind(const char *device, char ret[static PATH_MAX])
     (void)snprintf(path, sizeof(path), "/sys/dev/block/%s/loop/backing_file", device);
     ret[0] = '\0';
     if (file_read(path, &text, NULL) == 0)
-        (void)snprintf(ret, PATH_MAX, "%.*s", (int)strcspn(buf_text(&text), "\n"),
-                       buf_text(&text));
+        (void)snprintf(ret, PATH_MAX, "%.*s", (int)strcspn(buf_text(&text), "\n"), buf_text(&text));
 }
 
 static bool limit_device(const struct cgroup *group, const char *device, uint64_t bytes)
@@ -254,8 +253,7 @@ void cgroup_limit_io(struct cgroup *group, const struct launch_spec *spec, const
         group->io = CGROUP_IO_REFUSED;
         return;
     }
-    group->io =
-        limit_path(group, stored, spec->io_bytes) ? CGROUP_IO_LIMITED : CGROUP_IO_REFUSED;
+    group->io = limit_path(group, stored, spec->io_bytes) ? CGROUP_IO_LIMITED : CGROUP_IO_REFUSED;
 }
 
 static bool has_io(enum cgroup_kind kind, const char *folder)
@@ -271,8 +269,7 @@ static bool has_io(enum cgroup_kind kind, const char *folder)
                                      : "blkio/blkio.throttle.read_bps_device");
     if (kind == CGROUP_V1)
         return file_exists(path);
-    return file_read(path, &controllers, NULL) == 0 &&
-           strstr(buf_text(&controllers), "io") != NULL;
+    return file_read(path, &controllers, NULL) == 0 && strstr(buf_text(&controllers), "io") != NULL;
 }
 
 const char *cgroup_prospect(const char *folder)

@@ -29,8 +29,8 @@ int cgroup_name(const char *id, const char *folder, char ret[static CGROUP_NAME_
  * but 512 MiB where that is more; half of a small machine's. It is also the limit of the group that
  * the apps' groups lie in. */
 uint64_t cgroup_memory_of_all(void);
-/* Makes the groups of that name with the limits; without cgroups (not root, nothing mounted) kind is
- * CGROUP_NONE and it is no error. */
+/* Makes the groups of that name with the limits; without cgroups (not root, nothing mounted) kind
+ * is CGROUP_NONE and it is no error. */
 int cgroup_open(struct cgroup *group, const char *name, const struct launch_spec *spec,
                 struct err *err) MUST_USE;
 /* Puts a process there (what it starts follows); with CGROUP_NONE, rlimits on the process. */

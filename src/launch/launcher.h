@@ -86,8 +86,8 @@ int launch_line_decode(struct slice line, struct launch_line *ret, struct err *e
 int launch_status_decode(struct slice line, struct launch_status *ret, struct err *err) MUST_USE;
 /* The last status on disk; NOT_FOUND before the first start. */
 int launch_status_read(const char *run_folder, struct launch_status *ret, struct err *err) MUST_USE;
-/* Waits, for a moment at most, until the supervisor has written to the log what the app wrote before
- * this call. Nothing to wait for where none lives. */
+/* Waits, for a moment at most, until the supervisor has written to the log what the app wrote
+ * before this call. Nothing to wait for where none lives. */
 void launch_catch_up(const char *run_folder);
 /* Asks for the end: the enclave has grace_ms to finish its requests. Does not wait. */
 int launch_request_stop(int fd, int grace_ms, struct err *err) MUST_USE;

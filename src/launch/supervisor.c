@@ -204,8 +204,8 @@ static bool read_status(struct supervisor *self)
     return true;
 }
 
-/* What is in the pipe now, or a good part of it: who asks for the status afterwards finds in the log
- * what the app wrote before. */
+/* What is in the pipe now, or a good part of it: who asks for the status afterwards finds in the
+ * log what the app wrote before. */
 static bool read_log(struct supervisor *self)
 {
     uint8_t piece[PIECE_SIZE];

@@ -29,8 +29,8 @@ enum {
 static const char TLS13_SUITES[] =
     "TLS_AES_128_GCM_SHA256:TLS_AES_256_GCM_SHA384:TLS_CHACHA20_POLY1305_SHA256";
 static const char TLS12_SUITES[] = "ECDHE+AESGCM:ECDHE+CHACHA20";
-/* What is sent to begin with is marked by a star, so that no peer costs a second round trip; a server
- * asks whoever knows the first group for it (SSL_CTX_set1_groups_list(3) of OpenSSL 3.5). */
+/* What is sent to begin with is marked by a star, so that no peer costs a second round trip; a
+ * server asks whoever knows the first group for it (SSL_CTX_set1_groups_list(3) of OpenSSL 3.5). */
 static const char GROUPS[] = "*X25519MLKEM768/*X25519:P-256:P-384";
 static const char CLASSIC_GROUPS[] = "X25519:P-256:P-384"; /* before 3.5 */
 static const char PQ_GROUP[] = "X25519MLKEM768";
@@ -112,9 +112,10 @@ static int context_new(const SSL_METHOD *method, bool allow_tls12, bool require_
                        struct err *err)
 {
     if (!tls_has_pq() && require_pq)
-        return FAIL(err, ERR_UNSUPPORTED,
-                    "the post-quantum key exchange %s is required, and %s here has none (from 3.5 on)",
-                    PQ_GROUP, OpenSSL_version(OPENSSL_VERSION_STRING));
+        return FAIL(
+            err, ERR_UNSUPPORTED,
+            "the post-quantum key exchange %s is required, and %s here has none (from 3.5 on)",
+            PQ_GROUP, OpenSSL_version(OPENSSL_VERSION_STRING));
     SSL_CTX *context = SSL_CTX_new(method);
     if (context == NULL)
         return FAIL_OPENSSL(err, "cannot make a TLS context");
@@ -323,7 +324,8 @@ static int server_context_new(const struct tls_server_config *config, SSL_CTX **
                               struct err *err)
 {
     SSL_CTX *context;
-    if (context_new(TLS_server_method(), config->allow_tls12, config->require_pq, &context, err) < 0)
+    if (context_new(TLS_server_method(), config->allow_tls12, config->require_pq, &context, err) <
+        0)
         return -1;
     if (attach_state(context, config, err) < 0 || set_identity(context, config, err) < 0) {
         SSL_CTX_free(context);

@@ -78,8 +78,8 @@ int tls_client_session(struct tls_client *client, const char *host, struct err *
 
 /* --- both --- */
 
-/* X25519MLKEM768 (draft-ietf-tls-ecdhe-mlkem): who records the handshake today cannot read it with a
- * quantum computer later. It comes first wherever OpenSSL has it, which is from 3.5 on: is this
+/* X25519MLKEM768 (draft-ietf-tls-ecdhe-mlkem): who records the handshake today cannot read it with
+ * a quantum computer later. It comes first wherever OpenSSL has it, which is from 3.5 on: is this
  * one such? */
 bool tls_has_pq(void);
 /* After the handshake: the group of the key exchange ("X25519MLKEM768", "x25519"), "" where TLS 1.2

@@ -100,10 +100,11 @@ int keeper_check_folders(const struct folders *folders, struct store *store, str
                "'%s/%s' holds an app of which the state database '%s' knows nothing%s",
                folders->apps, visitor.stray, folders->database,
                visitor.strays > 1 ? ", and it is not the only one" : "");
-    err_hint(err,
-             "if the database was lost or is an older copy, put the right one back: with it the "
-             "apps and what they stored are as they were; if the app is not wanted, move its folder "
-             "away. Nothing was changed");
+    err_hint(
+        err,
+        "if the database was lost or is an older copy, put the right one back: with it the "
+        "apps and what they stored are as they were; if the app is not wanted, move its folder "
+        "away. Nothing was changed");
     return -1;
 }
 

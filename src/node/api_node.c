@@ -14,9 +14,9 @@ static int put_means(const struct node *node, json_t *body, struct err *err)
     struct room room;
     if (room_look(&node->config, node->folders.state, &room, err) < 0)
         return -1;
-    json_t *disk = json_pack("{s:I, s:I, s:I}", "size_bytes", (json_int_t)room.size_bytes,
-                             "free_bytes", (json_int_t)room.free_bytes, "reserve_bytes",
-                             (json_int_t)room.reserve_bytes);
+    json_t *disk =
+        json_pack("{s:I, s:I, s:I}", "size_bytes", (json_int_t)room.size_bytes, "free_bytes",
+                  (json_int_t)room.free_bytes, "reserve_bytes", (json_int_t)room.reserve_bytes);
     if (json_put(body, "disk", disk, err) < 0 ||
         json_put_text(body, "enforcement", cgroup_prospect(node->folders.apps), err) < 0)
         return -1;
@@ -102,12 +102,13 @@ int api_get_hardware(struct api_call *call, struct err *err)
     for (size_t i = 0; i < config->hardware_count; i++) {
         const struct node_hardware *profile = &config->hardware[i];
         (void)json_array_append_new(
-            list, json_pack("{s:s, s:s, s:s, s:I, s:I, s:I, s:I}", "name", profile->name, "launcher",
-                            node_launchers[profile->launcher], "tee", node_tees[profile->tee],
-                            "memory_bytes", (json_int_t)profile->memory_bytes, "cpu_millis",
-                            (json_int_t)profile->cpu_millis, "storage_bytes",
-                            (json_int_t)profile->storage_bytes, "io_bytes",
-                            (json_int_t)profile->io_bytes));
+            list,
+            json_pack("{s:s, s:s, s:s, s:I, s:I, s:I, s:I}", "name", profile->name, "launcher",
+                      node_launchers[profile->launcher], "tee", node_tees[profile->tee],
+                      "memory_bytes", (json_int_t)profile->memory_bytes, "cpu_millis",
+                      (json_int_t)profile->cpu_millis, "storage_bytes",
+                      (json_int_t)profile->storage_bytes, "io_bytes",
+                      (json_int_t)profile->io_bytes));
     }
     return answer_list(call, "hardware", list, err);
 }

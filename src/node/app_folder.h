@@ -13,7 +13,8 @@
 
 /* The mark: no record of this app may be expected yet. On disk when it returns, as is its end. */
 int app_folder_mark(const char *folder, struct err *err) MUST_USE;
-int app_folder_unmark(const char *folder, struct err *err) MUST_USE; /* 0 also where there is none */
+int app_folder_unmark(const char *folder,
+                      struct err *err) MUST_USE; /* 0 also where there is none */
 
 enum app_folder_kind {
     APP_FOLDER_PLAIN,

@@ -215,8 +215,7 @@ static int add_folder(const struct level *level, char **path, const struct stat 
         openat(level->fd, item->name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
     if (fd < 0)
         return FAIL_ERRNO(err, ERR_IO, "cannot open the folder '%s'", item_path);
-    struct level below = {tree, fd, item_path, level->ignore, level->depth + 1,
-                          level->gitignore};
+    struct level below = {tree, fd, item_path, level->ignore, level->depth + 1, level->gitignore};
     if (walk(&below, err) < 0)
         return -1;
     tree->totals.archive_bytes += archive_record_size(ARCHIVE_FOLDER_END, NULL, NULL);

@@ -74,7 +74,8 @@ static PyStatus configure(PyConfig *config, const struct serve_config *wanted, c
 }
 
 #ifdef PYTHON_LEFT_OUT
-/* Takes a module that this Python was linked without (tools/python-link) out of its table of them. */
+/* Takes a module that this Python was linked without (tools/python-link) out of its table of them.
+ */
 static void leave_out(const char *name)
 {
     struct _inittab *to = PyImport_Inittab;

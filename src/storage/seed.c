@@ -22,8 +22,18 @@
 
 enum { PIECE_SIZE = 64 * 1024, DEPTH_MAX = 64 };
 
-static int copy_item(int from, const char *name, int to, const char *new_name, int depth,
-                     struct err *err);
+/* What is copied, and the path that it will have, to which it is bound. */
+struct copy {
+    const struct head_place *place;
+    int from;
+    const char *name;
+    int to;
+    const char *new_name;
+    const char *path;
+    int depth;
+};
+
+static int copy_item(const struct copy *copy, struct err *err);
 
 static int copy_bytes(int from, int to, struct err *err)
 {
@@ -37,67 +47,85 @@ static int copy_bytes(int from, int to, struct err *err)
     return piece == NULL ? -1 : 0;
 }
 
-static int copy_file(int from, const char *name, int to, const char *new_name, struct err *err)
+static int copy_file(const struct copy *copy, struct err *err)
 {
     AUTO_CLOSE int source = -1;
-    AUTO_CLOSE int copy = -1;
-    const int flags = O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW;
-    if (fd_open_at(from, name, O_RDONLY | O_NOFOLLOW, 0, &source, err) < 0 ||
-        fd_open_at(to, new_name, flags, 0644, &copy, err) < 0 || copy_bytes(source, copy, err) < 0)
+    AUTO_CLOSE int file = -1;
+    const int flags = O_RDWR | O_CREAT | O_EXCL | O_NOFOLLOW;
+    if (fd_open_at(copy->from, copy->name, O_RDONLY | O_NOFOLLOW, 0, &source, err) < 0 ||
+        fd_open_at(copy->to, copy->new_name, flags, 0644, &file, err) < 0)
         return -1;
-    if (fsync(copy) < 0)
-        return FAIL_ERRNO(err, ERR_IO, "cannot write '%s'", name);
+    int result = head_make(copy->place, file, copy->path);
+    if (result < 0 || lseek(file, HEAD_SIZE, SEEK_SET) < 0) {
+        errno = result < 0 ? -result : errno;
+        return FAIL_ERRNO(err, ERR_IO, "cannot write '%s'", copy->name);
+    }
+    if (copy_bytes(source, file, err) < 0)
+        return -1;
+    if (fsync(file) < 0)
+        return FAIL_ERRNO(err, ERR_IO, "cannot write '%s'", copy->name);
     return 0;
 }
 
-static int copy_folder(int from, const char *name, int to, const char *new_name, int depth,
-                       struct err *err)
+static int copy_folder(const struct copy *copy, struct err *err)
 {
     AUTO_CLOSE int source = -1;
-    AUTO_CLOSE int copy = -1;
-    if (depth > DEPTH_MAX)
+    AUTO_CLOSE int to = -1;
+    const int flags = O_RDONLY | O_DIRECTORY | O_NOFOLLOW;
+    if (copy->depth > DEPTH_MAX)
         return FAIL(err, ERR_INVALID, "folders are nested more than %d deep", DEPTH_MAX);
-    if (mkdirat(to, new_name, 0755) < 0)
-        return FAIL_ERRNO(err, ERR_IO, "cannot make the folder '%s'", name);
-    if (fd_open_at(from, name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW, 0, &source, err) < 0 ||
-        fd_open_at(to, new_name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW, 0, &copy, err) < 0)
+    if (mkdirat(copy->to, copy->new_name, 0755) < 0)
+        return FAIL_ERRNO(err, ERR_IO, "cannot make the folder '%s'", copy->name);
+    if (fd_open_at(copy->from, copy->name, flags, 0, &source, err) < 0 ||
+        fd_open_at(copy->to, copy->new_name, flags, 0, &to, err) < 0)
         return -1;
     DIR *folder = fdopendir(fcntl(source, F_DUPFD_CLOEXEC, 0));
     if (folder == NULL)
-        return FAIL_ERRNO(err, ERR_IO, "cannot read the folder '%s'", name);
+        return FAIL_ERRNO(err, ERR_IO, "cannot read the folder '%s'", copy->name);
     int result = 0;
     for (struct dirent *entry = readdir(folder); entry != NULL && result == 0;
          entry = readdir(folder)) {
-        if (strcmp(entry->d_name, ".") != 0 && strcmp(entry->d_name, "..") != 0)
-            result = copy_item(source, entry->d_name, copy, entry->d_name, depth + 1, err);
+        if (strcmp(entry->d_name, ".") == 0 || strcmp(entry->d_name, "..") == 0)
+            continue;
+        AUTO_FREE char *path = str_printf(err, "%s/%s", copy->path, entry->d_name);
+        const struct copy inside = {.place = copy->place,
+                                    .from = source,
+                                    .name = entry->d_name,
+                                    .to = to,
+                                    .new_name = entry->d_name,
+                                    .path = path,
+                                    .depth = copy->depth + 1};
+        result = path == NULL ? -1 : copy_item(&inside, err);
     }
     (void)closedir(folder);
     return result;
 }
 
-static int copy_link(int from, const char *name, int to, const char *new_name, struct err *err)
+static int copy_link(const struct copy *copy, struct err *err)
 {
     char target[PATH_MAX];
-    ssize_t len = readlinkat(from, name, target, sizeof(target) - 1);
+    ssize_t len = readlinkat(copy->from, copy->name, target, sizeof(target) - 1);
     if (len < 0)
-        return FAIL_ERRNO(err, ERR_IO, "cannot read the link '%s'", name);
+        return FAIL_ERRNO(err, ERR_IO, "cannot read the link '%s'", copy->name);
     target[len] = '\0';
-    if (symlinkat(target, to, new_name) < 0)
-        return FAIL_ERRNO(err, ERR_IO, "cannot make the link '%s'", name);
+    AUTO_FREE char *text = head_link_text(copy->place, copy->path, target);
+    if (text == NULL)
+        return FAIL(err, ERR_MEMORY, "cannot make the link '%s'", copy->name);
+    if (symlinkat(text, copy->to, copy->new_name) < 0)
+        return FAIL_ERRNO(err, ERR_IO, "cannot make the link '%s'", copy->name);
     return 0;
 }
 
-static int copy_item(int from, const char *name, int to, const char *new_name, int depth,
-                     struct err *err)
+static int copy_item(const struct copy *copy, struct err *err)
 {
     struct stat info;
-    if (fstatat(from, name, &info, AT_SYMLINK_NOFOLLOW) < 0)
-        return FAIL_ERRNO(err, ERR_IO, "cannot look at '%s'", name);
+    if (fstatat(copy->from, copy->name, &info, AT_SYMLINK_NOFOLLOW) < 0)
+        return FAIL_ERRNO(err, ERR_IO, "cannot look at '%s'", copy->name);
     if (S_ISDIR(info.st_mode))
-        return copy_folder(from, name, to, new_name, depth, err);
+        return copy_folder(copy, err);
     if (S_ISLNK(info.st_mode))
-        return copy_link(from, name, to, new_name, err);
-    return copy_file(from, name, to, new_name, err);
+        return copy_link(copy, err);
+    return copy_file(copy, err);
 }
 
 /* A folder with all in it, or anything else. 0 also where there is nothing. */
@@ -139,12 +167,30 @@ static int put(int from, const char *name, const struct storage_seed *seed, cons
 {
     AUTO_CLOSE int to = -1;
     const char *new_name;
+    const struct head_place place = {seed->key, seed->purpose};
     if (open_parent(seed->data, path, true, &to, &new_name, err) < 0 ||
-        remove_item(to, SEED, err) < 0 || copy_item(from, name, to, SEED, 0, err) < 0)
+        remove_item(to, SEED, err) < 0)
         return -1;
+    const struct copy copy = {
+        .place = &place, .from = from, .name = name, .to = to, .new_name = SEED, .path = path};
+    if (copy_item(&copy, err) < 0)
+        return -1;
+    (void)unlinkat(to, new_name, 0); /* what lies there was not put there */
     if (renameat(to, SEED, to, new_name) < 0)
         return FAIL_ERRNO(err, ERR_IO, "cannot put '%s' in its place", path);
     return 0;
+}
+
+/* Is something there that was put there? 1, 0, or -1. */
+static int has_data(const struct storage_seed *seed, const char *path, struct err *err)
+{
+    const struct union_fs view = {.data = seed->data, .place = {seed->key, seed->purpose}};
+    struct stat info;
+    int result = union_stat_data(&view, path, &info);
+    if (result == 0 || result == -ENOENT)
+        return result == 0 ? 1 : 0;
+    errno = -result;
+    return FAIL_ERRNO(err, ERR_IO, "cannot look at '%s'", path);
 }
 
 /* 1, 0, or -1. */
@@ -163,7 +209,7 @@ static int move(const struct storage_seed *seed, const char *path, struct err *e
 {
     AUTO_CLOSE int from = -1;
     const char *name;
-    int is_there = exists(seed->data, path, err);
+    int is_there = has_data(seed, path, err);
     if (is_there < 0 || open_parent(seed->code, path, false, &from, &name, err) < 0 ||
         (is_there == 0 && put(from, name, seed, path, err) < 0))
         return -1;

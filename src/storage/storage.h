@@ -40,12 +40,15 @@ int storage_unmount(const char *plain, struct err *err) MUST_USE;
  * `__pycache__` show there. */
 struct storage_union {
     const char *point;     /* an existing folder */
-    int code_parent;       /* a folder, in which the code's folder appears once and then stays */
+    int code_parent;       /* a folder, in which the code's folder appears once and then stays; -1:
+                            * there is no code, all is data */
     const char *code_name; /* its name; a literal */
     int data;              /* a folder */
+    const struct secret *key; /* binds each file of the data to its path (head.h) */
+    const char *purpose;      /* of this mount; a literal */
 };
-/* Forks the server, which ends with this process: call it with one thread and nothing secret in
- * memory. Needs CAP_SYS_ADMIN and /dev/fuse; keeps neither descriptor. One for each process.
+/* Forks the server, which ends with this process and has a copy of the key: call it with one thread
+ * and nothing else secret in memory. Needs CAP_SYS_ADMIN and /dev/fuse; keeps no descriptor.
  * Errors: NOT_FOUND (no FUSE), IO, MEMORY. */
 int storage_union_mount(const struct storage_union *spec, struct err *err) MUST_USE;
 
@@ -55,6 +58,8 @@ int storage_union_mount(const struct storage_union *spec, struct err *err) MUST_
 struct storage_seed {
     int code; /* the code's folder, writable; both are descriptors */
     int data;
+    const struct secret *key; /* as in struct storage_union */
+    const char *purpose;
 };
 int storage_seed(const struct storage_seed *seed, const char *path, struct err *err) MUST_USE;
 

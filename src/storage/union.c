@@ -1,11 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
 /*
  * The union of code and data as a file system: mounting it, and its server, a process of its own
- * that is forked from the (measured) enclave before anything secret is in its memory. It speaks
- * FUSE with the kernel directly (linux/fuse.h): what is needed of it is small, the kernel's overlay
- * file system would let data hide code, and the unions that there are give who can write to them a
- * way to change what they show. The server keeps no capability but one that makes it harder to
- * trace, and ends with the enclave.
+ * that is forked from the (measured) enclave while no secret is in memory but the key that binds
+ * data to its place. It speaks FUSE with the kernel directly (linux/fuse.h): what is needed of it
+ * is small, the kernel's overlay file system would let data hide code, and the unions that there
+ * are give who can write to them a way to change what they show. The server keeps no capability but
+ * one that makes it harder to trace, and ends with the enclave.
  */
 #include "storage/storage.h"
 #include "storage/union.h"
@@ -196,13 +196,14 @@ static int drop_capabilities(void)
 /* Only what the server uses stays open, at low numbers. */
 static int keep_descriptors(struct union_fs *fs)
 {
-    int *const kept[] = {&fs->device, &fs->code_parent, &fs->data};
-    for (size_t i = 0; i < ARRAY_LEN(kept); i++) {
+    int *const kept[] = {&fs->device, &fs->data, &fs->code_parent};
+    size_t count = fs->code_parent < 0 ? 2 : 3;
+    for (size_t i = 0; i < count; i++) {
         *kept[i] = fcntl(*kept[i], F_DUPFD_CLOEXEC, 100);
         if (*kept[i] < 0)
             return -1;
     }
-    if (close_range(3, 99, 0) < 0 || close_range(103, ~0U, 0) < 0)
+    if (close_range(3, 99, 0) < 0 || close_range(100 + (unsigned)count, ~0U, 0) < 0)
         return -1;
     return 0;
 }
@@ -261,7 +262,8 @@ int storage_union_mount(const struct storage_union *spec, struct err *err)
     fs.code_parent = spec->code_parent;
     fs.code_name = spec->code_name;
     fs.data = spec->data;
-    fs.root.is_code = true;
+    fs.place = (struct head_place){spec->key, spec->purpose};
+    fs.root.is_code = spec->code_parent >= 0;
     pid_t parent = getpid();
     pid_t pid = fork();
     if (pid < 0) {

@@ -1,23 +1,25 @@
 // SPDX-License-Identifier: Apache-2.0
 /*
  * The union of an app's code and of what it writes beside it: pieces that union.c (mount,
- * protocol), union_nodes.c (names), union_names.c and union_files.c (operations) share. Internal to
- * storage/.
+ * protocol), union_nodes.c (names), union_data.c (what is bound to its path), union_names.c and
+ * union_files.c (operations) share. Internal to storage/.
  *
  * A path that the code has is the code's, at every lookup, whatever lies in the data folder;
  * nothing changes it. Every other path is data. A folder of the code shows the data folder's
- * entries of the same path besides its own.
+ * entries of the same path besides its own. A mount may have no code: all of it is data then.
  */
 #pragma once
 
 #include "base/err.h"
 #include "base/lock.h"
 #include "base/mem.h"
+#include "storage/head.h"
 
 #include <dirent.h>
 #include <limits.h>
 #include <linux/fuse.h>
 #include <pthread.h>
+#include <stdatomic.h>
 #include <stdbool.h>
 #include <stdint.h>
 #include <sys/stat.h>
@@ -39,6 +41,8 @@ struct node {
     uint64_t lookups;  /* of the kernel's, that it has not forgotten */
     unsigned children;
     struct handle *handles;
+    _Atomic int64_t
+        made_ms; /* monotonic: made by this server and never synchronised since; else 0 */
     bool is_code;
 };
 
@@ -48,7 +52,7 @@ struct handle {
     struct handle *next; /* of the node */
     int fd;
     bool is_code;
-    struct folder_entry *entries; /* of a folder: what it held when it was opened */
+    struct folder_entry *entries; /* of a folder: what it held when its first entry was asked for */
     size_t count;
 };
 
@@ -60,10 +64,11 @@ struct folder_entry {
 
 struct union_fs {
     int device;            /* /dev/fuse */
-    int code_parent;       /* holds the code's folder once it is there */
+    int code_parent;       /* holds the code's folder once it is there; -1: there is no code */
     const char *code_name; /* in it */
     int code;              /* that folder; -1: not there yet */
     int data;
+    struct head_place place; /* what binds the data */
     struct node root;
     struct node *buckets[UNION_BUCKETS];
     struct lock names; /* held from making a path of names until it has been used */
@@ -100,6 +105,45 @@ int node_open_fd(struct union_fs *fs, const struct node *node);
 /* The code's folder, or -errno: -ENOENT while it is not there. */
 int union_code(struct union_fs *fs);
 
+/* Does the kernel know this name? Then it was looked up, and found to be what it says. */
+bool node_is_known(struct union_fs *fs, struct node *parent, const char *name);
+/* Of a name in a folder, where it is known. */
+/* Made a moment ago, and not synchronised: what there is of it goes to the disk with its name
+ * (ext4's auto_da_alloc). */
+bool node_is_fresh(struct union_fs *fs, struct node *parent, const char *name);
+
+/* --- union_data.c --- */
+
+/* Where a link waits while it is moved. */
+#define UNION_MOVING ".mse-moving"
+
+/* Opens a file of the data for reading, or for both; a descriptor, or -ENOENT where there is none
+ * or one that belongs elsewhere, or another -errno. Its contents begin at HEAD_SIZE. */
+int union_open_file(const struct union_fs *fs, const char *path, bool writes);
+/* A new one in this folder, whose head is written. */
+int union_new_file(const struct union_fs *fs, int folder, const char *name, const char *path,
+                   mode_t mode);
+/* What the data has at a path, as the app sees it. -ENOENT as above. */
+int union_stat_data(const struct union_fs *fs, const char *path, struct stat *info);
+/* From what a file is below to what the app sees. */
+void union_trim(struct stat *info);
+int union_read_link(const struct union_fs *fs, const char *path, char ret[static PATH_MAX]);
+/* Takes away what lies at a path and was not put there. -EEXIST: it was. */
+int union_clear_foreign(const struct union_fs *fs, int folder, const char *name, const char *path);
+
+struct union_move {
+    int from; /* folders */
+    const char *name;
+    int to;
+    const char *new_name;
+    const char *path; /* of both names, below the data */
+    const char *new_path;
+    unsigned flags;
+    bool sync; /* what the file holds is on the disk, so its name must not be lost */
+};
+/* Moves anything; -EXDEV for a folder with links or very much in it. */
+int union_move_data(const struct union_fs *fs, const struct union_move *move);
+
 /* --- union_names.c --- */
 
 /* Opens a path below a folder without following links or leaving it; a descriptor or -errno. */
@@ -111,12 +155,21 @@ int union_open_node(struct union_fs *fs, const struct node *node, const char *pa
 int union_code_has(struct union_fs *fs, const char *path, struct stat *info);
 /* Names that no app keeps data under: those by which Python and the loader of shared objects find
  * other code than what was asked for. */
-bool union_is_hidden(const char *name);
+bool union_is_hidden(const struct union_fs *fs, const char *name);
 void union_fill_attributes(const struct stat *info, bool is_code, struct fuse_attr *ret);
 /* A descriptor (O_PATH) of the node's folder among the data, made if only the code has it. */
 int union_data_folder(struct union_fs *fs, struct node *node);
 /* Makes each folder of the path that is not there, and leaves the path as it was. 0 or -errno. */
 int union_mirror(int data, char *path);
+/* What a name leads to, as the app sees it. */
+struct union_found {
+    struct node *parent;
+    const char *name;
+    struct stat info;
+    bool is_code;
+};
+int union_answer_found(struct union_fs *fs, struct request *request,
+                       const struct union_found *found, struct fuse_entry_out *ret);
 /* Answers with what a name leads to. */
 int union_answer_entry(struct union_fs *fs, struct request *request, struct node *parent,
                        const char *name, struct fuse_entry_out *ret);

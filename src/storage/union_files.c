@@ -6,6 +6,7 @@
  */
 #include "storage/union.h"
 
+#include "base/clock.h"
 #include "base/fd.h"
 
 #include <errno.h>
@@ -29,6 +30,15 @@ static struct handle *handle_of(uint64_t fh)
 static uint64_t flags_below(uint32_t flags)
 {
     return (flags & (uint32_t)(O_ACCMODE | O_TRUNC | O_EXCL)) | O_NONBLOCK;
+}
+
+/* Of the data: what is written begins behind the head, which reading is needed for. */
+static int open_data(const struct union_fs *fs, const char *path, uint32_t flags)
+{
+    AUTO_CLOSE int fd = union_open_file(fs, path, (flags & O_ACCMODE) != O_RDONLY);
+    if (fd >= 0 && (flags & O_TRUNC) != 0 && ftruncate(fd, HEAD_SIZE) < 0)
+        return -errno;
+    return fd < 0 ? fd : fd_steal(&fd);
 }
 
 static bool is_file(int fd)
@@ -66,7 +76,8 @@ int union_open(struct union_fs *fs, struct request *request)
     lock_acquire(&fs->names);
     int fd = node_path(fs, node, NULL, path);
     if (fd == 0)
-        fd = union_open_node(fs, node, path, flags_below(in.flags));
+        fd = node->is_code ? union_open_node(fs, node, path, flags_below(in.flags))
+                           : open_data(fs, path, in.flags);
     lock_release(&fs->names);
     int result = fd < 0 ? fd : answer_open(fs, node, fd, &out);
     if (result < 0)
@@ -78,7 +89,7 @@ int union_open(struct union_fs *fs, struct request *request)
 
 /* Under the lock of names. */
 static int create_file(struct union_fs *fs, struct node *parent, const char *name,
-                       const struct fuse_create_in *in)
+                       const struct fuse_create_in *in, bool *ret_is_new)
 {
     char path[PATH_MAX];
     struct stat info;
@@ -88,20 +99,22 @@ static int create_file(struct union_fs *fs, struct node *parent, const char *nam
     int has = union_code_has(fs, path, &info);
     if (has != 0)
         return has < 0 ? has : -EEXIST;
-    if (union_is_hidden(name))
+    if (union_is_hidden(fs, name))
         return -EROFS;
     AUTO_CLOSE int folder = union_data_folder(fs, parent);
     if (folder < 0)
         return folder;
-    int fd = openat(folder, name, (int)flags_below(in->flags) | O_CREAT | O_NOFOLLOW | O_CLOEXEC,
-                    in->mode & 07777);
-    return fd < 0 ? -errno : fd;
+    int fd = union_new_file(fs, folder, name, path, in->mode);
+    if (fd == -EEXIST && (in->flags & O_EXCL) == 0)
+        return open_data(fs, path, in->flags);
+    *ret_is_new = fd >= 0;
+    return fd;
 }
 
 int union_create(struct union_fs *fs, struct request *request)
 {
     struct fuse_create_in in;
-    struct fuse_entry_out entry;
+    struct fuse_entry_out entry = {0};
     struct fuse_open_out open;
     struct node *parent = node_of(fs, request->in->nodeid);
     memcpy(&in, request->body, sizeof(in));
@@ -109,12 +122,19 @@ int union_create(struct union_fs *fs, struct request *request)
     if (name == NULL)
         return -EINVAL;
     lock_acquire(&fs->names);
-    AUTO_CLOSE int fd = create_file(fs, parent, name, &in);
-    int result = fd < 0 ? fd : union_answer_entry(fs, request, parent, name, &entry);
+    bool is_new = false;
+    AUTO_CLOSE int fd = create_file(fs, parent, name, &in, &is_new);
+    struct union_found found = {.parent = parent, .name = name};
+    int result = fd < 0 ? fd : fstat(fd, &found.info) < 0 ? -errno : 0;
+    union_trim(&found.info);
+    if (result == 0)
+        result = union_answer_found(fs, request, &found, &entry);
     lock_release(&fs->names);
     if (result < 0)
         return result;
     struct node *node = node_of(fs, entry.nodeid);
+    if (is_new)
+        atomic_store(&node->made_ms, clock_monotonic_ms());
     result = answer_open(fs, node, fd_steal(&fd), &open);
     if (result < 0) {
         node_forget(fs, node, 1);
@@ -125,6 +145,13 @@ int union_create(struct union_fs *fs, struct request *request)
     return 0;
 }
 
+/* Where something is below; -EFBIG as a negative number. */
+static off_t place_of(const struct handle *handle, uint64_t offset)
+{
+    uint64_t head = handle->is_code ? 0 : HEAD_SIZE;
+    return offset > INT64_MAX - head ? (off_t)-EFBIG : (off_t)(offset + head);
+}
+
 int union_read(struct union_fs *fs, struct request *request)
 {
     struct fuse_read_in in;
@@ -132,7 +159,10 @@ int union_read(struct union_fs *fs, struct request *request)
     memcpy(&in, request->body, sizeof(in));
     if (in.size > UNION_IO_MAX)
         return -EINVAL;
-    ssize_t len = pread(handle_of(in.fh)->fd, request->out, in.size, (off_t)in.offset);
+    off_t place = place_of(handle_of(in.fh), in.offset);
+    if (place < 0)
+        return (int)place;
+    ssize_t len = pread(handle_of(in.fh)->fd, request->out, in.size, place);
     if (len < 0)
         return -errno;
     request->out_len = (size_t)len;
@@ -146,8 +176,10 @@ int union_write(struct union_fs *fs, struct request *request)
     memcpy(&in, request->body, sizeof(in));
     if (in.size > request->body_len - sizeof(in))
         return -EINVAL;
-    ssize_t len =
-        pwrite(handle_of(in.fh)->fd, request->body + sizeof(in), in.size, (off_t)in.offset);
+    off_t place = place_of(handle_of(in.fh), in.offset);
+    if (place < 0)
+        return (int)place;
+    ssize_t len = pwrite(handle_of(in.fh)->fd, request->body + sizeof(in), in.size, place);
     if (len < 0)
         return -errno;
     const struct fuse_write_out out = {.size = (uint32_t)len};
@@ -178,6 +210,7 @@ int union_fsync(struct union_fs *fs, struct request *request)
     const struct handle *handle = handle_of(in.fh);
     if (handle->is_code || handle->fd < 0)
         return 0;
+    atomic_store(&handle->node->made_ms, 0);
     int result =
         (in.fsync_flags & FUSE_FSYNC_FDATASYNC) != 0 ? fdatasync(handle->fd) : fsync(handle->fd);
     return result < 0 ? -errno : 0;
@@ -196,9 +229,10 @@ int union_fallocate(struct union_fs *fs, struct request *request)
     struct fuse_fallocate_in in;
     (void)fs;
     memcpy(&in, request->body, sizeof(in));
-    return fallocate(handle_of(in.fh)->fd, (int)in.mode, (off_t)in.offset, (off_t)in.length) < 0
-               ? -errno
-               : 0;
+    off_t place = place_of(handle_of(in.fh), in.offset);
+    if (place < 0)
+        return (int)place;
+    return fallocate(handle_of(in.fh)->fd, (int)in.mode, place, (off_t)in.length) < 0 ? -errno : 0;
 }
 
 int union_statfs(struct union_fs *fs, struct request *request)
@@ -242,9 +276,34 @@ static int add_entry(struct handle *handle, size_t *capacity, const struct diren
     return 0;
 }
 
-/* Takes the descriptor over. `code` (or -1): names that it has are left out. */
-static int list(struct handle *handle, size_t *capacity, int fd, int code)
+/* Is this entry of the data what it says? What was not put there is not shown. */
+static bool is_own(struct union_fs *fs, struct handle *handle, const char *folder,
+                   const struct dirent *found)
 {
+    struct stat info;
+    if (found->d_type == DT_DIR || node_is_known(fs, handle->node, found->d_name))
+        return true;
+    bool at_root = strcmp(folder, ".") == 0;
+    AUTO_FREE char *path =
+        str_printf(NULL, "%s%s%s", at_root ? "" : folder, at_root ? "" : "/", found->d_name);
+    return path != NULL && union_stat_data(fs, path, &info) == 0;
+}
+
+/* What is listed: the code's folder, or (`folder` is its path) the one among the data, of which the
+ * names that the code has, open at `code` (or -1), are left out. */
+struct listing {
+    struct union_fs *fs;
+    struct handle *handle;
+    size_t capacity;
+    const char *folder;
+    int code;
+};
+
+/* Takes the descriptor over. */
+static int list(struct listing *listing, int fd)
+{
+    struct handle *handle = listing->handle;
+    int code = listing->code;
     DIR *folder = fdopendir(fd);
     if (folder == NULL) {
         int error = -errno;
@@ -258,45 +317,65 @@ static int list(struct handle *handle, size_t *capacity, int fd, int code)
         bool is_covered =
             code >= 0 &&
             (faccessat(code, found->d_name, F_OK, AT_SYMLINK_NOFOLLOW) == 0 || errno != ENOENT);
-        bool is_hidden = handle->fd >= 0 && union_is_hidden(found->d_name);
-        if (!is_dot && !is_covered && !is_hidden)
-            result = add_entry(handle, capacity, found);
+        if (is_dot || is_covered)
+            continue;
+        bool is_shown =
+            listing->folder == NULL || (!union_is_hidden(listing->fs, found->d_name) &&
+                                        is_own(listing->fs, handle, listing->folder, found));
+        if (is_shown)
+            result = add_entry(handle, &listing->capacity, found);
     }
     (void)closedir(folder);
     return result;
 }
 
-/* The folder among the data is kept open, to be synchronised. */
+/* What both have at the moment. */
 static int list_both(struct union_fs *fs, struct handle *handle, const char *path)
 {
-    size_t capacity = 0;
+    struct listing listing = {.fs = fs, .handle = handle, .code = -1};
     const uint64_t flags = O_RDONLY | O_DIRECTORY;
     int code = union_code(fs);
     AUTO_CLOSE int of_code = code < 0 ? code : union_open_below(code, path, flags);
     if (of_code < 0 && of_code != -ENOENT && of_code != -ENOTDIR)
         return of_code; /* not "the code has no such folder" */
-    if (of_code >= 0) {
-        int result = list(handle, &capacity, fcntl(of_code, F_DUPFD_CLOEXEC, 0), -1);
-        if (result < 0)
-            return result;
-    }
+    free(handle->entries);
+    handle->entries = NULL;
+    handle->count = 0;
+    int result = of_code < 0 ? 0 : list(&listing, fcntl(of_code, F_DUPFD_CLOEXEC, 0));
+    if (result < 0)
+        return result;
+    int data = union_open_below(fs->data, path, flags);
+    if (data < 0)
+        return of_code < 0 ? data : 0;
+    listing.folder = path;
+    listing.code = of_code;
+    return list(&listing, data);
+}
+
+/* The folder among the data is kept open, to be synchronised, which needs no list. */
+static int open_both(struct union_fs *fs, struct handle *handle)
+{
+    char path[PATH_MAX];
+    const uint64_t flags = O_RDONLY | O_DIRECTORY;
+    int result = node_path(fs, handle->node, NULL, path);
+    if (result < 0)
+        return result;
     handle->fd = union_open_below(fs->data, path, flags);
-    if (handle->fd < 0)
-        return of_code < 0 ? handle->fd : 0;
-    return list(handle, &capacity, fcntl(handle->fd, F_DUPFD_CLOEXEC, 0), of_code);
+    if (handle->fd >= 0)
+        return 0;
+    AUTO_CLOSE int code =
+        handle->node->is_code ? union_open_node(fs, handle->node, path, flags) : -1;
+    return handle->node->is_code ? (code < 0 ? code : 0) : handle->fd;
 }
 
 int union_opendir(struct union_fs *fs, struct request *request)
 {
-    char path[PATH_MAX];
     struct node *node = node_of(fs, request->in->nodeid);
     struct handle *handle = handle_new(fs, node, -1);
     if (handle == NULL)
         return -ENOMEM;
     lock_acquire(&fs->names);
-    int result = node_path(fs, node, NULL, path);
-    if (result == 0)
-        result = list_both(fs, handle, path);
+    int result = open_both(fs, handle);
     lock_release(&fs->names);
     if (result < 0) {
         handle_free(fs, handle);
@@ -308,13 +387,27 @@ int union_opendir(struct union_fs *fs, struct request *request)
     return 0;
 }
 
+/* At the beginning, and after rewinddir. A folder that is gone has nothing in it. */
+static int make_list(struct union_fs *fs, struct handle *handle)
+{
+    char path[PATH_MAX];
+    lock_acquire(&fs->names);
+    int result = node_path(fs, handle->node, NULL, path);
+    if (result == 0)
+        result = list_both(fs, handle, path);
+    lock_release(&fs->names);
+    return result == -ENOENT ? 0 : result;
+}
+
 /* The offset is the number of the next entry. */
 int union_readdir(struct union_fs *fs, struct request *request)
 {
     struct fuse_read_in in;
-    (void)fs;
     memcpy(&in, request->body, sizeof(in));
-    const struct handle *handle = handle_of(in.fh);
+    struct handle *handle = handle_of(in.fh);
+    int result = in.offset == 0 ? make_list(fs, handle) : 0;
+    if (result < 0)
+        return result;
     size_t room = in.size < UNION_IO_MAX ? in.size : UNION_IO_MAX;
     for (uint64_t i = in.offset; i < handle->count; i++) {
         const struct folder_entry *entry = &handle->entries[i];

@@ -63,11 +63,15 @@ int union_code_has(struct union_fs *fs, const char *path, struct stat *info)
 /* Byte code, which Python prefers to the source; what importlib.metadata and pkg_resources read of
  * a folder on sys.path, of which entry points name modules to import; and what ld.so prefers to the
  * library beside it. Their readers fold case. */
-bool union_is_hidden(const char *name)
+bool union_is_hidden(const struct union_fs *fs, const char *name)
 {
     static const char *const names[] = {"__pycache__", "glibc-hwcaps"};
     static const char *const ends[] = {".dist-info", ".egg-info", ".egg-link", ".egg"};
     size_t len = strlen(name);
+    if (strcmp(name, UNION_MOVING) == 0)
+        return true;
+    if (fs->code_parent < 0)
+        return false; /* nothing there is a place for code */
     for (size_t i = 0; i < ARRAY_LEN(names); i++) {
         if (strcmp(name, names[i]) == 0)
             return true;
@@ -133,31 +137,36 @@ static int find(struct union_fs *fs, struct node *parent, const char *name, stru
     *ret_is_code = has > 0;
     if (has != 0)
         return has < 0 ? has : 0;
-    if (union_is_hidden(name))
+    if (union_is_hidden(fs, name))
         return -ENOENT;
-    result = stat_below(fs->data, path, info);
+    result = union_stat_data(fs, path, info);
     return is_absent(result) ? -ENOENT : result;
+}
+
+int union_answer_found(struct union_fs *fs, struct request *request,
+                       const struct union_found *found, struct fuse_entry_out *ret)
+{
+    bool is_code = found->is_code;
+    *ret = (struct fuse_entry_out){0};
+    struct node *node = node_look_up(fs, found->parent, found->name, is_code);
+    if (node == NULL)
+        return -ENOMEM;
+    ret->nodeid = (uint64_t)(uintptr_t)node;
+    ret->entry_valid = is_code ? UNION_CODE_SECONDS : UNION_DATA_SECONDS;
+    ret->attr_valid = seconds_of(&found->info, is_code);
+    union_fill_attributes(&found->info, is_code, &ret->attr);
+    memcpy(request->out, ret, sizeof(*ret));
+    request->out_len = sizeof(*ret);
+    return 0;
 }
 
 int union_answer_entry(struct union_fs *fs, struct request *request, struct node *parent,
                        const char *name, struct fuse_entry_out *ret)
 {
-    struct stat info = {0};
-    bool is_code;
+    struct union_found found = {.parent = parent, .name = name};
     *ret = (struct fuse_entry_out){0};
-    int result = find(fs, parent, name, &info, &is_code);
-    if (result < 0)
-        return result;
-    struct node *node = node_look_up(fs, parent, name, is_code);
-    if (node == NULL)
-        return -ENOMEM;
-    ret->nodeid = (uint64_t)(uintptr_t)node;
-    ret->entry_valid = is_code ? UNION_CODE_SECONDS : UNION_DATA_SECONDS;
-    ret->attr_valid = seconds_of(&info, is_code);
-    union_fill_attributes(&info, is_code, &ret->attr);
-    memcpy(request->out, ret, sizeof(*ret));
-    request->out_len = sizeof(*ret);
-    return 0;
+    int result = find(fs, parent, name, &found.info, &found.is_code);
+    return result < 0 ? result : union_answer_found(fs, request, &found, ret);
 }
 
 int union_lookup(struct union_fs *fs, struct request *request)
@@ -177,22 +186,34 @@ int union_lookup(struct union_fs *fs, struct request *request)
     return 0;
 }
 
+static int stat_named(struct union_fs *fs, struct node *node, struct stat *info)
+{
+    char path[PATH_MAX];
+    int result = node_path(fs, node, NULL, path);
+    if (result < 0)
+        return result;
+    if (!node->is_code)
+        return union_stat_data(fs, path, info);
+    AUTO_CLOSE int named = union_open_node(fs, node, path, O_PATH);
+    return named < 0 ? named : fstat(named, info) < 0 ? -errno : 0;
+}
+
 /* A node that lost its name is still what is open of it. */
 static int stat_node(struct union_fs *fs, struct node *node, struct stat *info)
 {
-    char path[PATH_MAX];
     lock_acquire(&fs->names);
-    int result = node_path(fs, node, NULL, path);
-    AUTO_CLOSE int named = result < 0 ? result : union_open_node(fs, node, path, O_PATH);
+    int result = stat_named(fs, node, info);
     lock_release(&fs->names);
-    if (result == 0)
-        result = named < 0 ? named : fstat(named, info) < 0 ? -errno : 0;
     if (result == 0)
         return 0;
     AUTO_CLOSE int fd = node_open_fd(fs, node);
     if (fd < 0)
         return result;
-    return fstat(fd, info) < 0 ? -errno : 0;
+    if (fstat(fd, info) < 0)
+        return -errno;
+    if (!node->is_code)
+        union_trim(info);
+    return 0;
 }
 
 static int answer_attributes(struct union_fs *fs, struct request *request, struct node *node)
@@ -220,6 +241,11 @@ int union_readlink(struct union_fs *fs, struct request *request)
     int result = node_path(fs, node, NULL, path);
     if (result < 0)
         return result;
+    if (!node->is_code) {
+        result = union_read_link(fs, path, (char *)request->out);
+        request->out_len = result < 0 ? 0 : strlen((const char *)request->out);
+        return result;
+    }
     AUTO_CLOSE int fd = union_open_node(fs, node, path, O_PATH);
     if (fd < 0)
         return fd;
@@ -241,8 +267,8 @@ static int open_to_change(struct union_fs *fs, struct node *node, const struct f
         int fd = node_open_fd(fs, node);
         return fd < 0 ? result : fd;
     }
-    bool writes = (in->valid & FATTR_SIZE) != 0;
-    return union_open_below(fs->data, path, writes ? O_WRONLY | O_NONBLOCK : O_PATH);
+    return (in->valid & FATTR_SIZE) != 0 ? union_open_file(fs, path, true)
+                                         : union_open_below(fs->data, path, O_PATH);
 }
 
 static struct timespec time_of(const struct fuse_setattr_in *in, bool modified)
@@ -262,8 +288,9 @@ static int change(int fd, const struct fuse_setattr_in *in)
 {
     char self[64];
     (void)snprintf(self, sizeof(self), "/proc/self/fd/%d", fd);
-    if ((in->valid & FATTR_SIZE) != 0 && ftruncate(fd, (off_t)in->size) < 0)
-        return -errno;
+    if ((in->valid & FATTR_SIZE) != 0 &&
+        (in->size > INT64_MAX - HEAD_SIZE || ftruncate(fd, (off_t)in->size + HEAD_SIZE) < 0))
+        return in->size > INT64_MAX - HEAD_SIZE ? -EFBIG : -errno;
     if ((in->valid & FATTR_MODE) != 0 && chmod(self, in->mode & 07777) < 0)
         return -errno;
     if ((in->valid & (FATTR_UID | FATTR_GID)) != 0 &&
@@ -342,7 +369,7 @@ static int check_free(struct union_fs *fs, struct node *parent, const char *name
     int has = union_code_has(fs, path, &info);
     if (has != 0)
         return has < 0 ? has : exists;
-    return union_is_hidden(name) ? -EROFS : 0;
+    return union_is_hidden(fs, name) ? -EROFS : 0;
 }
 
 /* What mknod, mkdir, symlink and link have in common. */
@@ -350,20 +377,56 @@ struct making {
     const char *name;
     mode_t mode;
     const char *target; /* of a symbolic link */
-    int file;           /* to link to */
+    int file;           /* to link to, open for writing */
+    const char *path;   /* of that file */
 };
 
-static int make(int folder, const struct making *what)
+static int make_hard_link(struct union_fs *fs, int folder, const struct making *what,
+                          const char *path)
 {
     char self[64];
+    int result = head_add_name(&fs->place, what->file, what->path, path, true);
+    if (result < 0)
+        return result;
+    (void)snprintf(self, sizeof(self), "/proc/self/fd/%d", what->file);
+    return linkat(AT_FDCWD, self, folder, what->name, AT_SYMLINK_FOLLOW) < 0 ? -errno : 0;
+}
+
+static int make_link(struct union_fs *fs, int folder, const struct making *what, const char *path)
+{
+    AUTO_FREE char *text = head_link_text(&fs->place, path, what->target);
+    if (text == NULL)
+        return -ENOMEM;
+    if (strlen(text) >= PATH_MAX)
+        return -ENAMETOOLONG;
+    return symlinkat(text, folder, what->name) < 0 ? -errno : 0;
+}
+
+static int make_once(struct union_fs *fs, int folder, const struct making *what, const char *path)
+{
     if (what->target != NULL)
-        return symlinkat(what->target, folder, what->name);
-    if (what->file >= 0) {
-        (void)snprintf(self, sizeof(self), "/proc/self/fd/%d", what->file);
-        return linkat(AT_FDCWD, self, folder, what->name, AT_SYMLINK_FOLLOW);
+        return make_link(fs, folder, what, path);
+    if (what->file >= 0)
+        return make_hard_link(fs, folder, what, path);
+    if (S_ISREG(what->mode)) {
+        AUTO_CLOSE int fd = union_new_file(fs, folder, what->name, path, what->mode);
+        return fd < 0 ? fd : 0;
     }
-    return S_ISDIR(what->mode) ? mkdirat(folder, what->name, what->mode & 07777)
-                               : mknodat(folder, what->name, what->mode, 0);
+    int result = S_ISDIR(what->mode) ? mkdirat(folder, what->name, what->mode & 07777)
+                                     : mknodat(folder, what->name, what->mode, 0);
+    return result < 0 ? -errno : 0;
+}
+
+static int make(struct union_fs *fs, struct node *parent, int folder, const struct making *what)
+{
+    char path[PATH_MAX];
+    int result = node_path(fs, parent, what->name, path);
+    if (result == 0)
+        result = make_once(fs, folder, what, path);
+    if (result != -EEXIST)
+        return result;
+    result = union_clear_foreign(fs, folder, what->name, path);
+    return result < 0 ? result : make_once(fs, folder, what, path);
 }
 
 static int make_name(struct union_fs *fs, struct request *request, const struct making *what)
@@ -376,7 +439,7 @@ static int make_name(struct union_fs *fs, struct request *request, const struct 
     int result = check_free(fs, parent, what->name, -EEXIST);
     AUTO_CLOSE int folder = result < 0 ? -1 : union_data_folder(fs, parent);
     if (result == 0)
-        result = folder < 0 ? folder : make(folder, what) < 0 ? -errno : 0;
+        result = folder < 0 ? folder : make(fs, parent, folder, what);
     if (result == 0)
         result = union_answer_entry(fs, request, parent, what->name, &entry);
     lock_release(&fs->names);
@@ -424,14 +487,34 @@ int union_link(struct union_fs *fs, struct request *request)
     int result = node_path(fs, from, NULL, path);
     if (result < 0)
         return result;
-    AUTO_CLOSE int file = union_open_below(fs->data, path, O_PATH);
+    AUTO_CLOSE int file = union_open_file(fs, path, true);
     if (file < 0)
-        return file;
-    const struct making what = {.name = union_take_name(request, sizeof(in)), .file = file};
+        return file == -EIO || file == -ELOOP ? -EPERM : file; /* a link, a pipe */
+    const struct making what = {
+        .name = union_take_name(request, sizeof(in)), .file = file, .path = path};
     return make_name(fs, request, &what);
 }
 
 /* --- taking names away --- */
+
+/* A file with other names loses what binds it to this one. */
+static int remove_data(struct union_fs *fs, struct node *parent, int folder, const char *name,
+                       int flags)
+{
+    char path[PATH_MAX];
+    struct stat info;
+    int result = node_path(fs, parent, name, path);
+    if (result < 0)
+        return result;
+    bool is_linked = flags == 0 && fstatat(folder, name, &info, AT_SYMLINK_NOFOLLOW) == 0 &&
+                     S_ISREG(info.st_mode) && info.st_nlink > 1;
+    AUTO_CLOSE int file = is_linked ? union_open_file(fs, path, true) : -1;
+    if (unlinkat(folder, name, flags) < 0)
+        return -errno;
+    if (file >= 0)
+        (void)!head_drop_name(&fs->place, file, path); /* accepted at a name that is not there */
+    return 0;
+}
 
 static int remove_name(struct union_fs *fs, const struct request *request, int flags)
 {
@@ -441,7 +524,7 @@ static int remove_name(struct union_fs *fs, const struct request *request, int f
     int result = check_free(fs, parent, name, -EROFS);
     AUTO_CLOSE int folder = result < 0 ? -1 : union_data_folder(fs, parent);
     if (result == 0)
-        result = folder < 0 ? folder : unlinkat(folder, name, flags) < 0 ? -errno : 0;
+        result = folder < 0 ? folder : remove_data(fs, parent, folder, name, flags);
     if (result == 0)
         node_drop_name(fs, parent, name);
     lock_release(&fs->names);
@@ -474,13 +557,27 @@ static int move_locked(struct union_fs *fs, const struct move *move)
                             (move->flags & RENAME_NOREPLACE) != 0 ? -EEXIST : -EROFS);
     if (result < 0)
         return result;
+    char path[PATH_MAX];
+    char new_path[PATH_MAX];
+    result = node_path(fs, move->from, move->name, path);
+    if (result == 0)
+        result = node_path(fs, move->to, move->new_name, new_path);
+    if (result < 0)
+        return result;
     AUTO_CLOSE int from = union_data_folder(fs, move->from);
     AUTO_CLOSE int to = from < 0 ? -1 : union_data_folder(fs, move->to);
     if (from < 0 || to < 0)
         return from < 0 ? from : to;
-    if (renameat2(from, move->name, to, move->new_name, move->flags) < 0)
-        return -errno;
-    return node_rename(fs, move->from, move->name, move->to, move->new_name);
+    const struct union_move data = {.from = from,
+                                    .name = move->name,
+                                    .to = to,
+                                    .new_name = move->new_name,
+                                    .path = path,
+                                    .new_path = new_path,
+                                    .flags = move->flags,
+                                    .sync = !node_is_fresh(fs, move->from, move->name)};
+    result = union_move_data(fs, &data);
+    return result < 0 ? result : node_rename(fs, move->from, move->name, move->to, move->new_name);
 }
 
 static int rename_names(struct union_fs *fs, const struct request *request, struct move *move,

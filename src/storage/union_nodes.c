@@ -6,12 +6,15 @@
  */
 #include "storage/union.h"
 
+#include "base/clock.h"
 #include "base/fd.h"
 
 #include <errno.h>
 #include <fcntl.h>
 #include <stdlib.h>
 #include <string.h>
+
+enum { FRESH_MS = 2000 };
 
 static size_t bucket_of(const struct node *parent, const char *name)
 {
@@ -227,8 +230,28 @@ int node_open_fd(struct union_fs *fs, const struct node *node)
     return fd;
 }
 
+bool node_is_known(struct union_fs *fs, struct node *parent, const char *name)
+{
+    lock_acquire(&fs->table);
+    const struct node *node = *find(fs, parent, name);
+    bool result = node != NULL && node->lookups > 0;
+    lock_release(&fs->table);
+    return result;
+}
+
+bool node_is_fresh(struct union_fs *fs, struct node *parent, const char *name)
+{
+    lock_acquire(&fs->table);
+    const struct node *node = *find(fs, parent, name);
+    int64_t made = node == NULL ? 0 : atomic_load(&node->made_ms);
+    lock_release(&fs->table);
+    return made != 0 && clock_monotonic_ms() - made < FRESH_MS;
+}
+
 int union_code(struct union_fs *fs)
 {
+    if (fs->code_parent < 0)
+        return -ENOENT;
     lock_acquire(&fs->table);
     if (fs->code < 0)
         fs->code =

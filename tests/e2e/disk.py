@@ -129,6 +129,9 @@ class Disk:
     # --- the app's users
 
     def ask(self, method="GET", path="/", body=None, context=None):
+        return json.loads(self.say(method, path, body, context))
+
+    def say(self, method="GET", path="/", body=None, context=None) -> str:
         context = context or ssl.create_default_context(cafile=self.certificate)
         connection = Connection(self.listener.getsockname(), context)
         connection.request(method, path, body=body)
@@ -136,7 +139,7 @@ class Disk:
         text = answer.read()
         connection.close()
         assert answer.status == 200, text
-        return json.loads(text)
+        return text.decode()
 
     def public_key(self) -> bytes:
         """Of whoever answers, certificate unchecked."""

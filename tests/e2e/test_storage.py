@@ -231,6 +231,86 @@ def test_what_an_app_writes_beside_its_code_is_kept_and_never_code(beside):
     beside.stop()
 
 
+SERVES = """
+import netrc, pathlib, secrets
+HERE = pathlib.Path(__file__).parent
+UPLOADS = [HERE / "uploads", pathlib.Path.home() / "uploads"]
+PRIVATE = [HERE / "private.db", pathlib.Path.home() / "private.db"]
+for folder in UPLOADS: folder.mkdir(exist_ok=True)
+for file in PRIVATE:
+    if not file.exists(): file.write_text("PRIVATE " + secrets.token_hex(8))
+
+def look():
+    "What a library looks for, and finds or not."
+    for path in (HERE / "templates" / "page.html", pathlib.Path.home() / "settings" / "page.html"):
+        try: yield path.read_text()
+        except OSError: yield "none"
+    try: yield str(netrc.netrc().hosts)
+    except OSError: yield "none"
+
+def app(environ, start_response):
+    name = environ["PATH_INFO"].strip("/")
+    start_response("200 OK", [])
+    if environ["REQUEST_METHOD"] == "POST":
+        body = environ["wsgi.input"].read(int(environ["CONTENT_LENGTH"]))
+        for folder in UPLOADS: (folder / name).write_bytes(body)
+        return [" ".join(str((folder / name).stat().st_ino) for folder in UPLOADS).encode()]
+    if name == "look":
+        return [" ".join(look()).encode()]
+    answer = []
+    for folder in UPLOADS:
+        try: answer.append((folder / name).read_text())
+        except OSError: answer.append("none")
+    return ["|".join(answer).encode()]
+"""
+
+
+@pytest.fixture
+def serving(workspace):
+    folder = workspace / "serving"
+    folder.mkdir()
+    disk = Disk(folder, {"app.py": SERVES}, SECRETS)
+    disk.save()
+    yield disk
+    disk.close()
+
+
+def test_the_host_invents_and_exchanges_nothing(serving):
+    """Cipher texts of files that strangers stored, put where the app or a library looks for
+    something; and the app's own secrets, put where everybody may read."""
+    disk = serving
+    assert disk.start() == "running"
+    stored = {}
+    for name in ("templates", "settings", "page.html", ".netrc", "public"):
+        text = f"machine evil.example login stranger password {name.strip('.')}\n"
+        inodes = disk.say("POST", f"/{name}", text.encode()).split()
+        stored[name] = [next(p for p in disk.storage.rglob("*") if p.lstat().st_ino == int(inode))
+                        for inode in inodes]
+    assert disk.say("GET", "/look") == "none none none"
+    disk.stop()
+    code, home = (path.parent.parent for path in stored["public"])
+    for root, folder, at in ((code, "templates", 0), (home, "settings", 1)):
+        made = root / stored[folder][at].name
+        made.mkdir()
+        shutil.copyfile(stored["page.html"][at], made / stored["page.html"][at].name)
+    shutil.copyfile(stored[".netrc"][1], home / stored[".netrc"][1].name)
+    assert disk.start() == "running"
+    assert disk.say("GET", "/look") == "none none none"
+    disk.stop()
+    for at, root in enumerate((code, home)):
+        for file in root.iterdir():
+            if not file.is_file() or file.name.startswith("gocryptfs."):
+                continue
+            kept = stored["public"][at].read_bytes()
+            stored["public"][at].write_bytes(file.read_bytes())
+            assert disk.start() == "running"
+            assert "PRIVATE" not in disk.say("GET", "/public")
+            disk.stop()
+            stored["public"][at].write_bytes(kept)
+    assert disk.start() == "running"
+    assert disk.say("GET", "/public").count("password public") == 2
+
+
 def test_an_upload_moved_to_a_name_that_the_app_imports(honest):
     """The operator may move one of the strangers' files to where the app looks for optional code, and
     to where the package has some."""

@@ -57,7 +57,7 @@ static void test_sizes_of_no_struct(void **state)
     (void)state;
     static const size_t none[] = {0, 1, 7, 12, (64 << 10) + 8, SIZE_MAX, SIZE_MAX - 7};
     for (size_t i = 0; i < sizeof(none) / sizeof(none[0]); i++) {
-            err = ERR_INIT;
+        err = ERR_INIT;
         struct newer newer = {.size = none[i]};
         struct newer to = {.a = 5};
         assert_int_equal(sized_take(&newer, &to, sizeof(to), &err), -1);

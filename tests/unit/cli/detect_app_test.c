@@ -17,7 +17,8 @@ static const struct {
     {"from flask import (\n    Flask,\n    request,  # both\n)\napplication = Flask('x')\n",
      "m:application Flask", ""},
     {"from fastapi import FastAPI as Api, Depends\napi = Api(title='x')\n", "m:api FastAPI", ""},
-    {"from starlette.applications import Starlette\napp = Starlette(routes=[\n  Route(\"/ping\", x)])",
+    {"from starlette.applications import Starlette\napp = Starlette(routes=[\n  Route(\"/ping\", "
+     "x)])",
      "m:app Starlette", "/ping"},
     {"import starlette.applications\napp = starlette.applications.Starlette()\n", "m:app Starlette",
      ""},
@@ -32,19 +33,21 @@ static const struct {
     {"from flask import Flask\ndef create_app(config=None, *, debug: bool = False):\n"
      "    app = Flask(__name__)\n    if debug:\n        app.debug = True\n    return app\n",
      "m:create_app() Flask", ""},
-    {"from flask import Flask\ndef make() -> Flask:\n    return Flask(__name__)\n", "m:make() Flask",
-     ""},
+    {"from flask import Flask\ndef make() -> Flask:\n    return Flask(__name__)\n",
+     "m:make() Flask", ""},
     {"from flask import Flask\ndef create_app():\n    app = Flask(__name__)\n    return app\n\n"
      "app = create_app()\n",
      "m:app Flask", ""},
-    {"from flask import Flask\none = Flask('1')\ntwo = Flask('2')\n", "m:one Flask; m:two Flask", ""},
+    {"from flask import Flask\none = Flask('1')\ntwo = Flask('2')\n", "m:one Flask; m:two Flask",
+     ""},
     /* not an app */
     {"from flask import Flask\ndef create_app(config):\n    return Flask(__name__)\n", "", ""},
     {"from flask import Flask\ndef create_app():\n    Flask(__name__)\n", "", ""},
     {"'''\nfrom flask import Flask\napp = Flask(__name__)\n'''\n", "", ""},
     {"from flask import Flask\n# app = Flask(__name__)\n    app = Flask(__name__)\n", "", ""},
     {"from shop import Flask\napp = Flask()\n", "", ""},
-    {"from flask import Flask\nif x == Flask(1): pass\napp == Flask(2)\nself.app = Flask(3)\n", "", ""},
+    {"from flask import Flask\nif x == Flask(1): pass\napp == Flask(2)\nself.app = Flask(3)\n", "",
+     ""},
     {"app = Flask(__name__)\n", "", ""},
     {"", "", ""},
     {"\xff\xfe\n\r\n\"\"\"", "", ""},
@@ -103,8 +106,8 @@ static void tests_and_what_is_not_packed_are_passed_over(void **state)
     (void)state;
     AUTO_TEMP struct temp_folder folder = temp_folder_new();
     static const char app[] = "from flask import Flask\napp = Flask(__name__)\n";
-    static const char *const names[] = {"tests/app.py",   "test_app.py", "conftest.py",
-                                        "a/b/c/deep.py",  "notes.txt",   ".venv/x.py",
+    static const char *const names[] = {"tests/app.py",   "test_app.py",  "conftest.py",
+                                        "a/b/c/deep.py",  "notes.txt",    ".venv/x.py",
                                         "old/ignored.py", "not-a-name.py"};
     put(&folder, ".gitignore", "old/\n");
     for (size_t i = 0; i < ARRAY_LEN(names); i++)

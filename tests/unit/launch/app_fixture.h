@@ -212,8 +212,7 @@ static inline void assert_nothing_left(const struct app *app)
     const char *const users[] = {"ps", "-eo", "uid=", NULL};
     char group[LAUNCH_ID_SIZE + 1];
     (void)snprintf(group, sizeof(group), "%s*", app->spec.id);
-    const char *const groups[] = {"find",  "/sys/fs/cgroup", "-maxdepth", "3",
-                                  "-name", group,            NULL};
+    const char *const groups[] = {"find", "/sys/fs/cgroup", "-maxdepth", "3", "-name", group, NULL};
     char uid[16];
     (void)snprintf(uid, sizeof(uid), "%u", (unsigned)app->spec.uid);
     for (int i = 0; i < 400 && output_contains(losetup, app->storage_path); i++)

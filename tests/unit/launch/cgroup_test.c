@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 /*
- * Groups of one id in two folders, as of a state folder and its copy, are two groups; every limit is
- * set. Needs root and cgroups; says SKIP aloud without.
+ * Groups of one id in two folders, as of a state folder and its copy, are two groups; every limit
+ * is set. Needs root and cgroups; says SKIP aloud without.
  */
 #include <setjmp.h>
 #include <stdarg.h>
@@ -98,8 +98,8 @@ static void expect(const char *folder, const char *name, const char *text)
 static void version_2_gets_every_limit(void **state)
 {
     (void)state;
-    static const char *const files[] = {"memory.max", "memory.swap.max", "memory.oom.group",
-                                        "cpu.max",    "pids.max",        "io.max",
+    static const char *const files[] = {"memory.max",  "memory.swap.max", "memory.oom.group",
+                                        "cpu.max",     "pids.max",        "io.max",
                                         "cgroup.procs"};
     char folder[] = "/tmp/mse-cgroup2-XXXXXX";
     char name[CGROUP_NAME_SIZE];
@@ -167,8 +167,8 @@ static void a_limited_app_is_slow_and_its_neighbour_is_not(void **state)
     limited.io_bytes = 1000000;
     assert_non_null(mkdtemp(folder));
     (void)snprintf(file, sizeof(file), "of=%s/data", folder);
-    const char *const argv[] = {"dd",        "if=/dev/zero", file,   "bs=100000", "count=30",
-                                "conv=fsync", "oflag=sync",   NULL};
+    const char *const argv[] = {"dd",       "if=/dev/zero", file,         "bs=100000",
+                                "count=30", "conv=fsync",   "oflag=sync", NULL};
     assert_int_equal(cgroup_name(spec.id, folder, name, &err), 0);
     assert_int_equal(cgroup_open(&group, name, &limited, &err), 0);
     cgroup_limit_io(&group, &limited, folder);
@@ -188,8 +188,7 @@ static void a_limited_app_is_slow_and_its_neighbour_is_not(void **state)
         print_message("SKIP: %s\n", cgroup_text(&group));
         skip();
     }
-    print_message("limited: %lld ms, beside it: %lld ms\n", (long long)took[0],
-                  (long long)took[1]);
+    print_message("limited: %lld ms, beside it: %lld ms\n", (long long)took[0], (long long)took[1]);
     assert_true(took[1] < took[0]);
 }
 

@@ -158,14 +158,15 @@ static void both_ends_have_the_same_channel_binding_and_no_other_connection_has(
     }
 }
 
-/* A handshake with a client that knows these groups (NULL: its own). Was it made, and with which? */
+/* A handshake with a client that knows these groups (NULL: its own). Was it made, and with which?
+ */
 static bool agree(struct tls_server *server, const char *groups, char group[static 32])
 {
     struct tls_client_config config = {.ca_pem = buf_slice(&first.pem), .allow_tls12 = true};
     AUTO_TLS_CLIENT struct tls_client *client = client_of(&config);
     struct pair pair = {0};
-    assert_int_equal(
-        tls_client_session(client, "first.example", &pair.failure, &pair.client, &err), 0);
+    assert_int_equal(tls_client_session(client, "first.example", &pair.failure, &pair.client, &err),
+                     0);
     assert_int_equal(tls_server_session(server, &pair.server, &err), 0);
     if (groups != NULL)
         assert_int_equal(SSL_set1_groups_list(pair.client, groups), 1);

@@ -10,6 +10,7 @@
 
 #include "base/fd.h"
 #include "base/file.h"
+#include "storage/head.h"
 #include "storage/storage.h"
 
 #include <errno.h>
@@ -21,6 +22,7 @@
 
 static char base[] = "/tmp/mse-seed-XXXXXX";
 static struct storage_seed seed;
+static struct secret key;
 static struct err err;
 
 static const char *at(const char *name)
@@ -43,6 +45,29 @@ static void assert_text(const char *name, const char *text)
     if (file_read(at(name), &found, &err) < 0)
         fail_msg("%s", err.message);
     assert_string_equal(buf_text(&found), text);
+}
+
+/* Of a file among the data: what is behind its head, which is bound to the path. */
+static void assert_data(const char *path, const char *text)
+{
+    const struct head_place place = {&key, "app"};
+    AUTO_BUF struct buf found = BUF_INIT(1 << 20);
+    AUTO_FREE char *whole = path_join(at("data"), path, &err);
+    AUTO_CLOSE int fd = open(whole, O_RDONLY | O_NOFOLLOW | O_CLOEXEC);
+    assert_true(fd >= 0);
+    assert_int_equal(head_check(&place, fd, path), 0);
+    assert_true(lseek(fd, HEAD_SIZE, SEEK_SET) == HEAD_SIZE);
+    assert_int_equal(fd_read_all(fd, &found, &err), 0);
+    assert_string_equal(buf_text(&found), text);
+}
+
+/* As the app would. */
+static void write_data(const char *path, const char *text)
+{
+    AUTO_FREE char *whole = path_join(at("data"), path, &err);
+    AUTO_CLOSE int fd = open(whole, O_WRONLY | O_CLOEXEC);
+    assert_int_equal(pwrite(fd, text, strlen(text), HEAD_SIZE), strlen(text));
+    assert_int_equal(ftruncate(fd, HEAD_SIZE + (off_t)strlen(text)), 0);
 }
 
 static void seed_path(const char *path)
@@ -75,7 +100,10 @@ static int set_up(void **state)
     (void)state;
     err = ERR_INIT;
     assert_non_null(mkdtemp(base));
-    seed = (struct storage_seed){-1, open_folder("data")};
+    assert_int_equal(crypto_init(&err), 0);
+    assert_int_equal(secret_random(&key, 32, &err), 0);
+    seed = (struct storage_seed){
+        .code = -1, .data = open_folder("data"), .key = &key, .purpose = "app"};
     make_code();
     return 0;
 }
@@ -85,6 +113,7 @@ static int tear_down(void **state)
     (void)state;
     fd_close(seed.code);
     fd_close(seed.data);
+    secret_done(&key);
     int result = folder_remove_tree(base, &err);
     memcpy(base + sizeof(base) - 7, "XXXXXX", 6);
     return result;
@@ -96,16 +125,16 @@ static void what_is_there_is_kept(void **state)
     seed_path("db.sqlite3");
     seed_path("media/deep");
     seed_path("nothing");
-    assert_text("data/db.sqlite3", "packaged");
-    assert_text("data/media/deep/picture", "packaged");
+    assert_data("db.sqlite3", "packaged");
+    assert_data("media/deep/picture", "packaged");
     assert_false(file_exists(at("code/db.sqlite3")));
     assert_false(file_exists(at("code/media/deep")));
     assert_true(file_exists(at("code/media")));
     assert_text("code/app.py", "code");
-    write_text("data/db.sqlite3", "changed");
+    write_data("db.sqlite3", "changed");
     make_code(); /* the next start */
     seed_path("db.sqlite3");
-    assert_text("data/db.sqlite3", "changed");
+    assert_data("db.sqlite3", "changed");
     assert_false(file_exists(at("code/db.sqlite3")));
 }
 
@@ -115,8 +144,12 @@ static void a_cut_off_start_leaves_nothing_half(void **state)
     assert_int_equal(mkdir(at("data/.mse-seed"), 0755), 0);
     write_text("data/.mse-seed/half", "of before");
     seed_path("media");
-    assert_text("data/media/deep/picture", "packaged");
-    assert_text("data/media/link", "packaged");
+    assert_data("media/deep/picture", "packaged");
+    char link[256] = "";
+    const struct head_place place = {&key, "app"};
+    assert_true(readlink(at("data/media/link"), link, sizeof(link) - 1) > 0);
+    assert_string_equal(head_link_target(&place, "media/link", link), "deep/picture");
+    assert_null(head_link_target(&place, "media/other", link));
     assert_false(file_exists(at("data/media/half")));
     assert_false(file_exists(at("data/.mse-seed")));
 }
@@ -130,8 +163,25 @@ static void no_link_is_followed(void **state)
     assert_int_equal(storage_seed(&seed, "media/deep", &err), -1);
     assert_non_null(strstr(err.message, "media/deep"));
     assert_false(file_exists(at("elsewhere/deep")));
-    seed_path("media"); /* something is there: it is kept, and shown as what it is */
+    seed_path("media"); /* what is there is not the app's: it is not kept */
     assert_false(file_exists(at("elsewhere/deep")));
+    assert_data("media/deep/picture", "packaged");
+}
+
+/* The host exchanged two files: neither is where it was put, so both come as packaged. */
+static void what_lies_elsewhere_is_not_kept(void **state)
+{
+    (void)state;
+    seed_path("db.sqlite3");
+    write_data("db.sqlite3", "private");
+    seed_path("media");
+    assert_int_equal(rename(at("data/db.sqlite3"), at("data/media/deep/picture")), 0);
+    make_code();
+    seed_path("db.sqlite3");
+    assert_data("db.sqlite3", "packaged");
+    make_code();
+    seed_path("media/deep/picture");
+    assert_data("media/deep/picture", "packaged");
 }
 
 int main(void)
@@ -140,6 +190,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(what_is_there_is_kept, set_up, tear_down),
         cmocka_unit_test_setup_teardown(a_cut_off_start_leaves_nothing_half, set_up, tear_down),
         cmocka_unit_test_setup_teardown(no_link_is_followed, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(what_lies_elsewhere_is_not_kept, set_up, tear_down),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

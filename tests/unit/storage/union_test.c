@@ -10,6 +10,7 @@
 #include <cmocka.h>
 
 #include "base/fd.h"
+#include "storage/head.h"
 #include "storage/storage.h"
 #include "storage/storage_fixture.h"
 
@@ -21,6 +22,7 @@
 
 static char base[] = "/tmp/mse-union-XXXXXX";
 static char point[64];
+static struct secret key;
 static struct err err;
 
 static const char *at(const char *where, const char *name)
@@ -42,6 +44,26 @@ static void put(const char *path, const char *text)
     AUTO_CLOSE int fd = open(path, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0644);
     if (fd < 0 || fd_write_all(fd, slice_str(text), &err) < 0)
         fail_msg("%s: %s", path, strerror(errno));
+}
+
+/* A file of the data that is bound to its path, as only the union makes them. */
+static void put_data(const char *name, const char *text)
+{
+    const struct head_place place = {&key, "app"};
+    AUTO_CLOSE int fd = open(at("data", name), O_RDWR | O_CREAT | O_TRUNC | O_CLOEXEC, 0644);
+    assert_true(fd >= 0);
+    assert_int_equal(head_make(&place, fd, name), 0);
+    assert_int_equal(pwrite(fd, text, strlen(text), HEAD_SIZE), strlen(text));
+}
+
+static void assert_data(const char *name, const char *text)
+{
+    AUTO_BUF struct buf found = BUF_INIT(1 << 20);
+    AUTO_CLOSE int fd = open(at("data", name), O_RDONLY | O_CLOEXEC);
+    assert_true(fd >= 0);
+    assert_int_equal(lseek(fd, HEAD_SIZE, SEEK_SET), HEAD_SIZE);
+    assert_int_equal(fd_read_all(fd, &found, &err), 0);
+    assert_string_equal(buf_text(&found), text);
 }
 
 static void assert_text(const char *path, const char *text)
@@ -76,7 +98,14 @@ static int set_up(void **state)
     (void)snprintf(point, sizeof(point), "%s/point", base);
     AUTO_CLOSE int code = open(at("code", "."), O_PATH | O_DIRECTORY | O_CLOEXEC);
     AUTO_CLOSE int data = open(at("data", "."), O_PATH | O_DIRECTORY | O_CLOEXEC);
-    const struct storage_union spec = {point, code, "app", data};
+    assert_int_equal(crypto_init(&err), 0);
+    assert_int_equal(secret_random(&key, 32, &err), 0);
+    const struct storage_union spec = {.point = point,
+                                       .code_parent = code,
+                                       .code_name = "app",
+                                       .data = data,
+                                       .key = &key,
+                                       .purpose = "app"};
     if (storage_union_mount(&spec, &err) < 0)
         fail_msg("%s", err.message);
     return 0;
@@ -94,6 +123,7 @@ static int tear_down(void **state)
     assert_int_equal(folder_remove_tree(base, &err), 0);
     memcpy(base + sizeof(base) - 7, "XXXXXX", 6);
     point[0] = '\0';
+    secret_done(&key);
     return 0;
 }
 
@@ -137,8 +167,8 @@ static void data_never_takes_a_path_of_the_code(void **state)
 {
     (void)state;
     SKIP_WITHOUT_FUSE();
-    put(at("data", "app.py"), "evil");
-    put(at("data", "pkg"), "a file where the code has a folder");
+    put_data("app.py", "evil");
+    put_data("pkg", "a file where the code has a folder");
     assert_int_equal(mkdir(at("data", "link.py"), 0755), 0);
     assert_text(in("app.py"), "code");
     assert_text(in("pkg/inner.py"), "inner code");
@@ -146,7 +176,7 @@ static void data_never_takes_a_path_of_the_code(void **state)
     assert_fails(open(in("pkg/new.py"), O_CREAT | O_WRONLY, 0644), ENOTDIR);
     assert_int_equal(unlink(at("data", "pkg")), 0);
     assert_int_equal(mkdir(at("data", "pkg"), 0755), 0);
-    put(at("data", "pkg/inner.py"), "evil");
+    put_data("pkg/inner.py", "evil");
     assert_text(in("pkg/inner.py"), "inner code");
     assert_int_equal(unlink(at("data", "app.py")), 0);
     assert_int_equal(symlink("/etc/passwd", at("data", "app.py")), 0);
@@ -158,7 +188,7 @@ static void byte_code_is_never_kept(void **state)
     (void)state;
     SKIP_WITHOUT_FUSE();
     assert_int_equal(mkdir(at("data", "__pycache__"), 0755), 0);
-    put(at("data", "__pycache__/app.cpython-311.pyc"), "evil");
+    put_data("__pycache__/app.cpython-311.pyc", "evil");
     assert_fails(access(in("__pycache__"), F_OK), ENOENT);
     assert_fails(access(in("__pycache__/app.cpython-311.pyc"), F_OK), ENOENT);
     assert_fails(mkdir(in("__pycache__"), 0755), EROFS);
@@ -194,7 +224,7 @@ static void an_error_is_not_absence(void **state)
     assert_int_equal(symlink("moved", at("code/app", "pkg")), 0);
     put(at("code/app", "moved/late.py"), "late code");
     assert_int_equal(mkdir(at("data", "pkg"), 0755), 0);
-    put(at("data", "pkg/late.py"), "evil");
+    put_data("pkg/late.py", "evil");
     /* the kernel still takes it for a folder; the union fails to look below it */
     assert_fails(open(in("pkg/late.py"), O_RDONLY), ELOOP);
     assert_fails(open(in("pkg/new"), O_CREAT | O_WRONLY, 0644), ELOOP);
@@ -206,13 +236,150 @@ static void links_in_the_data_are_not_followed(void **state)
     (void)state;
     SKIP_WITHOUT_FUSE();
     assert_int_equal(mkdir(at("data", "real"), 0755), 0);
-    put(at("data", "real/file"), "text");
+    put_data("real/file", "text");
     assert_text(in("real/file"), "text");
     assert_int_equal(rename(at("data", "real"), at("data", "moved")), 0);
     assert_int_equal(symlink("/etc", at("data", "real")), 0);
     /* the kernel still takes it for a folder; nothing may come out of /etc, nor go in */
     assert_fails(open(in("real/passwd"), O_RDONLY), ELOOP);
     assert_fails(open(in("real/new"), O_CREAT | O_WRONLY, 0644), ELOOP);
+}
+
+/* What who holds the disk can do to cipher texts, done to the files below. */
+static void copy(const char *from, const char *to)
+{
+    AUTO_BUF struct buf bytes = BUF_INIT(1 << 20);
+    assert_int_equal(file_read(at("data", from), &bytes, &err), 0);
+    AUTO_CLOSE int fd = open(at("data", to), O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0644);
+    assert_int_equal(fd_write_all(fd, buf_slice(&bytes), &err), 0);
+}
+
+static void assert_gone(const char *name)
+{
+    assert_fails(access(in(name), F_OK), ENOENT);
+    assert_fails(open(in(name), O_RDONLY | O_CLOEXEC), ENOENT);
+}
+
+static void nothing_is_where_it_was_not_put(void **state)
+{
+    (void)state;
+    SKIP_WITHOUT_FUSE();
+    put(in("private.db"), "private");
+    put(in("public.txt"), "public");
+    assert_int_equal(mkdir(in("uploads"), 0755), 0);
+    put(in("uploads/page.html"), "of a stranger");
+    assert_int_equal(symlink("private.db", in("link")), 0);
+    /* invented: names that nobody has asked for yet */
+    assert_int_equal(mkdir(at("data", "templates"), 0755), 0);
+    copy("uploads/page.html", "templates/page.html");
+    assert_gone("templates/page.html");
+    copy("private.db", "copy");
+    assert_gone("copy");
+    char text[256] = "";
+    assert_true(readlink(at("data", "link"), text, sizeof(text) - 1) > 0);
+    assert_int_equal(symlink(text, at("data", "other-link")), 0);
+    assert_fails(access(in("other-link"), F_OK), ENOENT);
+    assert_int_equal(symlink("/etc/passwd", at("data", "bare-link")), 0);
+    assert_fails(access(in("bare-link"), F_OK), ENOENT);
+    assert_int_equal(mkdir(at("data", "moved"), 0755), 0);
+    assert_int_equal(rename(at("data", "uploads/page.html"), at("data", "moved/page.html")), 0);
+    assert_gone("moved/page.html");
+    /* not whole: cut, empty, another's head */
+    put_data("cut", "text");
+    assert_int_equal(truncate(at("data", "cut"), 100), 0);
+    assert_gone("cut");
+    put(at("data", "plain"), "text without a head");
+    assert_gone("plain");
+    DIR *folder = opendir(in("."));
+    for (struct dirent *entry = readdir(folder); entry != NULL; entry = readdir(folder)) {
+        assert_string_not_equal(entry->d_name, "copy");
+        assert_string_not_equal(entry->d_name, "bare-link");
+        assert_string_not_equal(entry->d_name, "plain");
+    }
+    (void)closedir(folder);
+}
+
+/* Under a name that is open, or was looked at: the kernel may know what it was like, not more. */
+static void what_is_exchanged_is_not_opened(void **state)
+{
+    (void)state;
+    SKIP_WITHOUT_FUSE();
+    put(in("private.db"), "private");
+    put(in("public.txt"), "public!");
+    assert_int_equal(rename(at("data", "private.db"), at("data", "aside")), 0);
+    assert_int_equal(rename(at("data", "public.txt"), at("data", "private.db")), 0);
+    assert_int_equal(rename(at("data", "aside"), at("data", "public.txt")), 0);
+    assert_fails(open(in("public.txt"), O_RDONLY | O_CLOEXEC), ENOENT);
+    assert_fails(open(in("private.db"), O_RDWR | O_CLOEXEC), ENOENT);
+    assert_fails(truncate(in("private.db"), 0), ENOENT);
+    assert_fails(rename(in("public.txt"), in("taken.txt")), ENOENT);
+}
+
+/* What the host invented does not keep the app from its names. */
+static void foreign_names_are_free(void **state)
+{
+    (void)state;
+    SKIP_WITHOUT_FUSE();
+    static const char *const names[] = {"a", "b", "c", "d", "e", "f"};
+    put(in("source"), "source");
+    for (size_t i = 0; i < ARRAY_LEN(names); i++)
+        copy("source", names[i]);
+    put(in("a"), "made");
+    assert_text(in("a"), "made");
+    AUTO_CLOSE int fd = open(in("b"), O_CREAT | O_EXCL | O_WRONLY | O_CLOEXEC, 0600);
+    assert_true(fd >= 0);
+    assert_int_equal(mkdir(in("c"), 0755), 0);
+    assert_int_equal(symlink("source", in("d")), 0);
+    assert_text(in("d"), "source");
+    assert_int_equal(link(in("source"), in("e")), 0);
+    assert_text(in("e"), "source");
+    assert_int_equal(renameat2(AT_FDCWD, in("source"), AT_FDCWD, in("f"), RENAME_NOREPLACE), 0);
+    assert_text(in("f"), "source");
+}
+
+static void every_name_of_a_file_is_its_own(void **state)
+{
+    (void)state;
+    SKIP_WITHOUT_FUSE();
+    put(in("one"), "text");
+    assert_int_equal(link(in("one"), in("two")), 0);
+    assert_int_equal(rename(in("one"), in("three")), 0);
+    assert_text(in("two"), "text");
+    assert_text(in("three"), "text");
+    copy("three", "one"); /* where it was before */
+    assert_fails(open(in("one"), O_RDONLY | O_CLOEXEC), ENOENT);
+    assert_int_equal(unlink(in("two")), 0);
+    copy("three", "two");
+    assert_fails(open(in("two"), O_RDONLY | O_CLOEXEC), ENOENT);
+    assert_text(in("three"), "text");
+    /* whatever its mode: git keeps its objects like this */
+    assert_int_equal(chmod(in("three"), 0400), 0);
+    assert_int_equal(rename(in("three"), in("four")), 0);
+    assert_text(in("four"), "text");
+    assert_int_equal(symlink("four", in("link")), 0);
+    assert_int_equal(rename(in("link"), in("link2")), 0);
+    assert_text(in("link2"), "text");
+    assert_fails(access(in("link"), F_OK), ENOENT);
+    assert_fails(link(in("link2"), in("link3")), EPERM);
+}
+
+static void a_folder_moves_with_all_in_it(void **state)
+{
+    (void)state;
+    SKIP_WITHOUT_FUSE();
+    assert_int_equal(mkdir(in("tmp"), 0755), 0);
+    assert_int_equal(mkdir(in("tmp/deep"), 0755), 0);
+    put(in("tmp/a"), "a");
+    put(in("tmp/deep/b"), "b");
+    assert_int_equal(rename(in("tmp"), in("final")), 0);
+    assert_text(in("final/a"), "a");
+    assert_text(in("final/deep/b"), "b");
+    assert_int_equal(mkdir(at("data", "tmp"), 0755), 0);
+    copy("final/a", "tmp/a");
+    assert_fails(open(in("tmp/a"), O_RDONLY | O_CLOEXEC), ENOENT);
+    assert_int_equal(symlink("a", in("final/link")), 0);
+    assert_fails(rename(in("final"), in("other")), EXDEV);
+    assert_text(in("final/a"), "a");
 }
 
 static void data_is_kept_beside_the_code(void **state)
@@ -223,11 +390,11 @@ static void data_is_kept_beside_the_code(void **state)
     put(in("pkg/new.txt"), "two");
     assert_int_equal(mkdir(in("instance"), 0700), 0);
     put(in("instance/db"), "three");
-    assert_text(at("data", "new.txt"), "one");
-    assert_text(at("data", "pkg/new.txt"), "two");
-    assert_text(at("data", "instance/db"), "three");
+    assert_data("new.txt", "one");
+    assert_data("pkg/new.txt", "two");
+    assert_data("instance/db", "three");
     assert_int_equal(rename(in("new.txt"), in("instance/moved.txt")), 0);
-    assert_text(at("data", "instance/moved.txt"), "one");
+    assert_data("instance/moved.txt", "one");
     assert_fails(access(in("new.txt"), F_OK), ENOENT);
     put(in("instance/other.txt"), "four");
     assert_int_equal(rename(in("instance/other.txt"), in("instance/moved.txt")), 0);
@@ -257,7 +424,7 @@ static void files_behave_as_files_do(void **state)
     assert_int_equal(write(fd, "abc", 3), 3);
     assert_int_equal(lseek(fd, 0, SEEK_SET), 0);
     assert_int_equal(write(fd, "def", 3), 3);
-    assert_text(at("data", "file"), "abcdef");
+    assert_data("file", "abcdef");
     assert_int_equal(fsync(fd), 0);
     assert_int_equal(fstat(fd, &info), 0);
     assert_int_equal(info.st_size, 6);
@@ -268,7 +435,7 @@ static void files_behave_as_files_do(void **state)
     const struct timespec times[] = {{.tv_sec = 5}, {.tv_sec = 7, .tv_nsec = 9}};
     assert_int_equal(futimens(fd, times), 0);
     assert_int_equal(stat(at("data", "file"), &info), 0);
-    assert_int_equal(info.st_size, 4);
+    assert_int_equal(info.st_size, HEAD_SIZE + 4);
     assert_int_equal(info.st_mode & 07777, 0604);
     assert_int_equal(info.st_mtim.tv_sec, 7);
     assert_int_equal(info.st_mtim.tv_nsec, 9);
@@ -298,7 +465,7 @@ static void shared_memory_of_a_file(void **state)
     assert_int_equal(munmap(map, 32768), 0);
     char text[8] = "";
     AUTO_CLOSE int below = open(at("data", "shm"), O_RDONLY | O_CLOEXEC);
-    assert_int_equal(pread(below, text, 7, 4096), 7);
+    assert_int_equal(pread(below, text, 7, HEAD_SIZE + 4096), 7);
     assert_string_equal(text, "mapped");
 }
 
@@ -306,12 +473,12 @@ static void a_folder_shows_both(void **state)
 {
     (void)state;
     SKIP_WITHOUT_FUSE();
-    put(at("data", "app.py"), "evil");
+    put_data("app.py", "evil");
     assert_int_equal(mkdir(at("data", "__pycache__"), 0755), 0);
     char name[16];
     for (int i = 0; i < 3000; i++) {
         (void)snprintf(name, sizeof(name), "n%d", i);
-        put(at("data", name), "");
+        put_data(name, "");
     }
     DIR *folder = opendir(in("."));
     assert_non_null(folder);
@@ -376,6 +543,11 @@ int main(void)
         cmocka_unit_test_setup_teardown(names_that_lead_to_code_are_hidden, set_up, tear_down),
         cmocka_unit_test_setup_teardown(an_error_is_not_absence, set_up, tear_down),
         cmocka_unit_test_setup_teardown(links_in_the_data_are_not_followed, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(nothing_is_where_it_was_not_put, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(what_is_exchanged_is_not_opened, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(foreign_names_are_free, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(every_name_of_a_file_is_its_own, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(a_folder_moves_with_all_in_it, set_up, tear_down),
         cmocka_unit_test_setup_teardown(data_is_kept_beside_the_code, set_up, tear_down),
         cmocka_unit_test_setup_teardown(files_behave_as_files_do, set_up, tear_down),
         cmocka_unit_test_setup_teardown(shared_memory_of_a_file, set_up, tear_down),
