@@ -68,13 +68,12 @@ GOOD = 'name = "p"\n[code]\nlocation = "./code"\npython_application = "app:app"\
     (GOOD.replace('"app:app"', "7"), ["mse.toml:4", "code.python_application", "string"]),
     (GOOD.replace("app:app", "nothere:app"), ["mse.toml:4", "nothere"]),
     (GOOD.replace("./code", "./nowhere"), ["mse.toml:3", "nowhere"]),
-    (GOOD + 'secrets = "./code/secrets.json"\n', ["mse.toml:5", "secrets"]),
+    (GOOD + 'secrets = "./nothere.json"\n', ["mse.toml:5", "secrets"]),
     (GOOD.replace('"p"', '""'), ["mse.toml:1", "name"]),
     ('name = "p\n', ["mse.toml:1"]),
 ])
 def test_errors_name_file_line_and_key(alone, toml, expected):
     folder = project(alone, toml)
-    (folder / "code" / "secrets.json").write_text("{}")
     result = alone.run("deploy", "--path", folder, "--dry-run")
     assert result.status == 1
     for part in expected:
