@@ -1,10 +1,13 @@
 # SPDX-License-Identifier: Apache-2.0
 """mse-init and mse-enclave in a VM of the real image under QEMU's TCG, without the launcher: it comes
 up, and what a host can do to it ends in a named refusal. Skipped aloud without QEMU or packages."""
+import hashlib
+import json
 import os
 import struct
 import tempfile
 import time
+import uuid
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
@@ -185,6 +188,74 @@ def test_a_changed_root_stops_the_kernel(boot, image):
     assert "verity" in one.console and "Kernel panic" in one.console
     assert one.of("status") == []
     assert not any("folders" in line for line in one.of("log"))
+
+
+# --- the firmware of SEV-SNP, which compares what it starts with the measured table ---
+
+KERNEL_STARTS = "EFI stub: Loaded initrd"
+TABLE_AT = 0x810c00  # of Debian's ovmf-amdsev; src/measure/firmware.c reads it from the file
+
+
+def kernel_hashes(kernel, initrd, cmdline):
+    """As QEMU lays it out (docs/measure.md), made here without mse's own code."""
+    def entry(guid, data):
+        return uuid.UUID(guid).bytes_le + struct.pack("<H", 50) + hashlib.sha256(data).digest()
+    entries = entry("97d02dd8-bd20-4c94-aa78-e7714d36ab2a", cmdline + b"\0") + \
+        entry("44baf731-3a2f-4bd7-9af1-41e29169781d", initrd) + \
+        entry("4de79437-abd2-427f-b835-d5b172d2045b", kernel)
+    table = uuid.UUID("9438d606-4f22-4cc9-b479-a793d411fd21").bytes_le
+    table += struct.pack("<H", 18 + len(entries)) + entries
+    return table + bytes(-len(table) % 16)
+
+
+@pytest.fixture(scope="module")
+def measured(work, image, disks):
+    """The real firmware with a table laid where a measured launch has it: does it start the kernel, with
+    the right table and with each wrong one?"""
+    kernel, initrd = (image / "kernel").read_bytes(), (image / "initrd").read_bytes()
+    cmdline = json.loads((image / "image.json").read_bytes())["cmdline"].encode()
+    tables = {
+        "right": kernel_hashes(kernel, initrd, cmdline),
+        "command line": kernel_hashes(kernel, initrd, cmdline.replace(b"acpi=off ", b"")),
+        "initrd": kernel_hashes(kernel, initrd + b"\0", cmdline),
+        "kernel": kernel_hashes(flipped(kernel, len(kernel) // 2 // 4096), initrd, cmdline),
+        "none": None,
+    }
+
+    def run(name, table, patience):
+        """Console, whether the kernel was started, and after how long that was known."""
+        folder = work / f"measured-{name.replace(' ', '-')}"
+        folder.mkdir()
+        extra = ["-bios", image / "firmware-snp.fd"]
+        if table is not None:
+            (folder / "table").write_bytes(table)
+            extra += ["-device", f"loader,file={folder / 'table'},addr={TABLE_AT:#x},force-raw=on"]
+        one = vm.Guest(folder, image, {**disks, "storage": bytes(STORAGE_BYTES)}, extra=extra)
+        start = time.monotonic()
+        while time.monotonic() < start + patience and KERNEL_STARTS not in one.console:
+            time.sleep(0.2)
+        try:
+            return one.process.poll(), KERNEL_STARTS in one.console, time.monotonic() - start
+        finally:
+            one.close()
+
+    found = {"right": run("right", tables.pop("right"), 120)}
+    patience = 3 * found["right"][2] + 5  # several at once now
+    with ThreadPoolExecutor(len(tables)) as pool:
+        running = {name: pool.submit(run, name, table, patience) for name, table in tables.items()}
+        return found | {name: one.result() for name, one in running.items()}
+
+
+def test_the_firmware_starts_what_the_table_names(measured):
+    ended, started, _ = measured["right"]
+    assert ended is None and started
+
+
+@pytest.mark.parametrize("what", ["command line", "initrd", "kernel", "none"])
+def test_the_firmware_starts_nothing_else(measured, what):
+    """The firmware says nothing then, so it gets three times the time that the right one needed."""
+    ended, started, _ = measured[what]
+    assert ended is None and not started
 
 
 def test_a_host_that_reads_nothing_stops_nothing(boot):
