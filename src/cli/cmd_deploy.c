@@ -79,20 +79,26 @@ static int fail_no_image(const struct deployment *d, const char *tee, struct err
     return -1;
 }
 
+/* Part of what is measured, so each is another measurement; said before anybody trusts it. */
+static void warn_of_weak_image(const struct project *project)
+{
+    const struct image_folder *folder = &project->image_measured.folder;
+    for (size_t i = 0; folder->path != NULL && image_weakness(&folder->image, i) != NULL; i++)
+        ui_warning("image '%s': %s", folder->image.name, image_weakness(&folder->image, i));
+}
+
 /* The node's word for the TEE chooses only which policy is made: another TEE then fails it. */
 static int measure_image(struct deployment *d, struct err *err)
 {
-    static const struct image_guest guest = IMAGE_GUEST_OF_LAUNCHER;
     struct project *project = &d->project;
     const char *tee = project->facts.tee;
+    warn_of_weak_image(project);
     if (!is_measured_tee(tee) || project->config.policy != NULL ||
         options_has(d->options, "no-verify"))
         return 0;
     if (project->image_measured.folder.path == NULL)
         return fail_no_image(d, tee, err);
-    if (strcmp(tee, mse_tee_name(MSE_TEE_SNP)) == 0)
-        return image_measure_snp(&project->image_measured, &guest, err);
-    return image_measure_tdx(&project->image_measured, &guest, err);
+    return image_measure_for(&project->image_measured, tee, err);
 }
 
 static int step_node(struct deployment *d, struct err *err)

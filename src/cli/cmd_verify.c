@@ -6,6 +6,7 @@
  */
 #include "cli/code_folder.h"
 #include "cli/command.h"
+#include "cli/image_measured.h"
 #include "cli/ui.h"
 #include "cli/verify_evidence.h"
 
@@ -36,6 +37,7 @@ struct verification {
     uint8_t fingerprint[SHA256_SIZE];
     struct mse_policy *policy; /* from --policy, owned */
     struct mse_policy fallback;
+    struct image_measured image; /* .folder.path NULL: not given */
     struct collateral_services services;
     struct collateral_wish wish;
 };
@@ -143,6 +145,35 @@ static int load_policy(struct verification *v, struct err *err)
         v->fallback.tees |= MSE_TEE_BIT(MSE_TEE_SIMULATION);
     }
     return path == NULL ? 0 : policy_read(path, &v->policy, err);
+}
+
+/* The image in a folder must be the one that the manifest names; what the hardware makes of it is
+ * computed as the owner does (docs/vm.md). */
+static int load_image(struct verification *v, struct err *err)
+{
+    const char *path = options_value(v->options, "image");
+    struct image_folder *folder = &v->image.folder;
+    if (path == NULL)
+        return 0;
+    if (!v->has_context || v->policy != NULL)
+        return FAIL(err, ERR_USAGE,
+                    "--image needs the owner's context, and no --policy: the measurement in that "
+                    "one is yours to write (mse image measure)");
+    if (image_folder_open(path, folder, err) < 0)
+        return FAIL_CONTEXT(err, "--image '%s'", path);
+    for (size_t i = 0; image_weakness(&folder->image, i) != NULL; i++)
+        ui_warning("image '%s': %s", folder->image.name, image_weakness(&folder->image, i));
+    if (!crypto_equal(folder->digest, v->manifest.environment_digest, SHA256_SIZE)) {
+        (void)FAIL(err, ERR_REJECTED, "the app does not run in the image in '%s'", path);
+        err_hint(err, "'mse image show' prints an image's digest, 'mse image verify' proves one");
+        return -1;
+    }
+    if (image_measure_for(&v->image, v->context.tee, err) < 0)
+        return FAIL_CONTEXT(err, "--image '%s'", path);
+    image_measured_policy(&v->image, &v->fallback);
+    ui_info(v->image.result_count > 0 ? "the image is the manifest's, its measurement is computed"
+                                      : "the image is the manifest's; this TEE measures none");
+    return 0;
 }
 
 /* The vendor is asked only with --fetch; an age counts for either. */
@@ -301,9 +332,11 @@ static int verify_app(const struct options *options, struct err *err)
     struct verification v = {.options = options};
     int status = -1;
     if (load_context(&v, argument, err) == 0 && load_fingerprint(&v, err) == 0 &&
-        load_policy(&v, err) == 0 && load_wish(&v, err) == 0 && check_code(&v, err) == 0)
+        load_policy(&v, err) == 0 && load_image(&v, err) == 0 && load_wish(&v, err) == 0 &&
+        check_code(&v, err) == 0)
         status = judge(&v, err);
     mse_policy_free(v.policy);
+    image_measured_done(&v.image);
     context_done(&v.context);
     return status;
 }
@@ -318,6 +351,9 @@ static const struct option_spec verify_options[] = {
     {.name = "fingerprint", .value_name = "HEX", .help = "the identity that the app must have"},
     {.name = "context", .value_name = "FILE", .help = "what the owner exported for verification"},
     {.name = "code", .value_name = "FOLDER", .help = "recompute the fingerprint from this code"},
+    {.name = "image",
+     .value_name = "DIR",
+     .help = "the image that it must run in: compared, and its measurement computed"},
     {.name = "policy", .value_name = "FILE", .help = "which evidence is accepted (TOML)"},
     OPTION_SIMULATION,
     {.name = "output",

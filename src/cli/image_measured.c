@@ -4,8 +4,6 @@
  */
 #include "cli/image_measured.h"
 
-#include "model/guest.h"
-
 #include <string.h>
 
 enum { FIRMWARE_MAX = 64 << 20, KERNEL_MAX = 64 << 20, INITRD_MAX = 256 << 20 };
@@ -88,6 +86,16 @@ int image_measure_tdx(struct image_measured *measured, const struct image_guest 
     add_result(measured, "tdx", "rtmr1", MSE_FIELD_TDX_RTMR1, tdx.rtmr1);
     add_result(measured, "tdx", "rtmr2", MSE_FIELD_TDX_RTMR2, tdx.rtmr2);
     return 0;
+}
+
+int image_measure_for(struct image_measured *measured, const char *tee, struct err *err)
+{
+    static const struct image_guest guest = IMAGE_GUEST_OF_LAUNCHER;
+    if (strcmp(tee, mse_tee_name(MSE_TEE_SNP)) == 0)
+        return image_measure_snp(measured, &guest, err);
+    if (strcmp(tee, mse_tee_name(MSE_TEE_TDX)) == 0)
+        return image_measure_tdx(measured, &guest, err);
+    return image_folder_check_root(&measured->folder, err);
 }
 
 void image_measured_policy(struct image_measured *measured, struct mse_policy *policy)

@@ -8,6 +8,8 @@
 
 #include "cli/image_folder.h"
 
+#include "model/guest.h"
+
 #include "mse/measure.h"
 #include "mse/mse.h"
 
@@ -18,10 +20,9 @@ struct image_guest {
     uint64_t sev_features;
     bool mrtd_add_first; /* TDX: as a host before Linux 6.16 */
 };
-/* As src/launch/vm.c starts it. */
 #define IMAGE_GUEST_OF_LAUNCHER                                                                    \
     {                                                                                              \
-        .cpu = "EPYC-v4", .vcpus = 1, .sev_features = 1                                            \
+        .cpu = GUEST_SNP_CPU, .vcpus = GUEST_VCPUS, .sev_features = GUEST_SEV_FEATURES             \
     }
 
 /* One digest, by the name that a policy has for it. */
@@ -52,5 +53,8 @@ int image_measure_snp(struct image_measured *measured, const struct image_guest 
                       struct err *err) MUST_USE;
 int image_measure_tdx(struct image_measured *measured, const struct image_guest *guest,
                       struct err *err) MUST_USE;
+/* What the launcher `vm` makes of this image on this TEE. One that is not measured ("simulation")
+ * has no results; the files are compared all the same. Otherwise as above. */
+int image_measure_for(struct image_measured *measured, const char *tee, struct err *err) MUST_USE;
 /* Lets the policy accept these results alone; it borrows them, so *measured must not move. */
 void image_measured_policy(struct image_measured *measured, struct mse_policy *policy);

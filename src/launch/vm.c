@@ -26,15 +26,12 @@
 
 enum {
     MIB = 1 << 20,
-    VCPUS = 1, /* with acpi=off no second one is found */
     /* What QEMU needs beside the guest: its own memory, under TCG the code that it translates. */
     OVERHEAD_KVM = 96 * MIB,
     OVERHEAD_TCG = 512 * MIB,
     CPUID_AMD_MEMORY = (int)0x8000001f,
     FILES_MAX = 128 * MIB,
 };
-
-#define SNP_CPU "EPYC-v4"
 
 struct vm_kind;
 
@@ -119,12 +116,13 @@ static int predict_snp(const struct start *start, const struct launch_spec *spec
     struct firmware firmware;
     struct snp_firmware measured;
     struct kernel_hashes hashes;
-    struct snp_launch launch = {.kernel = &hashes, .vcpus = VCPUS, .features = SNP_FEATURE_ACTIVE};
+    struct snp_launch launch = {
+        .kernel = &hashes, .vcpus = GUEST_VCPUS, .features = GUEST_SEV_FEATURES};
     if (read_checked(spec, IMAGE_FILE_FIRMWARE_SNP, start->image.firmware_snp.sha256, &file, err) <
             0 ||
         firmware_parse(buf_slice(&file), &firmware, err) < 0 ||
         snp_firmware_measure(&firmware, &measured, err) < 0 ||
-        snp_cpu_signature(SNP_CPU, &launch.cpu_signature, err) < 0)
+        snp_cpu_signature(GUEST_SNP_CPU, &launch.cpu_signature, err) < 0)
         return -1;
     memcpy(hashes.kernel, start->image.kernel.sha256, SHA256_SIZE);
     memcpy(hashes.initrd, start->image.initrd, SHA256_SIZE);
@@ -147,7 +145,7 @@ static int prepare_snp(struct start *start, const struct launch_spec *spec, stru
     struct id_block block = id_block_of(digest, spec->fingerprint, VM_SNP_POLICY);
     id_block_encode(&block, start->launch.id_block);
     memcpy(start->launch.host_data, spec->fingerprint, VM_HOST_DATA_SIZE);
-    start->launch.cpu = SNP_CPU;
+    start->launch.cpu = GUEST_SNP_CPU;
     start->launch.cbitpos = b & 0x3f;
     start->launch.firmware = VM_IMAGE "/" IMAGE_FILE_FIRMWARE_SNP;
     return id_auth_make(start->launch.id_block, start->launch.id_auth, err);
@@ -234,7 +232,7 @@ static int make_command(struct start *start, const struct launch_spec *spec, str
     if (process_find(QEMU, QEMU_PACKAGE, &qemu, err) < 0)
         return -1;
     launch->qemu = qemu;
-    launch->vcpus = VCPUS;
+    launch->vcpus = GUEST_VCPUS;
     launch->memory_bytes = spec->memory_bytes / MIB * MIB;
     launch->kernel = VM_IMAGE "/" IMAGE_FILE_KERNEL;
     launch->initrd = VM_IMAGE "/" IMAGE_FILE_INITRD;

@@ -19,6 +19,14 @@
 #define IMAGE_FILE_FIRMWARE_SNP "firmware-snp.fd"
 #define IMAGE_FILE_FIRMWARE_TDX "firmware-tdx.fd"
 
+/* --- what the launcher starts, as far as SEV-SNP measures it (docs/measure.md) --- */
+
+#define GUEST_SNP_CPU "EPYC-v4" /* QEMU's model of the processor */
+enum {
+    GUEST_VCPUS = 1,        /* with acpi=off no second one is found */
+    GUEST_SEV_FEATURES = 1, /* SNP itself alone (measure/snp.h) */
+};
+
 /* --- words of the command line, each once; all of it is measured --- */
 
 #define GUEST_WORD_ROOT "mse.root="     /* ROOT:BLOCKS:SALT of the disk GUEST_DISK_ROOT */

@@ -133,9 +133,33 @@ def get(app):
                           capture_output=True, check=False).stdout
 
 
-def test_an_app_in_a_vm_keeps_its_data(owner):
+def check_the_image(owner, app, image, work):
+    """A user's side: context, certificate and the image's folder, and no node."""
+    context = work / "counter.context"
+    owner.ok("context", "--export", "counter", "--output", context)
+    user = Owner(work / "user", work / "elsewhere")
+    user.folder.mkdir()
+    checked = user.ok("verify", "--context", context, "--image", image)
+    assert "the image is the manifest's" in checked.err and "SIMULATED" in checked.out.upper()
+    other = work / "other-image"
+    shutil.copytree(image, other, ignore=shutil.ignore_patterns("inputs"))
+    (other / "root").write_bytes((other / "root").read_bytes()[:-4096])
+    changed = user.run("verify", "--context", context, "--image", other)
+    assert changed.status == 1 and "root' has" in changed.err, changed
+    description = (other / "image.json").read_text()
+    (other / "image.json").write_text(description.replace('"name":"mse-flask"', '"name":"mse-other"'))
+    another = user.run("verify", "--context", context, "--image", other)
+    assert another.status == 3 and "does not run in the image" in another.err, another
+    weak = description.replace("console=mse", "console=ttyS0")
+    (other / "image.json").write_text(weak)
+    assert "a debug image" in user.run("verify", "--context", context, "--image", other).err
+    assert user.run("verify", app["url"], "--image", image).status == 2
+
+
+def test_an_app_in_a_vm_keeps_its_data(owner, image, work):
     app = owner.deploy(project(owner, "counter", "confidential", "vm"), timeout=240)
     assert app["tee"] == "simulation"
+    check_the_image(owner, app, image, work)
     first = int(get(app))
     owner.ok("restart", "counter", timeout=240)
     assert int(get(app)) > first
