@@ -235,7 +235,8 @@ def test_new_processes_are_refused(owner, app):
         else:
             assert {a.status_code for a in answers} == {500}, path
         said = wait_until(lambda: refusals(owner, app)[before:])
-        assert len(said) == 1, (path, said)
+        # multiprocessing has more than one place, by the version of Python
+        assert len(said) == 1 or (path == "/multiprocessing" and len(said) == 2), (path, said)
         assert said[0].startswith(tuple(f"{call}, and got EPERM" for call in calls)), said
         frames = said[0][said[0].index("Traceback (most recent call last):"):]
         # the place is the last frame of the app's own code, behind those that led to it

@@ -22,7 +22,8 @@ class Authority:
         self.index = folder / "index.txt"
         self.index.write_text("")
         self.openssl("req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes",
-                     "-days", "30", "-subj", "/CN=test authority", "-keyout", "ca.key", "-out", "ca.pem")
+                     "-days", "30", "-subj", "/CN=test authority", "-keyout", "ca.key", "-out", "ca.pem",
+                     "-addext", "keyUsage=critical,keyCertSign,cRLSign")
 
     def openssl(self, *arguments):
         done = subprocess.run(["openssl", *arguments], cwd=self.folder, capture_output=True,
