@@ -40,7 +40,8 @@ static void write_log(struct http_exchange *exchange, bool aborted)
     struct access_log *log = exchange->io->server->access_log;
     if (log == NULL)
         return;
-    int64_t duration_us = loop_now_us(exchange->io->loop) - exchange->started_us;
+    /* the loop's own time is that of its last wake-up, which may be the request's */
+    int64_t duration_us = clock_monotonic_us() - exchange->started_us;
     lock_acquire(&exchange->lock);
     const struct access_record record = {
         .request = &exchange->request,
