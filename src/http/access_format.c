@@ -5,7 +5,7 @@
  */
 #include "http/access_format.h"
 
-#include "http/output.h"
+#include "http/syntax.h"
 
 #include <stdio.h>
 #include <string.h>

@@ -6,7 +6,7 @@
 #include "http/chunked.h"
 
 #include "base/text.h"
-#include "http/output.h"
+#include "http/syntax.h"
 
 #include <limits.h>
 

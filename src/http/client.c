@@ -11,6 +11,7 @@
 #include "http/client_response.h"
 #include "net/proxy.h"
 #include "http/output.h"
+#include "http/syntax.h"
 
 #include <arpa/inet.h>
 #include <errno.h>

@@ -5,7 +5,7 @@
  */
 #include "http/client_response.h"
 
-#include "http/output.h"
+#include "http/syntax.h"
 
 static int fail(struct client_response *parsing)
 {

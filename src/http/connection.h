@@ -13,6 +13,7 @@
 #include "base/lock.h"
 #include "http/access_log.h"
 #include "http/chunked.h"
+#include "http/fields.h"
 #include "http/output.h"
 #include "http/server.h"
 #include "net/loop.h"

@@ -7,6 +7,7 @@
 #include "base/lock.h"
 #include "http/connection.h"
 #include "http/http1_head.h"
+#include "http/syntax.h"
 
 #include <assert.h>
 #include <stdio.h>

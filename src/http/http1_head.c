@@ -7,6 +7,7 @@
 #include "http/http1_head.h"
 
 #include "base/text.h"
+#include "http/syntax.h"
 
 #include <llhttp.h>
 

@@ -7,6 +7,7 @@
 #include "http/http2_internal.h"
 
 #include "base/text.h"
+#include "http/syntax.h"
 
 enum { PSEUDO_FIELDS = 5 }; /* :method, :scheme, :path, :authority, :protocol */
 

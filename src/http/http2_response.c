@@ -6,6 +6,7 @@
  */
 #include "base/lock.h"
 #include "http/http2_internal.h"
+#include "http/syntax.h"
 
 #include <stdlib.h>
 

@@ -5,6 +5,7 @@
  */
 #include "base/lock.h"
 #include "http/http1_head.h"
+#include "http/syntax.h"
 
 #include <stdlib.h>
 
