@@ -131,6 +131,9 @@ int union_read_link(const struct union_fs *fs, const char *path, char ret[static
 /* Takes away what lies at a path and was not put there. -EEXIST: it was. */
 int union_clear_foreign(const struct union_fs *fs, int folder, const char *name, const char *path);
 
+/* Empties a folder in which nothing is that the app has put there; -ENOTEMPTY otherwise. */
+int union_sweep(const struct union_fs *fs, const char *path);
+
 struct union_move {
     int from; /* folders */
     const char *name;

@@ -156,6 +156,36 @@ int union_new_file(const struct union_fs *fs, int folder, const char *name, cons
     return result;
 }
 
+/* -ENOTEMPTY for anything that the app has put there. */
+static int sweep_entry(const struct union_fs *fs, int folder, const char *name, const char *path)
+{
+    struct stat info;
+    if (fstatat(folder, name, &info, AT_SYMLINK_NOFOLLOW) < 0)
+        return -errno;
+    int result = S_ISDIR(info.st_mode) ? -EEXIST : union_clear_foreign(fs, folder, name, path);
+    return result == -EEXIST ? -ENOTEMPTY : result;
+}
+
+int union_sweep(const struct union_fs *fs, const char *path)
+{
+    int fd = union_open_below(fs->data, path, O_RDONLY | O_DIRECTORY);
+    DIR *folder = fd < 0 ? NULL : fdopendir(fd);
+    if (folder == NULL) {
+        fd_close(fd);
+        return fd < 0 ? fd : -ENOMEM;
+    }
+    int result = 0;
+    for (struct dirent *found = readdir(folder); found != NULL && result == 0;
+         found = readdir(folder)) {
+        if (strcmp(found->d_name, ".") == 0 || strcmp(found->d_name, "..") == 0)
+            continue;
+        AUTO_FREE char *below = str_printf(NULL, "%s/%s", path, found->d_name);
+        result = below == NULL ? -ENOMEM : sweep_entry(fs, fd, found->d_name, below);
+    }
+    (void)closedir(folder);
+    return result;
+}
+
 /* --- moving --- */
 
 /* What a whole folder's move does to each file in it. */
@@ -214,6 +244,20 @@ static int visit_tree(struct tree_move *move, const char *now, const char *other
     return result;
 }
 
+/* Also over one that is empty for the app. */
+static int rename_folder(const struct union_fs *fs, const struct union_move *move)
+{
+    if (renameat2(move->from, move->name, move->to, move->new_name, move->flags) == 0)
+        return 0;
+    if (errno != ENOTEMPTY)
+        return -errno;
+    int result = union_sweep(fs, move->new_path);
+    if (result < 0)
+        return result;
+    return renameat2(move->from, move->name, move->to, move->new_name, move->flags) < 0 ? -errno
+                                                                                        : 0;
+}
+
 static int move_folder(const struct union_fs *fs, const struct union_move *move)
 {
     struct tree_move tree = {.fs = fs, .phase = TREE_COUNT};
@@ -222,12 +266,22 @@ static int move_folder(const struct union_fs *fs, const struct union_move *move)
         return result;
     tree = (struct tree_move){.fs = fs, .phase = TREE_EXTEND};
     result = visit_tree(&tree, move->path, move->new_path, 0);
-    if (result == 0 && renameat2(move->from, move->name, move->to, move->new_name, move->flags) < 0)
-        result = -errno;
+    if (result == 0)
+        result = rename_folder(fs, move);
     tree = (struct tree_move){.fs = fs, .phase = TREE_SETTLE};
     const char *now = result < 0 ? move->path : move->new_path;
     (void)!visit_tree(&tree, now, now, 0); /* what stays is accepted at one path too many */
     return result;
+}
+
+/* Two names of one file: rename() of the storage does nothing then, and leaves both. */
+static bool is_same_file(const struct union_fs *fs, int fd, const struct union_move *move)
+{
+    struct stat one;
+    struct stat other;
+    AUTO_CLOSE int there = union_open_file(fs, move->new_path, false);
+    return there >= 0 && fstat(fd, &one) == 0 && fstat(there, &other) == 0 &&
+           one.st_ino == other.st_ino && one.st_nlink > 1;
 }
 
 static int move_file(const struct union_fs *fs, const struct union_move *move)
@@ -235,6 +289,14 @@ static int move_file(const struct union_fs *fs, const struct union_move *move)
     AUTO_CLOSE int fd = union_open_file(fs, move->path, true);
     if (fd < 0)
         return fd;
+    struct stat info;
+    if (fstat(fd, &info) == 0 && info.st_nlink > 1 && is_same_file(fs, fd, move)) {
+        /* the kernel, for which they are two files, takes the old name for gone: as mv has it */
+        if (unlinkat(move->from, move->name, 0) < 0)
+            return -errno;
+        (void)!head_drop_name(&fs->place, fd, move->path);
+        return 0;
+    }
     int result = head_move_name(&fs->place, fd, move->path, move->new_path, move->sync);
     if (result == 0 && renameat2(move->from, move->name, move->to, move->new_name, move->flags) < 0)
         result = -errno;

@@ -41,26 +41,22 @@ static int open_data(const struct union_fs *fs, const char *path, uint32_t flags
     return fd < 0 ? fd : fd_steal(&fd);
 }
 
-static bool is_file(int fd)
-{
-    struct stat info;
-    return fstat(fd, &info) == 0 && S_ISREG(info.st_mode);
-}
-
 /* Takes the descriptor over. What the kernel has cached stays good: nothing changes the file but
- * what goes through it. */
+ * what goes through it. Of a file with two names it has two caches, and one may be old. */
 static int answer_open(struct union_fs *fs, struct node *node, int fd, struct fuse_open_out *ret)
 {
     AUTO_CLOSE int file = fd;
-    if (!is_file(file))
+    struct stat info;
+    if (fstat(file, &info) < 0 || !S_ISREG(info.st_mode))
         return -EIO;
     struct handle *handle = handle_new(fs, node, file);
     if (handle == NULL)
         return -ENOMEM;
     file = -1;
     handle->is_code = node->is_code;
-    *ret =
-        (struct fuse_open_out){.fh = (uint64_t)(uintptr_t)handle, .open_flags = FOPEN_KEEP_CACHE};
+    bool is_one = node->is_code || info.st_nlink <= 1;
+    *ret = (struct fuse_open_out){.fh = (uint64_t)(uintptr_t)handle,
+                                  .open_flags = is_one ? FOPEN_KEEP_CACHE : 0};
     return 0;
 }
 

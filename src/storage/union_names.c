@@ -509,8 +509,15 @@ static int remove_data(struct union_fs *fs, struct node *parent, int folder, con
     bool is_linked = flags == 0 && fstatat(folder, name, &info, AT_SYMLINK_NOFOLLOW) == 0 &&
                      S_ISREG(info.st_mode) && info.st_nlink > 1;
     AUTO_CLOSE int file = is_linked ? union_open_file(fs, path, true) : -1;
-    if (unlinkat(folder, name, flags) < 0)
-        return -errno;
+    if (unlinkat(folder, name, flags) < 0) {
+        if (flags == 0 || errno != ENOTEMPTY)
+            return -errno;
+        result = union_sweep(fs, path);
+        if (result < 0)
+            return result;
+        if (unlinkat(folder, name, flags) < 0)
+            return -errno;
+    }
     if (file >= 0)
         (void)!head_drop_name(&fs->place, file, path); /* accepted at a name that is not there */
     return 0;

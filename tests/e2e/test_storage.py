@@ -522,3 +522,118 @@ def test_data_of_the_package_is_kept_as_the_app_changes_it(owner):
     (project / "mse.toml").write_text(toml.replace("[code]", '[code]\ndata = ["medai"]'))
     refused = owner.run("deploy", "--path", project, "--yes")
     assert refused.status != 0 and "the package has no 'medai'" in refused.err
+
+
+# --- the app's data: what is served, what is only looked for
+
+OFFERS = """
+import json, os, pathlib
+import jinja2
+HOME = pathlib.Path.home()
+HERE = pathlib.Path(__file__).parent
+for folder in (HERE / "uploads", HOME / "uploads"):
+    folder.mkdir(exist_ok=True)
+(HOME / "private.db").exists() or (HOME / "private.db").write_bytes(b"PRIVATE" * 2000)
+templates = jinja2.Environment(loader=jinja2.FileSystemLoader([HERE / "templates", HERE / "library"]))
+def read(path):
+    try:
+        return path.read_text(errors="replace")
+    except OSError as error:
+        return os.strerror(error.errno)
+def app(environ, start_response):
+    name = environ["PATH_INFO"].strip("/")
+    if environ["REQUEST_METHOD"] == "POST":
+        content = environ["wsgi.input"].read(int(environ["CONTENT_LENGTH"]))
+        for folder in (HERE / "uploads", HOME / "uploads"):
+            (folder / name).write_bytes(content)
+    inodes = {}
+    for top in (HERE, HOME):
+        for path in top.rglob("*"):
+            if path.exists():
+                inodes[f"{top.name}/{path.relative_to(top)}"] = path.stat().st_ino
+    answer = {"page": templates.get_template("page.html").render(), "netrc": read(HOME / ".netrc"),
+              "public": read(HOME / "uploads/public"), "private": len(read(HOME / "private.db")),
+              "inodes": inodes}
+    start_response("200 OK", [("Content-Type", "application/json")])
+    return [json.dumps(answer).encode()]
+"""
+
+
+@pytest.fixture(scope="module")
+def offers(workspace):
+    folder = workspace / "offers"
+    folder.mkdir()
+    disk = Disk(folder, {"app.py": OFFERS, "library/page.html": "packaged"}, SECRETS)
+    disk.save()
+    yield disk
+    disk.close()
+
+
+def cipher_paths(disk) -> dict[str, Path]:
+    """The cipher text of each name that the app has."""
+    by_inode = {p.lstat().st_ino: p for p in disk.storage.rglob("*")}
+    return {name: by_inode[inode] for name, inode in disk.ask()["inodes"].items()
+            if inode in by_inode}
+
+
+EVIL_TEMPLATE = b"{{ cycler.__init__.__globals__.os.environ['SECRETS_PATH'] }}"
+
+
+def test_what_an_app_only_looks_for_cannot_be_supplied(offers):
+    """From names that strangers chose the operator builds a template, and settings of a library."""
+    offers.stop()
+    offers.restore()
+    assert offers.start() == "running"
+    for name, content in (("templates", b"x"), ("page.html", EVIL_TEMPLATE),
+                          (".netrc", b"machine bank login operator password operator\n")):
+        offers.ask("POST", "/" + name, content)
+    paths = cipher_paths(offers)
+    beside, home = paths["mse-app/uploads"].parent, paths["root/uploads"].parent
+    offers.stop()
+    for folder in (beside, home):
+        for source in ("mse-app/uploads", "root/uploads"):
+            for name in (".netrc", "page.html", "templates"):
+                at = folder / paths[f"{source}/{name}"].name
+                if name == "templates":
+                    at.mkdir(exist_ok=True)
+                    for file in paths[source].iterdir():
+                        shutil.copyfile(file, at / file.name)
+                elif not at.exists():
+                    shutil.copyfile(paths[f"{source}/{name}"], at)
+    assert offers.start() == "running"
+    answer = offers.ask()
+    assert answer["page"] == "packaged"
+    assert answer["netrc"] == "No such file or directory"
+    assert "root/.netrc" not in answer["inodes"] and \
+        "mse-app/templates/page.html" not in answer["inodes"]
+    offers.stop()
+    assert "was not stored there: it is passed over" in \
+        (offers.run / "log").read_text()
+
+
+def test_what_an_app_serves_is_not_its_database(offers):
+    """The cipher text of one of the app's files at the name of another that anybody may fetch."""
+    offers.stop()
+    offers.restore()
+    assert offers.start() == "running"
+    offers.ask("POST", "/public", b"public")
+    paths = cipher_paths(offers)
+    offers.stop()
+    public, private = paths["root/uploads/public"], paths["root/private.db"]
+    kept = public.read_bytes()
+    public.write_bytes(private.read_bytes())
+    assert offers.start() == "running"
+    assert offers.ask()["public"] == "No such file or directory"
+    offers.stop()
+    public.write_bytes(kept)
+    exchange(paths["root/uploads"], paths["mse-app/uploads"])
+    assert offers.start() == "running"
+    assert offers.ask()["public"] == "No such file or directory"
+    # and under its eyes, after it has read the file
+    offers.stop()
+    exchange(paths["root/uploads"], paths["mse-app/uploads"])
+    assert offers.start() == "running"
+    assert offers.ask()["public"] == "public"
+    public.write_bytes(private.read_bytes())
+    assert "PRIVATE" not in offers.ask()["public"]
+    offers.stop()

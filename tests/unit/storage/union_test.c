@@ -382,6 +382,48 @@ static void a_folder_moves_with_all_in_it(void **state)
     assert_text(in("final/a"), "a");
 }
 
+/* A power cut leaves files without a head, and links on their way; the host leaves what it likes.
+ */
+static void an_empty_folder_can_be_removed(void **state)
+{
+    (void)state;
+    SKIP_WITHOUT_FUSE();
+    assert_int_equal(mkdir(in("folder"), 0755), 0);
+    assert_int_equal(mkdir(in("full"), 0755), 0);
+    put(in("full/own"), "own");
+    put(at("data", "folder/unborn"), "");
+    put(at("data", "folder/foreign"), "foreign");
+    put(at("data", "full/foreign"), "foreign");
+    assert_int_equal(symlink("x", at("data", "folder/.mse-moving")), 0);
+    assert_fails(rmdir(in("full")), ENOTEMPTY);
+    assert_text(in("full/own"), "own");
+    assert_int_equal(rmdir(in("folder")), 0);
+    assert_int_equal(mkdir(in("folder"), 0755), 0);
+    put(at("data", "folder/unborn"), "");
+    assert_int_equal(mkdir(in("empty"), 0755), 0);
+    assert_int_equal(rename(in("empty"), in("folder")), 0); /* over one in which nothing is */
+    assert_int_equal(rmdir(in("folder")), 0);
+}
+
+/* What is written by one name is read by the other, whatever the kernel has kept of it. */
+static void a_file_of_two_names_is_one(void **state)
+{
+    (void)state;
+    SKIP_WITHOUT_FUSE();
+    put(in("one"), "text");
+    assert_int_equal(link(in("one"), in("two")), 0);
+    assert_text(in("one"), "text");
+    assert_text(in("two"), "text");
+    put(in("one"), "TEXT");
+    assert_text(in("two"), "TEXT");
+    put(in("two"), "more than that");
+    assert_text(in("one"), "more than that");
+    assert_int_equal(rename(in("one"), in("two")), 0);
+    assert_fails(access(in("one"), F_OK), ENOENT);
+    assert_fails(access(at("data", "one"), F_OK), ENOENT);
+    assert_text(in("two"), "more than that");
+}
+
 static void data_is_kept_beside_the_code(void **state)
 {
     (void)state;
@@ -548,6 +590,8 @@ int main(void)
         cmocka_unit_test_setup_teardown(foreign_names_are_free, set_up, tear_down),
         cmocka_unit_test_setup_teardown(every_name_of_a_file_is_its_own, set_up, tear_down),
         cmocka_unit_test_setup_teardown(a_folder_moves_with_all_in_it, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(an_empty_folder_can_be_removed, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(a_file_of_two_names_is_one, set_up, tear_down),
         cmocka_unit_test_setup_teardown(data_is_kept_beside_the_code, set_up, tear_down),
         cmocka_unit_test_setup_teardown(files_behave_as_files_do, set_up, tear_down),
         cmocka_unit_test_setup_teardown(shared_memory_of_a_file, set_up, tear_down),
