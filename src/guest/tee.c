@@ -142,7 +142,9 @@ static int tdx_key(const uint8_t fingerprint[static SHA256_BYTES], struct buf *o
 {
     (void)fingerprint;
     (void)out;
-    return FAIL(err, ERR_UNSUPPORTED, "TDX gives no sealing key");
+    return FAIL(
+        err, ERR_UNSUPPORTED,
+        "TDX gives no sealing key, so no storage can be opened: apps do not run on TDX yet");
 }
 
 const struct guest_tee guest_tee_tdx = {

@@ -377,7 +377,10 @@ static void fail_start(struct kept *kept, const struct err *err)
     bool any = false;
     if (runner->class->news(runner, kept->folder, -1, &event, &any, &ignored) < 0)
         any = false;
-    fail_app(kept, any && event.reason[0] != '\0' ? event.reason : err->message);
+    char why[STORE_REASON_SIZE];
+    (void)snprintf(why, sizeof(why), "%s%s%s", err->message, err->hint[0] == '\0' ? "" : ": ",
+                   err->hint);
+    fail_app(kept, any && event.reason[0] != '\0' ? event.reason : why);
 }
 
 /* --- the life of an app --- */

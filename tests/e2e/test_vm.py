@@ -3,9 +3,12 @@
 `vm`, its data over a restart, and what is refused. Skipped aloud without QEMU, mse-init or packages."""
 import hashlib
 import json
+import os
 import shutil
+import signal
 import subprocess
 import tempfile
+import time
 from pathlib import Path
 
 import pytest
@@ -22,6 +25,18 @@ def app(environ, start):
     start("200 OK", [])
     return [b"%d" % count]
 """
+
+# A VM that is killed is a power cut: what is to be there afterwards was synchronised.
+CAREFUL = COUNTER.replace('''    open(place, "w").write(str(count))
+''', '''    with open(place + ".new", "w") as file:
+        file.write(str(count))
+        file.flush()
+        os.fsync(file.fileno())
+    os.rename(place + ".new", place)
+    folder = os.open(os.path.dirname(place), os.O_RDONLY)
+    os.fsync(folder)
+    os.close(folder)
+''')
 
 LOOK = """
 import json, os, socket
@@ -166,6 +181,60 @@ def test_an_app_in_a_vm_keeps_its_data(owner, image, work):
     log = owner.ok("logs", "counter").out
     assert "mse-init: world" in log and "enclave: app" in log
     owner.ok("stop", "counter", "--yes", timeout=120)
+
+
+def qemu_of(app):
+    """Only what is this app's: its folder is among the mounts."""
+    for process in Path("/proc").glob("[0-9]*"):
+        try:
+            if (process / "comm").read_text().startswith("qemu-system") and \
+                    app["id"] in (process / "mountinfo").read_text():
+                return int(process.name)
+        except OSError:
+            continue
+    return None
+
+
+def answer_of(app, timeout=120):
+    deadline = time.monotonic() + timeout
+    while time.monotonic() < deadline:
+        text = get(app)
+        if text.isdigit():
+            return int(text)
+        time.sleep(0.5)
+    raise AssertionError("it does not answer again")
+
+
+def test_what_a_host_breaks_between_two_starts(owner, work):
+    """QEMU is killed: the app comes back with its data. Another manifest: it does not start, and says why;
+    with what was there before it does."""
+    app = owner.deploy(project(owner, "faults", "confidential", "vm", code=CAREFUL), timeout=240)
+    count = int(get(app))
+    os.kill(qemu_of(app), signal.SIGKILL)
+    assert answer_of(app) == count + 1
+    folder = next(work.glob(f"state/**/apps/{app['id']}"))
+    manifest = folder / "package" / "manifest.json"
+    def broken(file, change, reason):
+        os.kill(qemu_of(app), signal.SIGSTOP)  # what it wrote is what is put back
+        before = file.read_bytes()
+        try:
+            file.write_bytes(change(before))
+            os.kill(qemu_of(app), signal.SIGKILL)
+            deadline = time.monotonic() + 180
+            while time.monotonic() < deadline:
+                status = owner.ok("status", "faults", "--json").json
+                if reason in status.get("reason", ""):
+                    break
+                time.sleep(0.5)
+            assert reason in status["reason"], status
+        finally:
+            file.write_bytes(before)
+
+    broken(manifest, lambda data: data.replace(b'"name":"faults"', b'"name":"fault2"'),
+           "this fingerprint is not that of the app")
+    owner.ok("restart", "faults", timeout=240)
+    assert answer_of(app) == count + 2
+    owner.ok("stop", "faults", "--yes", timeout=120)
 
 
 def test_what_an_app_finds_in_its_vm(owner):
