@@ -138,6 +138,8 @@ REFUSALS = {
     "no storage": (lambda f, d: {"files": {"storage": None}}, "no disk is called 'mse-storage'"),
     "foreign storage": (lambda f, d: {"files": {"storage": b"\1" + bytes(STORAGE_BYTES - 1)}},
                         "holds something else than an app's storage"),
+    "storage cut": (lambda f, d: {"files": {"storage": b"mse-storage 1\n" + bytes(STORAGE_BYTES // 2 - 14)}},
+                    "the storage does not open"),
     "short memory": (lambda f, d: {"memory": 160}, "MiB of memory, the image needs 256 MiB"),
     "initrd cut": (lambda f, d: {"files": {"initrd": without_marker((f / "initrd").read_bytes())}},
                    "initrd: the initrd is not whole"),

@@ -214,6 +214,7 @@ def test_what_a_host_breaks_between_two_starts(owner, work):
     assert answer_of(app) == count + 1
     folder = next(work.glob(f"state/**/apps/{app['id']}"))
     manifest = folder / "package" / "manifest.json"
+
     def broken(file, change, reason):
         os.kill(qemu_of(app), signal.SIGSTOP)  # what it wrote is what is put back
         before = file.read_bytes()
