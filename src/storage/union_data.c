@@ -325,7 +325,7 @@ static int move_link(const struct union_fs *fs, const struct union_move *move)
     return unlinkat(move->from, move->name, 0) < 0 ? -errno : 0;
 }
 
-int union_move_data(const struct union_fs *fs, const struct union_move *move)
+static int move_any(const struct union_fs *fs, const struct union_move *move)
 {
     struct stat info;
     AUTO_CLOSE int fd = union_open_below(fs->data, move->path, O_PATH);
@@ -344,4 +344,32 @@ int union_move_data(const struct union_fs *fs, const struct union_move *move)
         return move_folder(fs, move);
     return renameat2(move->from, move->name, move->to, move->new_name, move->flags) < 0 ? -errno
                                                                                         : 0;
+}
+
+/* What is replaced may have other names, and must not count at this one any more. -1: it has none.
+ */
+static int open_replaced(const struct union_fs *fs, const struct union_move *move)
+{
+    struct stat info;
+    if (fstatat(move->to, move->new_name, &info, AT_SYMLINK_NOFOLLOW) < 0 ||
+        !S_ISREG(info.st_mode) || info.st_nlink < 2)
+        return -1;
+    return union_open_file(fs, move->new_path, true);
+}
+
+static bool is_named(int fd, int folder, const char *name)
+{
+    struct stat one;
+    struct stat other;
+    return fstat(fd, &one) == 0 && fstatat(folder, name, &other, AT_SYMLINK_NOFOLLOW) == 0 &&
+           one.st_ino == other.st_ino;
+}
+
+int union_move_data(const struct union_fs *fs, const struct union_move *move)
+{
+    AUTO_CLOSE int replaced = open_replaced(fs, move);
+    int result = move_any(fs, move);
+    if (result == 0 && replaced >= 0 && !is_named(replaced, move->to, move->new_name))
+        (void)!head_drop_name(&fs->place, replaced, move->new_path);
+    return result;
 }

@@ -234,26 +234,31 @@ int union_getattr(struct union_fs *fs, struct request *request)
     return answer_attributes(fs, request, node_of(fs, request->in->nodeid));
 }
 
-int union_readlink(struct union_fs *fs, struct request *request)
+static int read_code_link(struct union_fs *fs, const struct node *node, const char *path, char *ret)
 {
-    char path[PATH_MAX];
-    struct node *node = node_of(fs, request->in->nodeid);
-    int result = node_path(fs, node, NULL, path);
-    if (result < 0)
-        return result;
-    if (!node->is_code) {
-        result = union_read_link(fs, path, (char *)request->out);
-        request->out_len = result < 0 ? 0 : strlen((const char *)request->out);
-        return result;
-    }
     AUTO_CLOSE int fd = union_open_node(fs, node, path, O_PATH);
     if (fd < 0)
         return fd;
-    ssize_t len = readlinkat(fd, "", (char *)request->out, PATH_MAX - 1);
+    ssize_t len = readlinkat(fd, "", ret, PATH_MAX - 1);
     if (len < 0)
         return -errno;
-    request->out_len = (size_t)len;
+    ret[len] = '\0';
     return 0;
+}
+
+int union_readlink(struct union_fs *fs, struct request *request)
+{
+    char path[PATH_MAX];
+    char *target = (char *)request->out;
+    struct node *node = node_of(fs, request->in->nodeid);
+    lock_acquire(&fs->names);
+    int result = node_path(fs, node, NULL, path);
+    if (result == 0)
+        result = node->is_code ? read_code_link(fs, node, path, target)
+                               : union_read_link(fs, path, target);
+    lock_release(&fs->names);
+    request->out_len = result < 0 ? 0 : strlen(target);
+    return result;
 }
 
 /* --- changing what a node is like --- */
@@ -312,7 +317,9 @@ int union_setattr(struct union_fs *fs, struct request *request)
         return -EROFS;
     const struct handle *handle =
         (in.valid & FATTR_FH) != 0 ? (const struct handle *)(uintptr_t)in.fh : NULL;
+    lock_acquire(&fs->names);
     AUTO_CLOSE int opened = handle == NULL ? open_to_change(fs, node, &in) : -1;
+    lock_release(&fs->names);
     int fd = handle == NULL ? opened : handle->fd;
     if (fd < 0)
         return fd;
@@ -484,10 +491,10 @@ int union_link(struct union_fs *fs, struct request *request)
     struct node *from = node_of(fs, in.oldnodeid);
     if (from->is_code)
         return -EXDEV;
+    lock_acquire(&fs->names);
     int result = node_path(fs, from, NULL, path);
-    if (result < 0)
-        return result;
-    AUTO_CLOSE int file = union_open_file(fs, path, true);
+    AUTO_CLOSE int file = result < 0 ? result : union_open_file(fs, path, true);
+    lock_release(&fs->names);
     if (file < 0)
         return file == -EIO || file == -ELOOP ? -EPERM : file; /* a link, a pipe */
     const struct making what = {

@@ -424,6 +424,31 @@ static void a_file_of_two_names_is_one(void **state)
     assert_text(in("two"), "more than that");
 }
 
+/* What was replaced at a name has others still, and is not at this one any more. */
+static void a_replaced_name_is_dropped(void **state)
+{
+    (void)state;
+    SKIP_WITHOUT_FUSE();
+    put(in("public"), "public");
+    assert_int_equal(link(in("public"), in("private")), 0);
+    put(in("new"), "new");
+    assert_int_equal(rename(in("new"), in("public")), 0);
+    put(in("private"), "private");
+    assert_text(in("public"), "new");
+    assert_int_equal(unlink(at("data", "public")), 0);
+    copy("private", "public");
+    assert_fails(open(in("public"), O_RDONLY | O_CLOEXEC), ENOENT);
+    /* by a link too */
+    put(in("other"), "other");
+    assert_int_equal(link(in("other"), in("kept")), 0);
+    assert_int_equal(symlink("private", in("link")), 0);
+    assert_int_equal(rename(in("link"), in("other")), 0);
+    assert_int_equal(unlink(at("data", "other")), 0);
+    copy("kept", "other");
+    assert_fails(open(in("other"), O_RDONLY | O_CLOEXEC), ENOENT);
+    assert_text(in("kept"), "other");
+}
+
 static void data_is_kept_beside_the_code(void **state)
 {
     (void)state;
@@ -592,6 +617,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(a_folder_moves_with_all_in_it, set_up, tear_down),
         cmocka_unit_test_setup_teardown(an_empty_folder_can_be_removed, set_up, tear_down),
         cmocka_unit_test_setup_teardown(a_file_of_two_names_is_one, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(a_replaced_name_is_dropped, set_up, tear_down),
         cmocka_unit_test_setup_teardown(data_is_kept_beside_the_code, set_up, tear_down),
         cmocka_unit_test_setup_teardown(files_behave_as_files_do, set_up, tear_down),
         cmocka_unit_test_setup_teardown(shared_memory_of_a_file, set_up, tear_down),
