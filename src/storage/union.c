@@ -139,6 +139,19 @@ static void answer(struct union_fs *fs, const struct request *request, int resul
     (void)ignored;
 }
 
+void union_forget_attributes(const struct union_fs *fs, const struct node *node)
+{
+    struct {
+        struct fuse_out_header head;
+        struct fuse_notify_inval_inode_out what;
+    } note = {
+        .head = {.len = sizeof(note), .error = FUSE_NOTIFY_INVAL_INODE},
+        .what = {.ino = (uint64_t)(uintptr_t)node, .off = -1}, /* attributes alone */
+    };
+    ssize_t ignored = write(fs->device, &note, sizeof(note)); /* ENOENT: it knows nothing */
+    (void)ignored;
+}
+
 static void handle(struct union_fs *fs, const uint8_t *in, size_t len, uint8_t *out)
 {
     struct fuse_in_header head;

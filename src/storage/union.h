@@ -41,8 +41,9 @@ struct node {
     uint64_t lookups;  /* of the kernel's, that it has not forgotten */
     unsigned children;
     struct handle *handles;
-    _Atomic int64_t
-        made_ms; /* monotonic: made by this server and never synchronised since; else 0 */
+    /* Monotonic: made by this server then, and never synchronised since; else 0. */
+    atomic_bool is_shared; /* has had other names, each a node of its own: nothing is cached long */
+    _Atomic int64_t made_ms;
     bool is_code;
 };
 
@@ -146,6 +147,11 @@ struct union_move {
 };
 /* Moves anything; -EXDEV for a folder with links or very much in it. */
 int union_move_data(const struct union_fs *fs, const struct union_move *move);
+
+/* --- union.c --- */
+
+/* What the kernel knows of a file's attributes is not so any more. */
+void union_forget_attributes(const struct union_fs *fs, const struct node *node);
 
 /* --- union_names.c --- */
 

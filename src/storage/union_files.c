@@ -54,7 +54,7 @@ static int answer_open(struct union_fs *fs, struct node *node, int fd, struct fu
         return -ENOMEM;
     file = -1;
     handle->is_code = node->is_code;
-    bool is_one = node->is_code || info.st_nlink <= 1;
+    bool is_one = node->is_code || (info.st_nlink <= 1 && !atomic_load(&node->is_shared));
     *ret = (struct fuse_open_out){.fh = (uint64_t)(uintptr_t)handle,
                                   .open_flags = is_one ? FOPEN_KEEP_CACHE : 0};
     return 0;

@@ -104,12 +104,14 @@ void union_fill_attributes(const struct stat *info, bool is_code, struct fuse_at
     };
 }
 
-static uint64_t seconds_of(const struct stat *info, bool is_code)
+/* A file with two names is two nodes, of which only one is told of a change. */
+static uint64_t seconds_of(struct node *node, const struct stat *info)
 {
-    if (is_code)
+    if (node->is_code)
         return S_ISDIR(info->st_mode) ? UNION_DATA_SECONDS : UNION_CODE_SECONDS;
-    /* a file with two names is two nodes, of which only one is told of a change */
-    return !S_ISDIR(info->st_mode) && info->st_nlink > 1 ? 0 : UNION_DATA_SECONDS;
+    if (!S_ISDIR(info->st_mode) && info->st_nlink > 1)
+        atomic_store(&node->is_shared, true);
+    return atomic_load(&node->is_shared) ? 0 : UNION_DATA_SECONDS;
 }
 
 const char *union_take_name(const struct request *request, size_t offset)
@@ -153,7 +155,7 @@ int union_answer_found(struct union_fs *fs, struct request *request,
         return -ENOMEM;
     ret->nodeid = (uint64_t)(uintptr_t)node;
     ret->entry_valid = is_code ? UNION_CODE_SECONDS : UNION_DATA_SECONDS;
-    ret->attr_valid = seconds_of(&found->info, is_code);
+    ret->attr_valid = seconds_of(node, &found->info);
     union_fill_attributes(&found->info, is_code, &ret->attr);
     memcpy(request->out, ret, sizeof(*ret));
     request->out_len = sizeof(*ret);
@@ -222,7 +224,7 @@ static int answer_attributes(struct union_fs *fs, struct request *request, struc
     int result = stat_node(fs, node, &info);
     if (result < 0)
         return result;
-    struct fuse_attr_out out = {.attr_valid = seconds_of(&info, node->is_code)};
+    struct fuse_attr_out out = {.attr_valid = seconds_of(node, &info)};
     union_fill_attributes(&info, node->is_code, &out.attr);
     memcpy(request->out, &out, sizeof(out));
     request->out_len = sizeof(out);
@@ -499,7 +501,10 @@ int union_link(struct union_fs *fs, struct request *request)
         return file == -EIO || file == -ELOOP ? -EPERM : file; /* a link, a pipe */
     const struct making what = {
         .name = union_take_name(request, sizeof(in)), .file = file, .path = path};
-    return make_name(fs, request, &what);
+    result = make_name(fs, request, &what);
+    atomic_store(&from->is_shared, true);
+    union_forget_attributes(fs, from);
+    return result;
 }
 
 /* --- taking names away --- */
