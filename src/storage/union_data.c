@@ -274,7 +274,7 @@ static int move_folder(const struct union_fs *fs, const struct union_move *move)
     return result;
 }
 
-/* Two names of one file: rename() of the storage does nothing then, and leaves both. */
+/* Are they two names of one file? */
 static bool is_same_file(const struct union_fs *fs, int fd, const struct union_move *move)
 {
     struct stat one;
@@ -290,13 +290,8 @@ static int move_file(const struct union_fs *fs, const struct union_move *move)
     if (fd < 0)
         return fd;
     struct stat info;
-    if (fstat(fd, &info) == 0 && info.st_nlink > 1 && is_same_file(fs, fd, move)) {
-        /* the kernel, for which they are two files, takes the old name for gone: as mv has it */
-        if (unlinkat(move->from, move->name, 0) < 0)
-            return -errno;
-        (void)!head_drop_name(&fs->place, fd, move->path);
-        return 0;
-    }
+    if (fstat(fd, &info) == 0 && info.st_nlink > 1 && is_same_file(fs, fd, move))
+        return 0; /* rename(2): nothing happens, and both names stay */
     int result = head_move_name(&fs->place, fd, move->path, move->new_path, move->sync);
     if (result == 0 && renameat2(move->from, move->name, move->to, move->new_name, move->flags) < 0)
         result = -errno;
