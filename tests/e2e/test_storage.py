@@ -637,3 +637,73 @@ def test_what_an_app_serves_is_not_its_database(offers):
     public.write_bytes(private.read_bytes())
     assert "PRIVATE" not in offers.ask()["public"]
     offers.stop()
+
+
+# --- what apps do with files
+
+HABITS = """
+import dbm.dumb, json, mmap, os, pathlib, shelve, shutil, sqlite3, tempfile, traceback
+def habits(top):
+    top = top / "habits"
+    top.mkdir(exist_ok=True)
+    bases = []
+    for mode in ("wal", "delete", "truncate"):
+        one, two = (sqlite3.connect(top / f"{mode}.db") for _ in range(2))
+        assert one.execute(f"pragma journal_mode = {mode}").fetchone()[0] == mode
+        one.execute("create table if not exists t (n)")
+        for n in range(20):
+            with (one, two)[n % 2] as base:
+                base.execute("insert into t values (?)", (n,))
+        bases.append([one.execute("select count(*) from t").fetchone()[0],
+                      two.execute("pragma integrity_check").fetchone()[0]])
+        one.close(); two.close()
+    with shelve.Shelf(dbm.dumb.open(str(top / "shelf"), "c")) as shelf:
+        shelf["starts"] = shelf.get("starts", 0) + 1
+        starts = shelf["starts"]
+    with tempfile.NamedTemporaryFile("w", dir=top, delete=False) as aside:
+        aside.write(f"replaced {starts}")
+    os.replace(aside.name, top / "replaced")
+    with open(top / "log", "a") as log:
+        log.write("line\\n")
+    with open(top / "mapped", "w+b") as file:
+        file.truncate(10000)
+        with mmap.mmap(file.fileno(), 10000) as shared:
+            shared[9000:9003] = b"map"
+        file.seek(9000)
+        assert file.read(3) == b"map"
+        file.truncate(9001)
+        file.truncate(9003)
+        file.seek(9000)
+        assert file.read() == b"m\\0\\0"
+    (top / "tree").mkdir()
+    (top / "tree/file").write_text("tree")
+    (top / "tree/link").symlink_to("file")
+    shutil.move(top / "tree", top / "moved")
+    assert (top / "moved/link").read_text() == "tree"
+    shutil.rmtree(top / "moved")
+    return {"bases": bases, "starts": starts, "replaced": (top / "replaced").read_text(),
+            "lines": (top / "log").read_text().count("line"), "names": sorted(os.listdir(top))}
+def app(environ, start_response):
+    try:
+        answer = [habits(pathlib.Path.home()), habits(pathlib.Path(__file__).parent)]
+    except Exception:
+        answer = traceback.format_exc()
+    start_response("200 OK", [("Content-Type", "application/json")])
+    return [json.dumps(answer).encode()]
+"""
+
+
+def test_files_behave_as_apps_expect(workspace):
+    folder = workspace / "habits"
+    folder.mkdir()
+    disk = Disk(folder, {"app.py": HABITS}, SECRETS)
+    with contextlib.closing(disk):
+        for _ in range(2):
+            assert disk.start() == "running"
+            for place in disk.ask():
+                starts = place["starts"]
+                assert place["bases"] == [[20 * starts, "ok"]] * 3
+                assert place["replaced"] == f"replaced {starts}" and place["lines"] == starts
+                assert not [n for n in place["names"] if n.startswith("tmp") or "mse" in n]
+            disk.stop()
+        assert starts >= 2
