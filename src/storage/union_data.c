@@ -195,6 +195,15 @@ struct tree_move {
     size_t count;
 };
 
+/* A file with several names has been extended for each, and both its blocks may have the other. */
+static int settle_file(const struct union_fs *fs, int fd, const char *now, const char *other)
+{
+    struct stat info;
+    if (fstat(fd, &info) == 0 && info.st_nlink > 1)
+        return head_drop_name(&fs->place, fd, other);
+    return head_settle(&fs->place, fd, now);
+}
+
 static int visit_file(struct tree_move *move, const char *now, const char *other)
 {
     AUTO_CLOSE int fd = open_anyway(move->fs, now, O_RDWR);
@@ -203,7 +212,7 @@ static int visit_file(struct tree_move *move, const char *now, const char *other
     if (head_check(&move->fs->place, fd, now) < 0)
         return 0; /* not there, wherever it is */
     if (move->phase == TREE_SETTLE)
-        return head_settle(&move->fs->place, fd, now);
+        return settle_file(move->fs, fd, now, other);
     return head_move_name(&move->fs->place, fd, now, other, true);
 }
 
@@ -270,7 +279,8 @@ static int move_folder(const struct union_fs *fs, const struct union_move *move)
         result = rename_folder(fs, move);
     tree = (struct tree_move){.fs = fs, .phase = TREE_SETTLE};
     const char *now = result < 0 ? move->path : move->new_path;
-    (void)!visit_tree(&tree, now, now, 0); /* what stays is accepted at one path too many */
+    const char *other = result < 0 ? move->new_path : move->path;
+    (void)!visit_tree(&tree, now, other, 0); /* what stays is accepted at one path too many */
     return result;
 }
 

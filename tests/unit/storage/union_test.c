@@ -377,6 +377,17 @@ static void a_folder_moves_with_all_in_it(void **state)
     assert_int_equal(mkdir(at("data", "tmp"), 0755), 0);
     copy("final/a", "tmp/a");
     assert_fails(open(in("tmp/a"), O_RDONLY | O_CLOEXEC), ENOENT);
+    put(in("final/one"), "linked");
+    assert_int_equal(link(in("final/one"), in("final/two")), 0);
+    assert_int_equal(rename(in("final"), in("last")), 0);
+    assert_text(in("last/one"), "linked");
+    assert_text(in("last/two"), "linked");
+    assert_int_equal(mkdir(at("data", "final"), 0755), 0);
+    copy("last/one", "final/one");
+    copy("last/one", "final/two");
+    assert_fails(open(in("final/one"), O_RDONLY | O_CLOEXEC), ENOENT);
+    assert_fails(open(in("final/two"), O_RDONLY | O_CLOEXEC), ENOENT);
+    assert_int_equal(rename(in("last"), in("final")), 0);
     assert_int_equal(symlink("a", in("final/link")), 0);
     assert_fails(rename(in("final"), in("other")), EXDEV);
     assert_text(in("final/a"), "a");
