@@ -123,6 +123,7 @@ static void free_route(struct route *route)
     free(route->socket);
     free(route->host_name);
     free(route->replaces);
+    crowd_done(&route->crowd);
     free(route);
 }
 DEFINE_CLEANUP(route_cleanup, struct route *, free_route)

@@ -5,8 +5,9 @@
  * in msed, in the path of every byte of every app, on bytes of strangers.
  *
  * Room is a matter of shares. Who says nothing waits apart (waiting_room.h). Of those who do, an
- * app has a limit of its own; and at the limit for all, whoever holds most gives: the app of the
- * account that has most, and of its connections the one that has been idle longest.
+ * app has a limit of its own, at which none of its users' addresses keeps out another; and at the
+ * limit for all, whoever holds most gives: the app of the account that has most, and of its
+ * connections the one that has been idle longest.
  */
 #include "gateway/gateway_internal.h"
 
@@ -36,7 +37,8 @@ struct connection {
     struct waiter waiter; /* while its ClientHello is read */
     struct connection *next;
     struct connection *previous;
-    struct connection *route_next; /* of its route, once it is admitted */
+    struct crowd_member member;    /* of its route's crowd, once it is admitted */
+    struct connection *route_next; /* of its route */
     struct connection *route_previous;
     struct gateway *gateway;
     struct route *route;
@@ -87,6 +89,8 @@ static void admit(struct connection *connection, struct route *route)
     connection->listed_ms = loop_now_ms(gateway->loop);
     connection->deadline_ms = connection->listed_ms + gateway->options.connect_ms;
     list_enter(connection);
+    connection->member.owner = connection;
+    crowd_enter(&route->crowd, &connection->member, connection->waiter.address);
     route->open++;
     route->share->open++;
     gateway->admitted++;
@@ -97,6 +101,7 @@ static void unadmit(struct connection *connection)
     if (!connection->admitted)
         return;
     list_leave(connection);
+    crowd_leave(&connection->route->crowd, &connection->member);
     connection->route->open--;
     connection->route->share->open--;
     connection->gateway->admitted--;
@@ -199,36 +204,44 @@ static bool is_idle(const struct connection *connection)
     return loop_now_ms(gateway->loop) - connection->listed_ms >= gateway->options.spare_ms;
 }
 
-/* An app at its own limit: among its own users, who is idle makes room. */
-static bool make_room_in_route(struct route *route)
+/* An app at its own limit: among its own users, who is idle makes room, and then the address that
+ * has most of them for one that has less. */
+static bool make_room_in_route(struct route *route, const struct connection *newcomer)
 {
     struct connection *idle = route->open > 0 ? longest_idle(route) : NULL;
-    if (idle == NULL || !is_idle(idle))
+    if (idle != NULL && is_idle(idle)) {
+        drop_connection(idle);
+        return true;
+    }
+    const struct crowd_peer *greedy = crowd_greediest(&route->crowd, newcomer->waiter.address);
+    if (greedy == NULL)
         return false;
-    drop_connection(idle);
+    drop_connection(greedy->first->owner);
     return true;
 }
 
 /* The node at its limit: who holds more than the newcomer's account does gives, idle or not. */
-static bool make_room(struct gateway *gateway, struct route *newcomer)
+static bool make_room(struct connection *newcomer, struct route *route)
 {
-    struct route *most = most_loaded(gateway);
+    struct route *most = most_loaded(newcomer->gateway);
     if (most == NULL || most->open == 0)
         return false;
-    if (most->share->open <= newcomer->share->open + 1)
-        return make_room_in_route(most) || make_room_in_route(newcomer);
+    if (most->share->open <= route->share->open + 1)
+        return make_room_in_route(most, newcomer) || make_room_in_route(route, newcomer);
     drop_connection(longest_idle(most));
     return true;
 }
 
-static bool may_enter(struct gateway *gateway, struct route *route)
+static bool may_enter(struct connection *connection, struct route *route)
 {
+    const struct gateway *gateway = connection->gateway;
     if (route->down)
         return false;
-    if (route->open >= gateway->options.connections_per_app && !make_room_in_route(route))
+    if (route->open >= gateway->options.connections_per_app &&
+        !make_room_in_route(route, connection))
         return false;
     unsigned limit = gateway->options.connections;
-    return limit == 0 || gateway->admitted < limit || make_room(gateway, route);
+    return limit == 0 || gateway->admitted < limit || make_room(connection, route);
 }
 
 /* --- reaching the app --- */
@@ -343,7 +356,7 @@ static void hello_ready(struct loop_watch *watch, uint32_t events)
     if (result == 0 && hello.state == CLIENT_HELLO_MORE)
         return;
     struct route *route = result == 0 ? route_of_hello(connection, &hello) : NULL;
-    if (route == NULL || !may_enter(connection->gateway, route)) {
+    if (route == NULL || !may_enter(connection, route)) {
         drop_connection(connection);
         return;
     }
@@ -412,7 +425,7 @@ void gateway_connection_new(struct gateway *gateway, struct route *route, int fd
     connection->hello = BUF_INIT(CLIENT_HELLO_MAX);
     connection->watch = (struct loop_watch){.ready = hello_ready, .data = connection, .fd = fd};
     connection->timer = (struct loop_timer){.fire = connection_timer, .data = connection};
-    waiter_set_address(&connection->waiter, address);
+    crowd_key_of_address(address, connection->waiter.address);
     connection->next = gateway->connections;
     if (connection->next != NULL)
         connection->next->previous = connection;

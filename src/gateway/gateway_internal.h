@@ -6,6 +6,7 @@
 #pragma once
 
 #include "base/buf.h"
+#include "net/crowd.h"
 #include "net/loop.h"
 #include "gateway/gateway.h"
 #include "gateway/relay.h"
@@ -50,6 +51,7 @@ struct route {
     unsigned open;           /* admitted connections: these, by their last known activity */
     struct connection *idle; /* the longest idle */
     struct connection *busy; /* the last */
+    struct crowd crowd;      /* the same, by address */
     struct listener listeners[GATEWAY_ADDRESSES_MAX];
     size_t listener_count;
 };

@@ -5,25 +5,7 @@
  */
 #include "gateway/waiting_room.h"
 
-#include <netinet/in.h>
-#include <stdbool.h>
 #include <string.h>
-
-enum { PREFIX_SIZE = 8 };
-
-void waiter_set_address(struct waiter *waiter, const struct sockaddr_storage *address)
-{
-    memset(waiter->address, 0, sizeof(waiter->address));
-    if (address->ss_family == AF_INET) {
-        const struct sockaddr_in *ip = (const struct sockaddr_in *)address;
-        memset(waiter->address + 10, 0xff, 2); /* as ::ffff:0:0/96 has it */
-        memcpy(waiter->address + 12, &ip->sin_addr, 4);
-    } else if (address->ss_family == AF_INET6) {
-        const struct sockaddr_in6 *ip = (const struct sockaddr_in6 *)address;
-        bool mapped = IN6_IS_ADDR_V4MAPPED(&ip->sin6_addr);
-        memcpy(waiter->address, &ip->sin6_addr, mapped ? sizeof(waiter->address) : PREFIX_SIZE);
-    }
-}
 
 struct waiter *waiting_room_surplus(const struct waiting_room *room, struct waiter *waiter)
 {

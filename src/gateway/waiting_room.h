@@ -7,16 +7,15 @@
  */
 #pragma once
 
+#include "net/crowd.h"
+
 #include <stddef.h>
 #include <stdint.h>
-#include <sys/socket.h>
-
-enum { WAITER_ADDRESS_SIZE = 16 };
 
 struct waiter {
     struct waiter *next; /* who came later */
     struct waiter *previous;
-    uint8_t address[WAITER_ADDRESS_SIZE]; /* waiter_set_address */
+    uint8_t address[CROWD_KEY_SIZE]; /* crowd_key_of_address */
     unsigned rank; /* how many of its address waited when it came, itself included */
 };
 
@@ -28,8 +27,6 @@ struct waiting_room {
     unsigned max_per_address; /* at least 1 */
 };
 
-/* One customer of a provider is one address: an IPv4 address, the first 64 bits of an IPv6 one. */
-void waiter_set_address(struct waiter *waiter, const struct sockaddr_storage *address);
 /* Who has to leave before `waiter`, whose address is set, may enter; NULL: nobody. */
 struct waiter *waiting_room_surplus(const struct waiting_room *room, struct waiter *waiter);
 void waiting_room_enter(struct waiting_room *room, struct waiter *waiter);

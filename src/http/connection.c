@@ -71,9 +71,11 @@ static void link_connection(struct connection *connection)
     count(&io->stats.open, 1);
 }
 
-void connection_accept(struct io_thread *io, const struct listener *listener, int fd,
-                       struct slice address, int port, bool surplus)
+void connection_accept(struct io_thread *io, const struct listener *listener,
+                       const struct accepted *accepted)
 {
+    int fd = accepted->fd;
+    struct slice address = accepted->address;
     struct connection *connection = mem_alloc(sizeof(*connection), NULL);
     if (connection == NULL) {
         fd_close(fd);
@@ -84,8 +86,9 @@ void connection_accept(struct io_thread *io, const struct listener *listener, in
     connection->watch = (struct loop_watch){.ready = on_ready, .data = connection, .fd = fd};
     connection->timer = (struct loop_timer){.fire = on_timer, .data = connection};
     connection->since_us = connection->accepted_us = loop_now_us(io->loop);
-    connection->surplus = surplus;
-    connection->port = port;
+    connection->surplus = accepted->surplus;
+    connection->port = accepted->port;
+    connection->member.owner = connection;
     if (address.len < sizeof(connection->address))
         memcpy(connection->address, address.data, address.len);
     if (listener->is_tcp) {
@@ -96,6 +99,8 @@ void connection_accept(struct io_thread *io, const struct listener *listener, in
     }
     link_connection(connection);
     idle_enter(connection);
+    if (!listener->proxy) /* who it is comes with the header, and the gateway has seen to it */
+        crowd_enter(&io->crowd, &connection->member, accepted->peer);
     if (loop_watch_add(io->loop, &connection->watch, EPOLLIN, NULL) < 0) {
         connection_close(connection);
         return;
@@ -125,6 +130,7 @@ static void unlink_connection(struct connection *connection)
         connection->previous->next = connection->next;
     if (connection->next != NULL)
         connection->next->previous = connection->previous;
+    crowd_leave(&io->crowd, &connection->member);
     count(&io->stats.open, (uint64_t)-1);
 }
 

@@ -16,6 +16,7 @@
 #include "http/fields.h"
 #include "http/output.h"
 #include "http/server.h"
+#include "net/crowd.h"
 #include "net/loop.h"
 
 #include <pthread.h>
@@ -182,6 +183,7 @@ struct connection {
     struct connection *previous;
     struct connection *idle_next; /* those without a request, see connection_make_room */
     struct connection *idle_previous;
+    struct crowd_member member;        /* of the thread's crowd; of none behind a PROXY header */
     struct connection *handshake_next; /* those in a TLS handshake, see handshakes.c */
     struct connection *handshake_previous;
     bool in_handshake;
@@ -250,6 +252,7 @@ struct io_thread {
     struct connection *connections;
     struct connection *idle_first; /* idle for longest */
     struct connection *idle_last;
+    struct crowd crowd;                 /* its connections by address, or by user */
     struct connection *handshake_first; /* the oldest */
     struct connection *handshake_last;
     unsigned handshake_count;
@@ -313,9 +316,17 @@ void server_note_exchange_gone(struct io_thread *io);
 
 /* --- connection.c --- */
 
-/* `surplus`: over the limit, to be told so. */
-void connection_accept(struct io_thread *io, const struct listener *listener, int fd,
-                       struct slice address, int port, bool surplus);
+/* What is known of a connection when it is accepted. */
+struct accepted {
+    int fd;
+    struct slice address; /* "": of no network */
+    int port;
+    uint8_t peer[CROWD_KEY_SIZE];
+    bool surplus; /* over the limit, to be told so */
+};
+
+void connection_accept(struct io_thread *io, const struct listener *listener,
+                       const struct accepted *accepted);
 /* Offers the bytes that are kept to the protocol again. */
 void connection_process(struct connection *connection);
 /* Writes; returns bytes taken, -1: the connection has been closed. With write_blocked the socket is
@@ -354,8 +365,10 @@ size_t observe_timing(const struct http_exchange *exchange, char to[static TIMIN
 /* The connection has no request under way any more; it has one, or is being closed. */
 void idle_enter(struct connection *connection);
 void idle_leave(struct connection *connection);
-/* Closes the connection of this thread that has been idle longest. false: none is idle. */
-bool connection_make_room(struct io_thread *io);
+/* Closes the connection of this thread that has been idle longest, or where none is idle one
+ * without a request of the peer that has most, if that is more than the newcomer's. false: there is
+ * none. */
+bool connection_make_room(struct io_thread *io, const uint8_t newcomer[CROWD_KEY_SIZE]);
 
 /* --- handshakes.c --- */
 

@@ -2,7 +2,8 @@
 /*
  * The connections of an I/O thread that have no request under way, the longest idle first, and
  * making room for new ones among them: where the limit of connections is reached, who waits for
- * nothing goes before who has something to say.
+ * nothing goes before who has something to say, and then who has most before who has less: nobody
+ * takes all with halves of heads and handshakes.
  */
 #include "http/connection.h"
 
@@ -56,7 +57,23 @@ static bool is_silent(const struct connection *connection)
     }
 }
 
-bool connection_make_room(struct io_thread *io)
+/* The oldest without a request of a peer that has more than its share. */
+static bool make_room_in_crowd(struct io_thread *io, const uint8_t newcomer[CROWD_KEY_SIZE])
+{
+    const struct crowd_peer *greedy = crowd_greediest(&io->crowd, newcomer);
+    const struct crowd_member *member = greedy != NULL ? greedy->first : NULL;
+    for (; member != NULL; member = member->next) {
+        struct connection *connection = member->owner;
+        if (connection->linked_count > 0)
+            continue;
+        count(&io->stats.evicted, 1);
+        connection_close(connection);
+        return true;
+    }
+    return false;
+}
+
+bool connection_make_room(struct io_thread *io, const uint8_t newcomer[CROWD_KEY_SIZE])
 {
     for (int looked = 0; looked < LOOK_AT_MOST && io->idle_first != NULL; looked++) {
         struct connection *connection = io->idle_first;
@@ -70,5 +87,5 @@ bool connection_make_room(struct io_thread *io)
         idle_leave(connection);
         idle_enter(connection);
     }
-    return false;
+    return make_room_in_crowd(io, newcomer);
 }

@@ -188,6 +188,20 @@ static const char *address_text(const struct sockaddr_storage *address, char *te
     return text;
 }
 
+/* Whose it is. */
+static void learn_peer_key(const struct listener *listener, int fd,
+                           const struct sockaddr_storage *address, uint8_t key[CROWD_KEY_SIZE])
+{
+    struct ucred credentials = {.uid = (uid_t)-1};
+    socklen_t size = sizeof(credentials);
+    if (listener->is_tcp) {
+        crowd_key_of_address(address, key);
+        return;
+    }
+    (void)getsockopt(fd, SOL_SOCKET, SO_PEERCRED, &credentials, &size);
+    crowd_key_of_user(credentials.uid, key);
+}
+
 static bool accept_one(struct accepting *accepting)
 {
     struct io_thread *io = accepting->io;
@@ -204,17 +218,19 @@ static bool accept_one(struct accepting *accepting)
         }
         return !full && (errno == ECONNABORTED || errno == EINTR);
     }
-    bool surplus = atomic_load(&server->connections) >= server->limits.connections &&
-                   !connection_make_room(io);
-    count(&io->stats.refused, surplus);
-    if (surplus && atomic_load(&server->connections) >= server->limits.connections + SURPLUS_MAX) {
+    char text[ADDRESS_SIZE];
+    struct accepted accepted = {.fd = fd};
+    learn_peer_key(accepting->listener, fd, &address, accepted.peer);
+    accepted.surplus = atomic_load(&server->connections) >= server->limits.connections &&
+                       !connection_make_room(io, accepted.peer);
+    count(&io->stats.refused, accepted.surplus);
+    if (accepted.surplus &&
+        atomic_load(&server->connections) >= server->limits.connections + SURPLUS_MAX) {
         refuse_connection(accepting->listener, fd);
         return true;
     }
-    char text[ADDRESS_SIZE];
-    int port = 0;
-    const char *shown = address_text(&address, text, &port);
-    connection_accept(io, accepting->listener, fd, slice_str(shown), port, surplus);
+    accepted.address = slice_str(address_text(&address, text, &accepted.port));
+    connection_accept(io, accepting->listener, &accepted);
     return true;
 }
 
@@ -394,6 +410,7 @@ static void free_io(struct io_thread *io)
         exchange_free(exchange);
     }
     bury(&io->bury);
+    crowd_done(&io->crowd);
     free(io->accepting);
     loop_free(io->loop);
 }

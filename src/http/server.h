@@ -13,7 +13,8 @@
 struct http_limits {
     unsigned io_threads;        /* 1 */
     unsigned connections;       /* 16384, over all threads; one more closes the longest idle one of
-                                   its thread, or is answered 503 where none is idle */
+                                   its thread, or one of the address or user that has most; it is
+                                   answered 503 where nobody has more than its share */
     unsigned pipelining;        /* 16 requests of one connection under way (safe methods only) */
     unsigned header_count;      /* 100 */
     size_t header_bytes;        /* 32 KiB for request line and headers together: 431 */
@@ -81,7 +82,7 @@ struct http_server_stats {
     uint64_t connections; /* ever accepted */
     uint64_t open;        /* now */
     uint64_t refused;     /* over the limit, none being idle */
-    uint64_t evicted;     /* idle ones closed to make room */
+    uint64_t evicted;     /* closed to make room */
     uint64_t handshakes;
     uint64_t handshake_failures;
     uint64_t resumed;      /* handshakes with a session ticket */

@@ -86,7 +86,8 @@ static void run_round(void)
 /* Begins with HTTP/2 at once, where others find out in the TLS handshake. */
 static void accept_http2(int fd)
 {
-    connection_accept(&io, &listener, fd, slice_str(""), 0, false);
+    const struct accepted accepted = {.fd = fd, .address = slice_str("")};
+    connection_accept(&io, &listener, &accepted);
     struct connection *connection = io.connections;
     must(connection != NULL);
     connection->phase = PHASE_HTTP;
@@ -115,6 +116,8 @@ static void check_end(void)
         exchange_free(exchange);
     }
     io.spare_count = io.kept_bytes = 0;
+    crowd_done(&io.crowd);
+    io.crowd = (struct crowd){0};
 }
 
 /* --- the client --- */

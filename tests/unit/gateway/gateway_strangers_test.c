@@ -149,6 +149,37 @@ static void idle_makes_room_test(void **state)
     close_all(apps, 5);
 }
 
+/* None of an app's connections is idle, and one address has all of them: it gives to another until
+ * that one has as many. */
+static void greedy_address_test(void **state)
+{
+    struct fixture *fixture = *state;
+    int greedy[4];
+    int held[4];
+    int clients[3];
+    int apps[2];
+    start(fixture, &by_port);
+    add_route(fixture);
+    for (int i = 0; i < 4; i++) {
+        greedy[i] = client_from(2, fixture->port);
+        say_hello(greedy[i], NAME, NULL);
+        held[i] = accept4(fixture->app, NULL, NULL, SOCK_CLOEXEC);
+        assert_true(held[i] >= 0);
+    }
+    for (int i = 0; i < 2; i++) {
+        clients[i] = speaking_client(fixture->port);
+        apps[i] = app_accept_hello(fixture);
+        expect_end(greedy[i]);
+    }
+    clients[2] = speaking_client(fixture->port);
+    expect_end(clients[2]);
+    assert_int_equal(gateway_count(fixture->gateway).open, 4);
+    close_all(greedy, 4);
+    close_all(held, 4);
+    close_all(clients, 3);
+    close_all(apps, 2);
+}
+
 /* A byte at a time, each read again with all before it. */
 static void crumbs_test(void **state)
 {
@@ -251,8 +282,9 @@ int main(void)
 {
 #define TEST(name) cmocka_unit_test_setup_teardown(name##_test, set_up, tear_down)
     const struct CMUnitTest tests[] = {
-        TEST(silent), TEST(silent_crowd),    TEST(held_by_the_app), TEST(shares),
-        TEST(crumbs), TEST(idle_makes_room), TEST(full_queue),      TEST(no_readers),
+        TEST(silent),         TEST(silent_crowd), TEST(held_by_the_app),
+        TEST(shares),         TEST(crumbs),       TEST(idle_makes_room),
+        TEST(greedy_address), TEST(full_queue),   TEST(no_readers),
     };
     return cmocka_run_group_tests_name("gateway_strangers", tests, NULL, NULL);
 }
