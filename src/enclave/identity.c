@@ -20,13 +20,6 @@ enum { CLOCK_SKEW_S = 300 };
 
 /* --- making it --- */
 
-static enum ratls_evidence evidence_format(const char *tee_name)
-{
-    if (strcmp(tee_name, "simulation") == 0)
-        return RATLS_SIMULATION;
-    return strcmp(tee_name, "snp") == 0 ? RATLS_SNP_REPORT : RATLS_INTEL_QUOTE;
-}
-
 /* What the TEE says now about a key: the claims, and its evidence over them. */
 struct vouched {
     struct buf claims;
@@ -61,7 +54,7 @@ static int make_certificate(struct enclave *enclave, EVP_PKEY *key, const struct
                             X509 **ret, struct err *err)
 {
     AUTO_BUF struct buf extension = BUF_INIT(TEE_EVIDENCE_MAX + RATLS_CLAIMS_MAX);
-    if (ratls_extension_encode(evidence_format(enclave->tee->name), buf_slice(&vouched->evidence),
+    if (ratls_extension_encode(enclave->tee->evidence_format, buf_slice(&vouched->evidence),
                                buf_slice(&vouched->claims), &extension, err) < 0)
         return -1;
     const struct manifest *manifest = &enclave->manifest;
@@ -161,7 +154,7 @@ static bool still_true(const struct enclave *enclave, EVP_PKEY *key, X509 *certi
     return certificate_matches_key(certificate, key) &&
            certificate_extension_get(certificate, RATLS_OID, &content, &ignored) == 0 &&
            ratls_extension_decode(buf_slice(&content), &extension, &ignored) == 0 &&
-           extension.format == evidence_format(enclave->tee->name) &&
+           extension.format == enclave->tee->evidence_format &&
            slice_equal(extension.claims_bytes, buf_slice(&vouched->claims)) &&
            tee_evidence_same(enclave->tee, extension.evidence, buf_slice(&vouched->evidence)) &&
            certificate_validity(certificate, &not_before, &not_after, &ignored) == 0 &&

@@ -106,6 +106,7 @@ static int sealing_key(const uint8_t fingerprint[static TEE_FINGERPRINT_SIZE], u
 
 const struct tee tee_simulation = {
     .name = "simulation",
+    .evidence_format = RATLS_SIMULATION,
     .present = present,
     .evidence = evidence,
     .sealing_key = sealing_key,

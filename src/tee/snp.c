@@ -161,6 +161,7 @@ static int sealing_key(const uint8_t fingerprint[static TEE_FINGERPRINT_SIZE], u
 
 const struct tee tee_snp = {
     .name = "snp",
+    .evidence_format = RATLS_SNP_REPORT,
     .present = present,
     .evidence = evidence,
     .sealing_key = sealing_key,

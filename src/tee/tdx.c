@@ -33,6 +33,7 @@ static int sealing_key(const uint8_t fingerprint[static TEE_FINGERPRINT_SIZE], u
 
 const struct tee tee_tdx = {
     .name = "tdx",
+    .evidence_format = RATLS_INTEL_QUOTE,
     .present = present,
     .evidence = evidence,
     .sealing_key = sealing_key,

@@ -8,6 +8,7 @@
 
 #include "base/buf.h"
 #include "crypto/crypto.h"
+#include "model/ratls.h"
 
 #include <stdbool.h>
 #include <stdint.h>
@@ -22,6 +23,7 @@ enum {
 
 struct tee {
     const char *name; /* DESIGN section 6: "simulation", "sgx", "tdx", "snp" */
+    enum ratls_evidence evidence_format;
     /* Is this code running inside such a TEE? Looks for its device, asks it nothing. */
     bool (*present)(void);
     /* Appends the evidence: what the TEE signs over its measurement and these bytes.
