@@ -36,7 +36,7 @@ struct deployment {
     char replaced_id[40]; /* "": none */
     struct attested *channel;
     char *certificate_path;
-    const char *tee; /* a literal of libmse */
+    enum mse_tee tee; /* that was verified; MSE_TEE_UNKNOWN: none was, by --no-verify */
     int64_t started_ms;
 };
 
@@ -44,6 +44,11 @@ static int seconds_left(const struct deployment *d)
 {
     int64_t left = (d->deadline_ms - clock_monotonic_ms()) / 1000;
     return left < 1 ? 1 : (int)left;
+}
+
+static const char *tee_text(const struct deployment *d)
+{
+    return d->tee == MSE_TEE_UNKNOWN ? "unverified" : mse_tee_name(d->tee);
 }
 
 /* --- the steps --- */
@@ -62,18 +67,12 @@ static int step_read(struct deployment *d, struct err *err)
     return 0;
 }
 
-static bool is_measured_tee(const char *tee)
-{
-    return strcmp(tee, mse_tee_name(MSE_TEE_SNP)) == 0 ||
-           strcmp(tee, mse_tee_name(MSE_TEE_TDX)) == 0;
-}
-
-static int fail_no_image(const struct deployment *d, const char *tee, struct err *err)
+static int fail_no_image(const struct deployment *d, struct err *err)
 {
     err_set(err, ERR_REJECTED, 0,
             "%s names no folder of an image, and without one nobody here can tell what runs in "
             "a guest of %s",
-            d->project.config.path, tee);
+            d->project.config.path, d->project.facts.tee);
     err_hint(err, "make one with 'mse image build' or prove the node's with 'mse image verify "
                   "DIR', and write image = \"DIR\", or a policy of 'mse image measure DIR'");
     return -1;
@@ -91,13 +90,13 @@ static void warn_of_weak_image(const struct project *project)
 static int measure_image(struct deployment *d, struct err *err)
 {
     struct project *project = &d->project;
-    const char *tee = project->facts.tee;
+    enum mse_tee tee = policy_tee_of_name(project->facts.tee);
     warn_of_weak_image(project);
-    if (!is_measured_tee(tee) || project->config.policy != NULL ||
+    if (!image_is_measured_on(tee) || project->config.policy != NULL ||
         options_has(d->options, "no-verify"))
         return 0;
     if (project->image_measured.folder.path == NULL)
-        return fail_no_image(d, tee, err);
+        return fail_no_image(d, err);
     return image_measure_for(&project->image_measured, tee, err);
 }
 
@@ -231,7 +230,7 @@ static int open_channel(struct deployment *d, struct mse_verdict **verdict, stru
         (*verdict)->tee == MSE_TEE_SIMULATION)
         status = refuse_simulation(d, err);
     if (status == 0 && own == NULL && (*verdict)->tee != MSE_TEE_SIMULATION &&
-        strcmp(mse_tee_name((*verdict)->tee), d->project.facts.tee) != 0)
+        (*verdict)->tee != policy_tee_of_name(d->project.facts.tee))
         status = fail_no_measurement(d, mse_tee_name((*verdict)->tee), err);
     mse_policy_free(own);
     return status;
@@ -244,14 +243,13 @@ static int step_verify(struct deployment *d, struct err *err)
                                                      .hooks = ui_hooks()};
         if (attested_open_unverified(d->app.url, &nothing, seconds_left(d), &d->channel, err) < 0)
             return -1;
-        d->tee = "unverified";
         ui_step_end("SKIPPED because of --no-verify");
         return 0;
     }
     struct mse_verdict *verdict = NULL;
     int status = open_channel(d, &verdict, err);
     if (status == 0)
-        d->tee = mse_tee_name(verdict->tee);
+        d->tee = verdict->tee;
     if (status == 0 && verdict->tee == MSE_TEE_SIMULATION)
         ui_step_end("the identity is right; the TEE is SIMULATED and protects nothing from the "
                     "operator");
@@ -307,14 +305,14 @@ static int save_context(struct deployment *d, struct err *err)
         .url = str_copy(d->app.url, err),
         .manifest = str_copy(buf_text(&project->manifest_bytes), err),
         .created = clock_unix(),
-        .has_simulation_root = strcmp(d->tee, "simulation") == 0,
+        .has_simulation_root = d->tee == MSE_TEE_SIMULATION,
     };
     if (context.node == NULL || context.url == NULL || context.manifest == NULL)
         return -1;
     (void)snprintf(context.id, sizeof(context.id), "%s", project->manifest.id);
     (void)snprintf(context.name, sizeof(context.name), "%s", project->manifest.name);
     (void)snprintf(context.project, sizeof(context.project), "%s", project->config.project);
-    (void)snprintf(context.tee, sizeof(context.tee), "%s", d->tee);
+    (void)snprintf(context.tee, sizeof(context.tee), "%s", tee_text(d));
     memcpy(context.salt, project->secrets.salt.data, sizeof(context.salt));
     memcpy(context.simulation_root, project->facts.simulation_root,
            sizeof(context.simulation_root));
@@ -485,7 +483,7 @@ static int print_result(struct deployment *d, struct err *err)
         return ui_print_json(json_pack("{s:s,s:s,s:s,s:s,s:s,s:s,s:f}", "id", d->app.id, "name",
                                        d->project.config.name, "url", d->app.url, "certificate",
                                        d->certificate_path, "fingerprint", fingerprint, "tee",
-                                       d->tee, "seconds", seconds),
+                                       tee_text(d), "seconds", seconds),
                              err);
     ui_print(UI_BOLD, "\n%s runs at %s", d->project.config.name, d->app.url);
     ui_print(UI_PLAIN, "  (%.2f s)\n  id           %s\n  fingerprint  %s\n  certificate  %s\n\n",

@@ -168,7 +168,7 @@ static int load_image(struct verification *v, struct err *err)
         err_hint(err, "'mse image show' prints an image's digest, 'mse image verify' proves one");
         return -1;
     }
-    if (image_measure_for(&v->image, v->context.tee, err) < 0)
+    if (image_measure_for(&v->image, policy_tee_of_name(v->context.tee), err) < 0)
         return FAIL_CONTEXT(err, "--image '%s'", path);
     image_measured_policy(&v->image, &v->fallback);
     ui_info(v->image.result_count > 0 ? "the image is the manifest's, its measurement is computed"

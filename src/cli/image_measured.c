@@ -88,14 +88,36 @@ int image_measure_tdx(struct image_measured *measured, const struct image_guest 
     return 0;
 }
 
-int image_measure_for(struct image_measured *measured, const char *tee, struct err *err)
+/* The TEEs whose hardware measures what the launcher `vm` starts. */
+static const struct measured_tee {
+    enum mse_tee tee;
+    int (*measure)(struct image_measured *measured, const struct image_guest *guest,
+                   struct err *err);
+} measured_tees[] = {
+    {MSE_TEE_SNP, image_measure_snp},
+    {MSE_TEE_TDX, image_measure_tdx},
+};
+
+static const struct measured_tee *find_measured(enum mse_tee tee)
+{
+    for (size_t i = 0; i < ARRAY_LEN(measured_tees); i++) {
+        if (measured_tees[i].tee == tee)
+            return &measured_tees[i];
+    }
+    return NULL;
+}
+
+bool image_is_measured_on(enum mse_tee tee)
+{
+    return find_measured(tee) != NULL;
+}
+
+int image_measure_for(struct image_measured *measured, enum mse_tee tee, struct err *err)
 {
     static const struct image_guest guest = IMAGE_GUEST_OF_LAUNCHER;
-    if (strcmp(tee, mse_tee_name(MSE_TEE_SNP)) == 0)
-        return image_measure_snp(measured, &guest, err);
-    if (strcmp(tee, mse_tee_name(MSE_TEE_TDX)) == 0)
-        return image_measure_tdx(measured, &guest, err);
-    return image_folder_check_root(&measured->folder, err);
+    const struct measured_tee *found = find_measured(tee);
+    return found != NULL ? found->measure(measured, &guest, err)
+                         : image_folder_check_root(&measured->folder, err);
 }
 
 void image_measured_policy(struct image_measured *measured, struct mse_policy *policy)

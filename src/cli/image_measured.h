@@ -53,8 +53,10 @@ int image_measure_snp(struct image_measured *measured, const struct image_guest 
                       struct err *err) MUST_USE;
 int image_measure_tdx(struct image_measured *measured, const struct image_guest *guest,
                       struct err *err) MUST_USE;
-/* What the launcher `vm` makes of this image on this TEE. One that is not measured ("simulation")
+/* Does this TEE's hardware measure what the launcher `vm` starts? */
+bool image_is_measured_on(enum mse_tee tee);
+/* What the launcher `vm` makes of this image on this TEE. One that is not measured (the simulation)
  * has no results; the files are compared all the same. Otherwise as above. */
-int image_measure_for(struct image_measured *measured, const char *tee, struct err *err) MUST_USE;
+int image_measure_for(struct image_measured *measured, enum mse_tee tee, struct err *err) MUST_USE;
 /* Lets the policy accept these results alone; it borrows them, so *measured must not move. */
 void image_measured_policy(struct image_measured *measured, struct mse_policy *policy);

@@ -22,13 +22,22 @@ int policy_read(const char *path, struct mse_policy **ret, struct err *err)
     return 0;
 }
 
+enum mse_tee policy_tee_of_name(const char *name)
+{
+    for (enum mse_tee tee = MSE_TEE_SGX; tee <= MSE_TEE_SIMULATION; tee++) {
+        if (strcmp(name, mse_tee_name(tee)) == 0)
+            return tee;
+    }
+    return MSE_TEE_UNKNOWN;
+}
+
 struct mse_policy policy_of_context(const struct context *context)
 {
     struct mse_policy policy = {
         .size = sizeof(policy),
         .tees = MSE_TEE_BIT(MSE_TEE_SGX) | MSE_TEE_BIT(MSE_TEE_TDX) | MSE_TEE_BIT(MSE_TEE_SNP),
     };
-    if (context != NULL && strcmp(context->tee, "simulation") == 0) {
+    if (context != NULL && policy_tee_of_name(context->tee) == MSE_TEE_SIMULATION) {
         policy.tees = MSE_TEE_BIT(MSE_TEE_SIMULATION);
         policy.simulation_root = context->simulation_root;
     }

@@ -67,12 +67,25 @@ static void test_without_a_file(void **state)
     assert_ptr_equal(policy.simulation_root, context.simulation_root);
 }
 
+static void test_names_of_tees(void **state)
+{
+    (void)state;
+    assert_int_equal(policy_tee_of_name("sgx"), MSE_TEE_SGX);
+    assert_int_equal(policy_tee_of_name("tdx"), MSE_TEE_TDX);
+    assert_int_equal(policy_tee_of_name("snp"), MSE_TEE_SNP);
+    assert_int_equal(policy_tee_of_name("simulation"), MSE_TEE_SIMULATION);
+    assert_int_equal(policy_tee_of_name("SNP"), MSE_TEE_UNKNOWN);
+    assert_int_equal(policy_tee_of_name("unverified"), MSE_TEE_UNKNOWN);
+    assert_int_equal(policy_tee_of_name(""), MSE_TEE_UNKNOWN);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_a_file),
         cmocka_unit_test(test_what_is_no_policy),
         cmocka_unit_test(test_without_a_file),
+        cmocka_unit_test(test_names_of_tees),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
