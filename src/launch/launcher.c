@@ -238,7 +238,8 @@ int launch_cleanup(const char *run_folder, const struct launch_storage *storage,
     AUTO_LAUNCH_SPEC struct launch_spec spec = {0};
     struct err unread = ERR_INIT;
     AUTO_FREE char *control = path_join(run_folder, CONTROL_SOCKET, err);
-    if (control == NULL)
+    AUTO_FREE char *backing = path_join(run_folder, LAUNCH_STORAGE, err);
+    if (control == NULL || backing == NULL)
         return -1;
     if (launch_alive(run_folder))
         return FAIL(err, ERR_CONFLICT, "the supervisor in '%s' lives", run_folder);
@@ -254,5 +255,6 @@ int launch_cleanup(const char *run_folder, const struct launch_storage *storage,
         return FAIL_CONTEXT(err, "cleanup");
     if (geteuid() == 0)
         cgroup_remove(group);
-    return storage->cleanup(spec.storage, err);
+    /* never by the path in the file: in a copied state folder that is the original's */
+    return storage->cleanup(backing, err);
 }

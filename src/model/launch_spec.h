@@ -22,6 +22,8 @@ enum {
 };
 
 #define LAUNCH_SPEC_FILE "launch.json"
+/* An app's storage lies in its run folder under this name. */
+#define LAUNCH_STORAGE "storage"
 
 /* All paths are absolute. Texts are owned (launch_spec_done). */
 struct launch_spec {

@@ -42,7 +42,7 @@ const struct launch_storage runner_launch_storage = {mount_storage, storage_back
 
 static char *storage_path(const char *folder, struct err *err)
 {
-    return path_join(folder, "storage", err);
+    return path_join(folder, LAUNCH_STORAGE, err);
 }
 
 /* --- start --- */

@@ -36,6 +36,33 @@ static void test_life(void **state)
     assert_nothing_left(app);
 }
 
+static char cleaned[128];
+
+static int note_cleaned(const char *backing, struct err *err)
+{
+    (void)err;
+    (void)snprintf(cleaned, sizeof(cleaned), "%s", backing);
+    return 0;
+}
+
+/* The copy's launch.json names the original's storage, whose loop device may be in use. */
+static void test_a_copied_run_folder(void **state)
+{
+    const struct app *app = *state;
+    const struct launch_storage noting = {.cleanup = note_cleaned};
+    struct err err = ERR_INIT;
+    char copy[96];
+    char own[128];
+    AUTO_BUF struct buf text = BUF_INIT(LAUNCH_SPEC_MAX);
+    (void)snprintf(copy, sizeof(copy), "%s/copy", app->base);
+    (void)snprintf(own, sizeof(own), "%s/storage", copy);
+    assert_int_equal(folder_create(copy, 0700, &err), 0);
+    assert_int_equal(launch_spec_encode(&app->spec, &text, &err), 0);
+    assert_int_equal(write_in(copy, LAUNCH_SPEC_FILE, buf_text(&text), 0600), 0);
+    assert_int_equal(launch_cleanup(copy, &noting, &err), 0);
+    assert_string_equal(cleaned, own);
+}
+
 /* What was written before a change of state, or before somebody asks, is in the log then. */
 static void test_log_is_not_behind(void **state)
 {
@@ -437,6 +464,7 @@ int main(int argc, char **argv)
         return enclave_main();
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup_teardown(test_life, make_app, remove_app),
+        cmocka_unit_test_setup_teardown(test_a_copied_run_folder, make_app, remove_app),
         cmocka_unit_test_setup_teardown(test_log_is_not_behind, make_app, remove_app),
         cmocka_unit_test_setup_teardown(test_what_the_app_sees, make_app, remove_app),
         cmocka_unit_test_setup_teardown(test_whole_boot, make_app, remove_app),
