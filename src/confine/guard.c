@@ -162,6 +162,7 @@ static _Noreturn void guard_main(pid_t app, int socket_fd)
     static struct guard guard = {.listener = -1};
     guard.app = app;
     (void)prctl(PR_SET_PDEATHSIG, SIGKILL);
+    (void)prctl(PR_SET_NAME, "mse-guard"); /* as an operator reads it in ps */
     if (getppid() != app || seccomp_notify_alloc(&guard.request, &guard.response) != 0 ||
         shed(socket_fd, &err) < 0)
         _exit(1);
