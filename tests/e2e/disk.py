@@ -32,7 +32,14 @@ class Connection(http.client.HTTPSConnection):
         plain.settimeout(30)
         plain.connect(str(self.path))
         plain.sendall(PROXY_LOCAL)
-        self.sock = self.tls.wrap_socket(plain, server_hostname="localhost")
+        seen = []
+        self.tls._msg_callback = lambda *what: seen.append(what[1:3] + what[3:4] + (what[5][:48],))
+        try:
+            self.sock = self.tls.wrap_socket(plain, server_hostname="localhost")
+        except ssl.SSLCertVerificationError:
+            raise
+        except ssl.SSLError as error:  # what came instead tells who wrote it
+            raise AssertionError(f"no TLS: {error}; the last records: {seen[-4:]}") from error
 
 
 class Disk:
