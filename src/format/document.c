@@ -37,6 +37,36 @@ static struct slice since(const struct parser *in, size_t start)
     return slice_of(in->text.data + start, in->pos - start);
 }
 
+static int parse_hex4(struct parser *in, uint32_t *ret, struct err *err)
+{
+    uint32_t value = 0;
+    for (int i = 0; i < 4; i++) {
+        int digit = hex_digit_value((char)peek(in)); /* -1, the end, is none */
+        if (digit < 0)
+            return syntax(in, "a hexadecimal digit", err);
+        value = value << 4 | (uint32_t)digit;
+        in->pos++;
+    }
+    *ret = value;
+    return 0;
+}
+
+/* The second half of a character beyond U+FFFF, which only an escape can be. */
+static int parse_low_surrogate(struct parser *in, struct err *err)
+{
+    uint32_t low = 0;
+    if (peek(in) == '\\' && in->pos + 1 < in->text.len && in->text.data[in->pos + 1] == 'u') {
+        in->pos += 2;
+        if (parse_hex4(in, &low, err) < 0)
+            return -1;
+    }
+    if (low < 0xdc00 || low > 0xdfff)
+        return FAIL(err, ERR_INVALID, "%s: half of a surrogate pair, at offset %zu", in->what,
+                    in->pos);
+    return 0;
+}
+
+/* What `unescape` resolves later without a question. */
 static int parse_escape(struct parser *in, struct err *err)
 {
     in->pos++; /* the backslash */
@@ -46,12 +76,15 @@ static int parse_escape(struct parser *in, struct err *err)
     in->pos++;
     if (c != 'u')
         return 0;
-    for (int i = 0; i < 4; i++) {
-        if (hex_digit_value((char)peek(in)) < 0) /* -1, the end, is none */
-            return syntax(in, "a hexadecimal digit", err);
-        in->pos++;
-    }
-    return 0;
+    uint32_t code;
+    if (parse_hex4(in, &code, err) < 0)
+        return -1;
+    if (code == 0)
+        return FAIL(err, ERR_INVALID, "%s: a zero character, at offset %zu", in->what, in->pos);
+    if (code >= 0xdc00 && code <= 0xdfff)
+        return FAIL(err, ERR_INVALID, "%s: half of a surrogate pair, at offset %zu", in->what,
+                    in->pos);
+    return code < 0xd800 || code > 0xdfff ? 0 : parse_low_surrogate(in, err);
 }
 
 /* Moves over characters that stand for themselves. */
@@ -83,6 +116,91 @@ static int parse_string(struct parser *in, struct slice *ret, struct err *err)
     }
     *ret = since(in, start);
     in->pos++;
+    return 0;
+}
+
+static uint32_t hex_value(struct slice digits)
+{
+    uint32_t value = 0;
+    for (size_t i = 0; i < digits.len; i++)
+        value = value << 4 | (uint32_t)hex_digit_value((char)digits.data[i]);
+    return value;
+}
+
+/* Encodes one code point; the caller has room for 4 bytes. */
+static size_t utf8_put(uint8_t *to, uint32_t c)
+{
+    if (c < 0x80) {
+        to[0] = (uint8_t)c;
+        return 1;
+    }
+    if (c < 0x800) {
+        to[0] = (uint8_t)(0xc0 | c >> 6);
+        to[1] = (uint8_t)(0x80 | (c & 0x3f));
+        return 2;
+    }
+    if (c < 0x10000) {
+        to[0] = (uint8_t)(0xe0 | c >> 12);
+        to[1] = (uint8_t)(0x80 | (c >> 6 & 0x3f));
+        to[2] = (uint8_t)(0x80 | (c & 0x3f));
+        return 3;
+    }
+    to[0] = (uint8_t)(0xf0 | c >> 18);
+    to[1] = (uint8_t)(0x80 | (c >> 12 & 0x3f));
+    to[2] = (uint8_t)(0x80 | (c >> 6 & 0x3f));
+    to[3] = (uint8_t)(0x80 | (c & 0x3f));
+    return 4;
+}
+
+/* At 'u' of an escape that parse_escape has seen: the code point, and how many bytes of the text
+ * it took. */
+static uint32_t unescape_unicode(struct slice in, size_t *ret_len)
+{
+    uint32_t c = hex_value(slice_of(in.data + 1, 4));
+    *ret_len = 5;
+    if (c < 0xd800 || c > 0xdfff)
+        return c;
+    *ret_len = 11;
+    return 0x10000 + ((c - 0xd800) << 10) + (hex_value(slice_of(in.data + 7, 4)) - 0xdc00);
+}
+
+/* What parse_string let through, without its escapes; `to` has room for in.len bytes, since an
+ * escape is never shorter than what it stands for. */
+static size_t unescape(struct slice in, uint8_t *to)
+{
+    static const char from[] = "\"\\/bfnrt";
+    static const char into[] = "\"\\/\b\f\n\r\t";
+    size_t len = 0;
+    for (size_t i = 0; i < in.len;) {
+        const uint8_t *escape = memchr(in.data + i, '\\', in.len - i);
+        size_t plain = escape == NULL ? in.len - i : (size_t)(escape - in.data) - i;
+        memcpy(to + len, in.data + i, plain);
+        len += plain;
+        i += plain;
+        if (i == in.len)
+            break;
+        i++;
+        if (in.data[i] != 'u') {
+            to[len++] = (uint8_t)into[strchr(from, in.data[i++]) - from];
+            continue;
+        }
+        size_t used;
+        len += utf8_put(to + len, unescape_unicode(slice_of(in.data + i, in.len - i), &used));
+        i += used;
+    }
+    return len;
+}
+
+/* A view of the text where there is no escape. */
+static int resolve(struct arena *arena, struct slice written, struct slice *ret, struct err *err)
+{
+    *ret = written;
+    if (written.len == 0 || memchr(written.data, '\\', written.len) == NULL)
+        return 0;
+    uint8_t *place = arena_alloc(arena, written.len);
+    if (place == NULL)
+        return FAIL(err, ERR_MEMORY, "out of memory");
+    *ret = slice_of(place, unescape(written, place));
     return 0;
 }
 
@@ -156,8 +274,10 @@ static int refuse_duplicate(const struct parser *in, const struct doc_node *obje
 static int parse_member_name(struct parser *in, const struct doc_node *object, struct slice *ret,
                              struct err *err)
 {
+    struct slice written;
     skip_space(in);
-    if (parse_string(in, ret, err) < 0 || refuse_duplicate(in, object, *ret, err) < 0)
+    if (parse_string(in, &written, err) < 0 || resolve(in->arena, written, ret, err) < 0 ||
+        refuse_duplicate(in, object, *ret, err) < 0)
         return -1;
     skip_space(in);
     if (peek(in) != ':')
@@ -296,102 +416,11 @@ int doc_get_array(const struct doc_node *object, const char *name, size_t max_co
     return 0;
 }
 
-static uint32_t hex_value(struct slice digits)
-{
-    uint32_t value = 0;
-    for (size_t i = 0; i < digits.len; i++)
-        value = value << 4 | (uint32_t)hex_digit_value((char)digits.data[i]);
-    return value;
-}
-
-/* Encodes one code point; the caller has room for 4 bytes. */
-static size_t utf8_put(uint8_t *to, uint32_t c)
-{
-    if (c < 0x80) {
-        to[0] = (uint8_t)c;
-        return 1;
-    }
-    if (c < 0x800) {
-        to[0] = (uint8_t)(0xc0 | c >> 6);
-        to[1] = (uint8_t)(0x80 | (c & 0x3f));
-        return 2;
-    }
-    if (c < 0x10000) {
-        to[0] = (uint8_t)(0xe0 | c >> 12);
-        to[1] = (uint8_t)(0x80 | (c >> 6 & 0x3f));
-        to[2] = (uint8_t)(0x80 | (c & 0x3f));
-        return 3;
-    }
-    to[0] = (uint8_t)(0xf0 | c >> 18);
-    to[1] = (uint8_t)(0x80 | (c >> 12 & 0x3f));
-    to[2] = (uint8_t)(0x80 | (c >> 6 & 0x3f));
-    to[3] = (uint8_t)(0x80 | (c & 0x3f));
-    return 4;
-}
-
-/* At 'u' of an escape that parse_escape has seen: the code point, and how many bytes of the text
- * it took. A lone surrogate is refused. */
-static int unescape_unicode(struct slice in, uint32_t *ret, size_t *ret_len, struct err *err)
-{
-    uint32_t c = hex_value(slice_of(in.data + 1, 4));
-    *ret_len = 5;
-    if (c >= 0xd800 && c <= 0xdfff) {
-        bool pair = c < 0xdc00 && in.len >= 11 && in.data[5] == '\\' && in.data[6] == 'u';
-        uint32_t low = pair ? hex_value(slice_of(in.data + 7, 4)) : 0;
-        if (low < 0xdc00 || low > 0xdfff)
-            return FAIL(err, ERR_INVALID, "a string has half of a surrogate pair");
-        c = 0x10000 + ((c - 0xd800) << 10) + (low - 0xdc00);
-        *ret_len = 11;
-    }
-    *ret = c;
-    return 0;
-}
-
-static int unescape(struct slice in, uint8_t *to, size_t *ret_len, struct err *err)
-{
-    static const char from[] = "\"\\/bfnrt";
-    static const char into[] = "\"\\/\b\f\n\r\t";
-    size_t len = 0;
-    for (size_t i = 0; i < in.len;) {
-        const uint8_t *escape = memchr(in.data + i, '\\', in.len - i);
-        size_t plain = escape == NULL ? in.len - i : (size_t)(escape - in.data) - i;
-        memcpy(to + len, in.data + i, plain);
-        len += plain;
-        i += plain;
-        if (i == in.len)
-            break;
-        i++;
-        if (in.data[i] != 'u') {
-            to[len++] = (uint8_t)into[strchr(from, in.data[i++]) - from];
-            continue;
-        }
-        uint32_t c;
-        size_t used;
-        if (unescape_unicode(slice_of(in.data + i, in.len - i), &c, &used, err) < 0)
-            return -1;
-        len += utf8_put(to + len, c);
-        i += used;
-    }
-    *ret_len = len;
-    return 0;
-}
-
 int doc_string(struct arena *arena, const struct doc_node *node, struct slice *ret, struct err *err)
 {
     if (node->type != DOC_STRING)
         return FAIL(err, ERR_INVALID, "a string expected");
-    if (node->text.len == 0 || memchr(node->text.data, '\\', node->text.len) == NULL) {
-        *ret = node->text;
-        return 0;
-    }
-    uint8_t *place = arena_alloc(arena, node->text.len); /* an escape is never shorter */
-    size_t len;
-    if (place == NULL)
-        return FAIL(err, ERR_MEMORY, "out of memory");
-    if (unescape(node->text, place, &len, err) < 0)
-        return -1;
-    *ret = slice_of(place, len);
-    return 0;
+    return resolve(arena, node->text, ret, err);
 }
 
 int doc_get_string(struct arena *arena, const struct doc_node *object, const char *name,

@@ -1,8 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 /*
  * A strict JSON reader (RFC 8259) for documents that somebody signed or handed over: a tree of
- * nodes in an arena, strings as views of the text. Refused: duplicate names in an object, control
- * characters, bad UTF-8, bad escapes, anything after the value, more than the limits below.
+ * nodes in an arena, strings as views of the text. Refused: one name twice in an object (however it
+ * is written), control characters, zero characters, bad UTF-8, bad escapes, half a surrogate pair,
+ * anything after the value, more than the limits below.
  *
  * jansson is not used here: it seeds its hash tables from a file and keeps that seed in a global,
  * and libmse touches neither; and the trees of a verification live exactly as long as its arena.
@@ -22,7 +23,7 @@ enum doc_type { DOC_OBJECT, DOC_ARRAY, DOC_STRING, DOC_NUMBER, DOC_TRUE, DOC_FAL
 
 struct doc_node {
     enum doc_type type;
-    struct slice name; /* in an object: the member's name as written (escapes kept) */
+    struct slice name; /* in an object: the member's name, its escapes resolved */
     struct slice text; /* the value's text; a string without its quotes */
     struct doc_node *child;
     struct doc_node *next;
