@@ -104,7 +104,9 @@ struct http_exchange {
     int64_t left;       /* of the announced content_length; -1: not announced */
     uint64_t body_sent; /* bytes of the response's body, as the handler wrote them */
     bool close_after;
-    bool queued_high; /* somebody wrote past HTTP_WRITE_HIGH and is to be told */
+    bool queued_high;  /* somebody wrote past HTTP_WRITE_HIGH and is to be told... */
+    size_t tell_below; /* ...when less than this is queued */
+    size_t spooled;    /* what this response has of its connection's spool, and of all */
     struct output out;
     struct http_loan *loan; /* goes out behind `out`, as the last of the body; NULL: nothing */
     size_t sending_left;    /* of `sending`, for who counts what is queued */
@@ -216,7 +218,8 @@ struct connection {
     struct http_exchange *last;
     unsigned linked_count;
     unsigned unsafe_count;
-    unsigned references; /* exchanges that point here */
+    unsigned references;   /* exchanges that point here */
+    atomic_size_t spooled; /* [any thread] of its responses, see exchange_spool.c */
     struct http1 http1;
     struct http2 *http2; /* NULL: not spoken */
     char address[ADDRESS_SIZE];
@@ -286,6 +289,7 @@ struct http_server {
     struct io_thread *io;
     size_t io_count;
     atomic_uint connections;
+    atomic_size_t spooled; /* of all connections' responses */
     struct lock lock;
     pthread_cond_t emptied; /* the last connection is closed */
     atomic_bool stopping;
@@ -432,6 +436,16 @@ bool exchange_lend(struct http_exchange *exchange, struct http_loan *loan, size_
 void exchange_lent_sent(struct http_exchange *exchange, size_t sent);
 /* No more of a loan will be sent, if there is one. */
 void exchange_end_loan(struct http_exchange *exchange);
+
+/* --- exchange_spool.c: under the exchange's lock --- */
+
+/* May the response go on with as much as is queued? false: its thread is to wait. */
+bool exchange_spool(struct http_exchange *exchange);
+/* So much is queued now: gives back what is not needed for it. Also when nobody else has the
+ * exchange any more. */
+void exchange_unspool(struct http_exchange *exchange, size_t queued);
+/* Where a thread that waits goes on: not only when its spool is empty. */
+size_t exchange_low_mark(const struct http_exchange *exchange);
 
 /* --- exchange_body.c --- */
 

@@ -56,6 +56,7 @@ int exchange_new(struct connection *connection, struct http_exchange **ret, stru
     exchange->task.run = on_task;
     exchange->task.data = exchange;
     exchange->left = -1;
+    exchange->tell_below = HTTP_WRITE_LOW;
     exchange->next = NULL;
     exchange->request.tls = connection->ssl != NULL;
     exchange->request.client_address = connection->address;
@@ -204,6 +205,7 @@ void exchange_recycle(struct http_exchange *exchange)
     if (atomic_load(&exchange->task.queued))
         return; /* the release has posted it once more: then it is recycled from there */
     io->exchange_count--;
+    exchange_unspool(exchange, 0);
     if (io->spare_count < SPARE_EXCHANGES) {
         clear(exchange);
         exchange->next = io->spare;
@@ -331,7 +333,8 @@ void exchange_sent(struct http_exchange *exchange, size_t sent)
     if (exchange->upgraded && exchange->sending_left == 0)
         output_reset(&exchange->sending, HTTP_WRITE_HIGH); /* it may stay for days */
     size_t queued = exchange->sending_left + output_left(&exchange->out);
-    bool tell = exchange->queued_high && queued < HTTP_WRITE_LOW;
+    exchange_unspool(exchange, queued);
+    bool tell = exchange->queued_high && queued < exchange->tell_below;
     if (tell) {
         exchange->queued_high = false;
         (void)pthread_cond_broadcast(&exchange->changed);
@@ -600,6 +603,14 @@ int http_respond_write(struct http_exchange *exchange, struct slice bytes, size_
     return result;
 }
 
+/* Under the lock, which is free meanwhile. */
+static void wait_for_room(struct http_exchange *exchange)
+{
+    exchange->tell_below = exchange_low_mark(exchange);
+    exchange_wait(exchange);
+    exchange->tell_below = HTTP_WRITE_LOW;
+}
+
 int http_respond_write_wait(struct http_exchange *exchange, struct slice bytes, struct err *err)
 {
     lock_acquire(&exchange->lock);
@@ -611,8 +622,8 @@ int http_respond_write_wait(struct http_exchange *exchange, struct slice bytes, 
         result = write_body(exchange, slice_of(bytes.data, len), &queued, err);
         exchange_post(exchange);
         bytes = slice_of(bytes.data + len, bytes.len - len);
-        while (result == 0 && exchange->queued_high && !exchange->gone)
-            exchange_wait(exchange);
+        while (result == 0 && exchange->queued_high && !exchange->gone && !exchange_spool(exchange))
+            wait_for_room(exchange);
     } while (result == 0 && bytes.len > 0);
     if (result == 0 && exchange->gone)
         result = FAIL(err, ERR_INTERRUPTED, "the client is gone");

@@ -131,7 +131,8 @@ int http_respond_start(struct http_exchange *exchange, int status, const char *r
  * HTTP_WRITE_HIGH. INTERRUPTED: the client is gone. INVALID: more than content_length. */
 int http_respond_write(struct http_exchange *exchange, struct slice bytes, size_t *ret_queued,
                        struct err *err) MUST_USE;
-/* The same, and blocks while more than HTTP_WRITE_HIGH bytes are queued. */
+/* The same, and blocks while more than HTTP_WRITE_HIGH bytes are queued and the spool has no room
+ * (spool_bytes in http/server.h). */
 int http_respond_write_wait(struct http_exchange *exchange, struct slice bytes,
                             struct err *err) MUST_USE;
 /* Sends `length` bytes of a file from `offset`; the descriptor is duplicated. length -1: to its

@@ -20,6 +20,9 @@ struct http_limits {
     size_t header_bytes;        /* 32 KiB for request line and headers together: 431 */
     size_t target_bytes;        /* 8 KiB for the request line: 414 */
     int64_t body_bytes;         /* 2 GiB: 413 */
+    size_t spool_bytes;         /* 2 MiB of a connection's responses, beyond HTTP_WRITE_HIGH, wait
+                                   in memory instead of their threads... */
+    size_t spool_total_bytes;   /* ...and 32 MiB of all */
     unsigned header_timeout_ms; /* 10 s from the first byte to the last of a head: 408 */
     unsigned body_timeout_ms;   /* 30 s without a byte of a body that is wanted: 408 */
     unsigned idle_timeout_ms;   /* 75 s between requests */

@@ -3,13 +3,14 @@ meanwhile, the memory is bounded, and nothing is left busy."""
 import contextlib
 import os
 import resource
+import socket
 import ssl
 import subprocess
 import time
 
 import pytest
 
-from conftest import BUILD
+from conftest import BUILD, PATIENCE
 
 FLOOD = os.path.join(BUILD, "tests", "soak", "mse-flood")
 CONNECTIONS = int(os.environ.get("MSE_FLOOD_CONNECTIONS", "3000"))
@@ -138,6 +139,53 @@ def test_more_held_bodies_than_the_queue_are_refused(serve):
             connection.sendall(b"POST /digest HTTP/1.1\r\nHost: a\r\nContent-Length: 9\r\n\r\nab")
         assert slow[4].recv(1000).startswith(b"HTTP/1.1 503 ")
         assert server.get("/hello").content == b"Hello"
+
+
+def slow_reader(server, target):
+    """A client that has asked and reads nothing. Its kernel takes little for it, and with small
+    segments ours does not either."""
+    plain = socket.socket()
+    plain.settimeout(PATIENCE)
+    plain.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
+    plain.setsockopt(socket.IPPROTO_TCP, socket.TCP_MAXSEG, 536)
+    plain.connect(("127.0.0.1", server.port))
+    if server.tls:
+        context = ssl.create_default_context(cafile=server.cert)
+        plain = context.wrap_socket(plain, server_hostname="localhost")
+    plain.sendall(b"GET %s HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n" % target.encode())
+    return plain
+
+
+@pytest.mark.parametrize("tls", [False, True])
+@pytest.mark.parametrize("size", [200_000, 1_000_000, 2_000_000])
+def test_clients_that_do_not_read_hold_no_threads(serve, size, tls):
+    """More of them than there are threads; the app has made each body in parts, to its end."""
+    server = serve("wsgi_app:app", "--threads", 2, tls=tls)
+    with contextlib.ExitStack() as stack:
+        slow = [stack.enter_context(contextlib.closing(slow_reader(server, f"/parts?{size}")))
+                for _ in range(4)]
+        for _ in range(20):
+            assert server.get("/hello").content == b"Hello"
+        for client in slow:
+            answer = b"".join(iter(lambda: client.recv(65536), b""))
+            assert answer.endswith(b"\r\n\r\n" + b"p" * size)
+
+
+def test_what_waits_in_memory_for_slow_clients_is_bounded(serve):
+    """Bodies without an end: each takes its connection's share, all together take theirs, and then
+    their threads wait."""
+    server = serve("wsgi_app:app", "--threads", 40)
+    assert server.get("/hello").content == b"Hello"
+    before = server.memory_kib()
+    with contextlib.ExitStack() as stack:
+        for _ in range(32):
+            stack.enter_context(contextlib.closing(slow_reader(server, "/endless")))
+        for _ in range(20):
+            assert server.get("/hello").content == b"Hello"
+        assert_idle(server)
+        grown = server.peak_kib() - before
+    print(f"{grown} KiB")
+    assert grown < 2 * (32 + 32 * 0.5) * 1024  # buffers grow by doubling
 
 
 @pytest.mark.parametrize("kind", ["wsgi", "asgi"])

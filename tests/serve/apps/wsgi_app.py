@@ -97,6 +97,13 @@ def big(environ, start_response):
     return respond(start_response, b"b" * int(environ["QUERY_STRING"]))
 
 
+def parts(environ, start_response):
+    """So many bytes, in parts that are each made when the one before is taken."""
+    length = int(environ["QUERY_STRING"])
+    start_response("200 OK", [("Content-Length", str(length))])
+    return (b"p" * min(50000, length - at) for at in range(0, length, 50000))
+
+
 LENT = bytes(32 << 20)  # more than the kernel takes
 
 
