@@ -15,6 +15,7 @@
 #include "model/manifest.h"
 #include "model/package_format.h"
 #include "node/lifecycle.h"
+#include "node/records.h"
 #include "node/requirements.h"
 #include "node/upload.h"
 
@@ -343,6 +344,8 @@ static void stop_app(struct kept *kept, const char *reason)
     }
     lifecycle_stopped(&app, reason, clock_unix());
     publish(kept, &app);
+    if (records_trim(kept->keeper->options.store, app.owner, app.id, &err) < 0)
+        log_err(LOG_WARNING, &err);
     lock_acquire(&kept->keeper->mutex);
     kept->finished = true;
     keeper_take_out(kept->keeper, kept);

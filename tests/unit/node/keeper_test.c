@@ -12,6 +12,7 @@
 #include "pretended_node.h"
 
 #include "base/text.h"
+#include "node/records.h"
 
 /* The keeper works on threads of its own: looks until the state is there, or patience is out. */
 static struct store_app wait_state(struct fixture *fixture, const char *id, int64_t state)
@@ -139,6 +140,47 @@ static void same_id_and_name_test(void **state)
     assert_int_equal(err.kind, ERR_CONFLICT);
     assert_non_null(strstr(err.message, id_a));
     assert_false(has_folder(fixture, id_b));
+}
+
+static int count_record(void *context, const struct store_app *app, struct err *err)
+{
+    (void)app;
+    (void)err;
+    ++*(size_t *)context;
+    return 0;
+}
+
+/* Records of stopped apps are kept for their owner, who makes as many as it likes: neither the
+ * database nor the operator's lists grow without end. */
+static void stopped_records_test(void **state)
+{
+    enum { MANY = 200 };
+    struct fixture *fixture = *state;
+    const struct store_filter filter = {.owner = "uid:1"};
+    const struct store_filter others = {.owner = "uid:2"};
+    struct store_app app = {.state = STORE_STOPPED, .desired = STORE_DESIRED_STOP};
+    struct err err = ERR_INIT;
+    size_t count = 0;
+    (void)snprintf(app.project, sizeof(app.project), "default");
+    for (int i = 0; i < MANY; i++) {
+        (void)snprintf(app.owner, sizeof(app.owner), "uid:%d", i < MANY / 2 ? 2 : 1);
+        (void)snprintf(app.id, sizeof(app.id), "00000000-0000-4000-8000-%012d", i);
+        (void)snprintf(app.name, sizeof(app.name), "old-%d", i);
+        app.created = app.updated = 1000 + i;
+        OK(store_app_create(fixture->store, &app, NULL, &failure));
+    }
+    (void)start_one(fixture);
+    OK(keeper_stop(fixture->keeper, id_a, &failure));
+    (void)wait_state(fixture, id_a, STORE_STOPPED);
+    OK(store_app_each(fixture->store, &filter, count_record, &count, &failure));
+    assert_int_equal(count, RECORDS_KEPT);
+    count = 0;
+    OK(store_app_each(fixture->store, &others, count_record, &count, &failure));
+    assert_int_equal(count, MANY / 2); /* nobody else's */
+    OK(store_app_get(fixture->store, "00000000-0000-4000-8000-000000000199", &app, &failure));
+    assert_int_equal(
+        store_app_get(fixture->store, "00000000-0000-4000-8000-000000000100", &app, &err), -1);
+    assert_int_equal(err.kind, ERR_NOT_FOUND);
 }
 
 static void replace_test(void **state)
@@ -571,6 +613,7 @@ int main(void)
         TEST(user_of_a_leftover),
         TEST(counters_come_and_go),
         TEST(same_id_and_name),
+        TEST(stopped_records),
         TEST(replace),
         TEST(crash_comes_back),
         TEST(first_failure),

@@ -1,0 +1,14 @@
+// SPDX-License-Identifier: Apache-2.0
+/*
+ * Records of apps that are stopped. They are there for their owner to look at, and cost the node
+ * its database and the operator's lists: an account keeps the last ones only.
+ */
+#pragma once
+
+#include "store/store.h"
+
+enum { RECORDS_KEPT = 64 }; /* of one account's stopped apps */
+
+/* Forgets those of `owner` that were stopped longest ago, but never `spared`. */
+int records_trim(struct store *store, const char *owner, const char *spared,
+                 struct err *err) MUST_USE;
