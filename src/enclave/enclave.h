@@ -128,12 +128,6 @@ int identity_attest(struct enclave *enclave, const uint8_t nonce[static 32], str
 int boot_listen(struct enclave *enclave, struct err *err) MUST_USE;
 int boot_secrets(struct enclave *enclave, struct err *err) MUST_USE;
 
-/* Bytes of code that an app may have: it lies in the app's memory. */
-static inline uint64_t enclave_code_max(const struct manifest *manifest)
-{
-    return manifest->memory_bytes / 2;
-}
-
 /* seed.c: the package's data goes where it is kept; before the app, behind the code. */
 int seed_data(struct enclave *enclave, struct err *err) MUST_USE;
 

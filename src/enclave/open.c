@@ -23,7 +23,7 @@ enum { CODE_ITEMS_MAX = 1000000, MIB = 1 << 20 };
 static int check_size(const struct enclave *enclave, int archive, struct err *err)
 {
     struct stat info;
-    uint64_t most = enclave_code_max(&enclave->manifest);
+    uint64_t most = manifest_code_max(&enclave->manifest);
     if (fstat(archive, &info) < 0)
         return FAIL_ERRNO(err, ERR_IO, "cannot look at the encrypted code");
     if ((uint64_t)info.st_size <= most)
@@ -48,7 +48,7 @@ static int unpack(struct enclave *enclave, struct err *err)
     const struct package_keys keys = {secret_slice(&enclave->provisioned.code_key),
                                       secret_slice(&enclave->provisioned.salt)};
     const struct archive_limits limits = {
-        .content_bytes = enclave_code_max(&enclave->manifest),
+        .content_bytes = manifest_code_max(&enclave->manifest),
         .items = CODE_ITEMS_MAX,
     };
     return package_unpack(archive, &keys, enclave->manifest.code_commitment, &limits, to, err);

@@ -110,3 +110,10 @@ bool manifest_new_processes_valid(const char *text); /* "refuse", "end" */
 
 /* Does a call for a new process end the app, rather than fail? */
 bool manifest_ends_at_new_process(const struct manifest *manifest);
+
+/* Bytes of code that an app may have, as an encrypted archive or unpacked: it lies in the app's
+ * memory, of which the app needs some too. */
+static inline uint64_t manifest_code_max(const struct manifest *manifest)
+{
+    return manifest->memory_bytes / 2;
+}

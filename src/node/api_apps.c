@@ -345,7 +345,6 @@ static int store_upload(struct api_call *call, struct upload *upload,
     if (read_name_proof(call->request, &proof, err) < 0)
         return -1;
     const struct upload_terms terms = {.environments = &node->environments,
-                                       .hardware = deployment->hardware,
                                        .runtime_digest = node->runtime_digest,
                                        .config = &node->config,
                                        .account = call->account.owner,
@@ -373,7 +372,8 @@ static int store_upload(struct api_call *call, struct upload *upload,
 static int take_upload(struct api_call *call, const struct deployment *deployment, struct err *err)
 {
     AUTO_UPLOAD struct upload upload = {.fd = -1};
-    if (upload_start(&upload, &call->node->config, call->node->folders.uploads, err) < 0 ||
+    if (upload_start(&upload, &call->node->config, deployment->hardware,
+                     call->node->folders.uploads, err) < 0 ||
         receive(call, &upload, err) < 0)
         return -1;
     return store_upload(call, &upload, deployment, err);

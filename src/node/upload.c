@@ -45,11 +45,50 @@ static const char *file_of(enum package_section section)
     return "unknown";
 }
 
+static int check_resources(const struct manifest *manifest, const struct node_hardware *hardware,
+                           struct err *err)
+{
+    const struct {
+        const char *name;
+        uint64_t asked;
+        int64_t offered;
+    } table[] = {
+        {"memory_bytes", manifest->memory_bytes, hardware->memory_bytes},
+        {"cpu_millis", manifest->cpu_millis, hardware->cpu_millis},
+        {"quota_bytes", manifest->quota_bytes, hardware->storage_bytes},
+    };
+    for (size_t i = 0; i < ARRAY_LEN(table); i++) {
+        if (table[i].asked > (uint64_t)table[i].offered)
+            return FAIL(err, ERR_INVALID, "%s: the manifest asks for %llu, profile '%s' has %lld",
+                        table[i].name, (unsigned long long)table[i].asked, hardware->name,
+                        (long long)table[i].offered);
+    }
+    return 0;
+}
+
+/* No app could open a larger one. It is asked before any of it is here: what an upload has
+ * allocated is everybody's disk for as long as it takes. */
+static int check_archive(const struct upload *upload, uint64_t length, struct err *err)
+{
+    uint64_t most = manifest_code_max(&upload->manifest);
+    if (check_resources(&upload->manifest, upload->hardware, err) < 0)
+        return -1;
+    if (length <= most)
+        return 0;
+    err_set(err, ERR_TOO_LARGE, 0,
+            "the encrypted code has %llu bytes and will lie in memory, of which it may take %llu",
+            (unsigned long long)length, (unsigned long long)most);
+    err_hint(err, "choose a resource with more memory, or keep large files in the app's storage");
+    return -1;
+}
+
 static int begin_section(void *context, enum package_section section, uint64_t length,
                          struct err *err)
 {
     struct upload *upload = context;
     buf_clear(&upload->section);
+    if (section == PACKAGE_ARCHIVE && check_archive(upload, length, err) < 0)
+        return -1;
     if (open_section(upload, file_of(section), err) < 0)
         return -1;
     return room_take(upload->config, upload->fd, upload->folder, length, err);
@@ -116,10 +155,11 @@ static int end_section(void *context, enum package_section section, struct err *
 
 static const struct package_handler handler = {begin_section, write_section, end_section};
 
-int upload_start(struct upload *upload, const struct node_config *config, const char *uploads,
-                 struct err *err)
+int upload_start(struct upload *upload, const struct node_config *config,
+                 const struct node_hardware *hardware, const char *uploads, struct err *err)
 {
     *upload = (struct upload){.config = config,
+                              .hardware = hardware,
                               .fd = -1,
                               .requirements = BUF_INIT(PACKAGE_REQUIREMENTS_MAX + 1),
                               .section = BUF_INIT(PACKAGE_REQUIREMENTS_MAX + 1)};
@@ -210,13 +250,14 @@ static int check_environment(const struct manifest *manifest, const struct uploa
 
 /* A VM runs an image, and an image runs in a VM. What requirements.txt asks for cannot be added to
  * an image yet. */
-static int check_launcher(const struct manifest *manifest, const struct upload_terms *terms,
-                          const struct environment_offer *offer, struct err *err)
+static int check_launcher(const struct upload *upload, const struct environment_offer *offer,
+                          struct err *err)
 {
+    const struct node_hardware *hardware = upload->hardware;
     uint8_t nothing[SHA256_SIZE];
-    if (offer->is_image != node_hardware_wants_image(terms->hardware)) {
+    if (offer->is_image != node_hardware_wants_image(hardware)) {
         err_set(err, ERR_INVALID, 0, "profile '%s' has launcher '%s', environment '%s' is %s",
-                terms->hardware->name, node_launchers[terms->hardware->launcher],
+                hardware->name, node_launchers[hardware->launcher],
                 offer->environment.name, offer->is_image ? "an image" : "no image");
         err_hint(err, "choose another 'resource' or 'docker' in mse.toml: images are for VMs");
         return -1;
@@ -225,7 +266,7 @@ static int check_launcher(const struct manifest *manifest, const struct upload_t
         return 0;
     if (sha256(slice_of(NULL, 0), nothing, err) < 0)
         return -1;
-    if (memcmp(nothing, manifest->requirements_digest, sizeof(nothing)) == 0)
+    if (memcmp(nothing, upload->manifest.requirements_digest, sizeof(nothing)) == 0)
         return 0;
     err_set(err, ERR_UNSUPPORTED, 0,
             "environment '%s' is an image, to which requirements.txt cannot add yet",
@@ -246,27 +287,6 @@ static int check_runtime(const struct manifest *manifest, const struct upload_te
             expected, digest);
     err_hint(err, "mse and the node are of different versions: install the same one");
     return -1;
-}
-
-static int check_resources(const struct manifest *manifest, const struct node_hardware *hardware,
-                           struct err *err)
-{
-    const struct {
-        const char *name;
-        uint64_t asked;
-        int64_t offered;
-    } table[] = {
-        {"memory_bytes", manifest->memory_bytes, hardware->memory_bytes},
-        {"cpu_millis", manifest->cpu_millis, hardware->cpu_millis},
-        {"quota_bytes", manifest->quota_bytes, hardware->storage_bytes},
-    };
-    for (size_t i = 0; i < ARRAY_LEN(table); i++) {
-        if (table[i].asked > (uint64_t)table[i].offered)
-            return FAIL(err, ERR_INVALID, "%s: the manifest asks for %llu, profile '%s' has %lld",
-                        table[i].name, (unsigned long long)table[i].asked, hardware->name,
-                        (long long)table[i].offered);
-    }
-    return 0;
 }
 
 static int check_certificate(const struct upload *upload, const struct upload_terms *terms,
@@ -315,9 +335,8 @@ int upload_check(const struct upload *upload, const struct upload_terms *terms,
                  const struct environment_offer **ret_environment, struct err *err)
 {
     if (check_environment(&upload->manifest, terms, ret_environment, err) < 0 ||
-        check_launcher(&upload->manifest, terms, *ret_environment, err) < 0 ||
-        check_runtime(&upload->manifest, terms, *ret_environment, err) < 0 ||
-        check_resources(&upload->manifest, terms->hardware, err) < 0)
+        check_launcher(upload, *ret_environment, err) < 0 ||
+        check_runtime(&upload->manifest, terms, *ret_environment, err) < 0)
         return -1;
     return check_tls(upload, terms, err);
 }

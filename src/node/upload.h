@@ -29,6 +29,7 @@ struct upload {
     uint64_t bytes; /* of the whole package */
     /* while it comes in */
     const struct node_config *config;
+    const struct node_hardware *hardware;
     struct package_reader reader;
     struct buf section; /* of the small ones */
     int fd;
@@ -36,11 +37,14 @@ struct upload {
 
 #define AUTO_UPLOAD __attribute__((cleanup(upload_done)))
 
-/* Makes the temporary folder in `uploads`. `config`, which must outlive it, says how large an
- * archive may be and what must stay free on the disk. */
-int upload_start(struct upload *upload, const struct node_config *config, const char *uploads,
+/* Makes the temporary folder in `uploads`. `config`, which must outlive it, says how large a
+ * package may be and what must stay free on the disk; `hardware`, a profile of it, what an app may
+ * ask for. */
+int upload_start(struct upload *upload, const struct node_config *config,
+                 const struct node_hardware *hardware, const char *uploads,
                  struct err *err) MUST_USE;
-/* Each section is allocated on disk when its length is known. Errors: NO_ROOM. */
+/* Each section is allocated on disk when its length is known: an archive only if an app as the
+ * manifest and the profile say could open it. Errors: NO_ROOM, TOO_LARGE, INVALID. */
 int upload_feed(struct upload *upload, struct slice bytes, struct err *err) MUST_USE;
 /* All bytes are there: on disk when it returns, and the parts agree with the manifest. */
 int upload_finish(struct upload *upload, struct err *err) MUST_USE;
@@ -49,7 +53,6 @@ void upload_done(struct upload *upload);
 /* What the node holds an upload against. */
 struct upload_terms {
     const struct environments *environments;
-    const struct node_hardware *hardware;
     const char *runtime_digest; /* hexadecimal */
     const struct node_config *config;
     const char *account;

@@ -112,7 +112,7 @@ static void build(const struct parts *parts, struct buf *out)
 /* Feeds in pieces of `piece` bytes. */
 static int receive(struct upload *upload, const struct buf *bytes, size_t piece, struct err *err)
 {
-    OK(upload_start(upload, &config, folder, err));
+    OK(upload_start(upload, &config, node_config_hardware(&config, "free"), folder, err));
     for (size_t at = 0; at < bytes->len; at += piece) {
         size_t len = bytes->len - at < piece ? bytes->len - at : piece;
         if (upload_feed(upload, slice_of(bytes->data + at, len), err) < 0)
@@ -125,7 +125,6 @@ static int check(const struct upload *upload, struct err *err)
 {
     const struct environment_offer *environment = NULL;
     const struct upload_terms terms = {.environments = &environments,
-                                       .hardware = node_config_hardware(&config, "free"),
                                        .runtime_digest = runtime_hex,
                                        .config = &config,
                                        .account = "token:alice",
@@ -221,6 +220,30 @@ static void wrong_terms_test(void **state)
     refused(&parts, ERR_INVALID, "host_name");
 }
 
+/* What an upload says is to come is allocated on everybody's disk at once, and may take days: no
+ * more than an app of this profile could open. */
+static void too_large_test(void **state)
+{
+    const uint64_t memory = (uint64_t)node_config_hardware(&config, "free")->memory_bytes;
+    for (uint64_t over = 0; over < 2; over++) {
+        struct err err = ERR_INIT;
+        AUTO_BUF struct buf manifest = BUF_INIT(MANIFEST_MAX);
+        AUTO_BUF struct buf bytes = BUF_INIT(1 << 20);
+        AUTO_UPLOAD struct upload upload = {.fd = -1};
+        const struct parts parts = good_parts();
+        OK(manifest_encode(&parts.manifest, &manifest, &ignored));
+        OK(package_header_append(&bytes, &ignored));
+        add_section(&bytes, PACKAGE_MANIFEST, buf_slice(&manifest));
+        add_section(&bytes, PACKAGE_REQUIREMENTS, slice_str(parts.requirements));
+        OK(package_section_append(&bytes, PACKAGE_ARCHIVE, memory / 2 + over, &ignored));
+        OK(upload_start(&upload, &config, node_config_hardware(&config, "free"), folder, &err));
+        AUTO_FREE char *path = path_join(upload.folder, UPLOAD_ARCHIVE, &err);
+        assert_int_equal(upload_feed(&upload, buf_slice(&bytes), &err), over == 0 ? 0 : -1);
+        assert_int_equal(file_exists(path), over == 0);
+        assert_int_equal(err.kind, over == 0 ? ERR_NONE : ERR_TOO_LARGE);
+    }
+}
+
 /* One key a content: order, environment and text matter, what is equal is found again. */
 static void layer_key_test(void **state)
 {
@@ -261,8 +284,8 @@ int main(void)
 {
 #define TEST(name) cmocka_unit_test_setup_teardown(name##_test, set_up, tear_down)
     const struct CMUnitTest tests[] = {
-        TEST(good),        TEST(truncated), TEST(wrong_parts),
-        TEST(wrong_terms), TEST(layer_key), TEST(no_flask),
+        TEST(good),      TEST(truncated), TEST(wrong_parts), TEST(wrong_terms),
+        TEST(too_large), TEST(layer_key), TEST(no_flask),
     };
     return cmocka_run_group_tests_name("upload", tests, start, NULL);
 }
