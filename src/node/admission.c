@@ -12,8 +12,7 @@ static void add(struct promises *sum, const struct store_app *app)
 {
     sum->apps++;
     sum->storage_bytes += app->quota_bytes;
-    if (app->state != STORE_EXPIRED) /* it does not run */
-        sum->memory_bytes += app->memory_bytes;
+    sum->memory_bytes += app->memory_bytes; /* an expired app's too: a new expiry brings it back */
 }
 
 void admission_add(struct admission *admission, const struct store_app *app)
