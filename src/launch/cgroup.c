@@ -33,6 +33,7 @@ enum {
     PATH_SIZE = 256,
     DEVICE_SIZE = 24,
     LOOPS_MAX = 4,
+    MEMBERS_AT_ONCE = 4096,
     KEPT_SHARE = 8,
     KEPT_LEAST = 512 << 20
 };
@@ -378,22 +379,41 @@ bool cgroup_out_of_processes(const struct cgroup *group)
     return count != NULL && count[strlen("max ")] != '0';
 }
 
-static void kill_members(const char *folder, const char *name)
+/* Of one hierarchy. */
+static size_t read_members(const char *folder, const char *name, pid_t *ret, size_t max)
 {
     char path[PATH_SIZE];
     AUTO_BUF struct buf text = BUF_INIT(1 << 20);
-    if (write_value(folder, name, "cgroup.kill", "1") == 0)
-        return;
+    size_t count = 0;
     (void)snprintf(path, sizeof(path), "%s/%s/%s/cgroup.procs", cgroup_root, folder, name);
     if (file_read(path, &text, NULL) < 0)
-        return;
+        return 0;
     char *place = NULL;
-    for (char *line = strtok_r((char *)text.data, "\n", &place); line != NULL;
+    for (char *line = strtok_r((char *)text.data, "\n", &place); line != NULL && count < max;
          line = strtok_r(NULL, "\n", &place)) {
         uint64_t pid = 0;
         if (parse_u64(line, "pid", 2, INT32_MAX, &pid, NULL) == 0)
-            kill_member((pid_t)pid, name);
+            ret[count++] = (pid_t)pid;
     }
+    return count;
+}
+
+size_t cgroup_members(const struct cgroup *group, pid_t *ret, size_t max)
+{
+    if (group->kind == CGROUP_NONE)
+        return 0;
+    return read_members(group->kind == CGROUP_V1 ? v1_folders[0] : v2_folders[0], group->name, ret,
+                        max);
+}
+
+static void kill_members(const char *folder, const char *name)
+{
+    pid_t members[MEMBERS_AT_ONCE];
+    if (write_value(folder, name, "cgroup.kill", "1") == 0)
+        return;
+    size_t count = read_members(folder, name, members, MEMBERS_AT_ONCE);
+    for (size_t i = 0; i < count; i++)
+        kill_member(members[i], name);
 }
 
 static void remove_folder(const char *folder, const char *name)

@@ -51,6 +51,8 @@ extern const char *cgroup_root;
 bool cgroup_out_of_memory(const struct cgroup *group);
 /* Was a process or thread refused there because there were too many? */
 bool cgroup_out_of_processes(const struct cgroup *group);
+/* Who is in there now, at most `max` of them; nobody without cgroups. */
+size_t cgroup_members(const struct cgroup *group, pid_t *ret, size_t max);
 /* Removes the groups of that name, also those that a killed supervisor left. Kills what is still in
  * them. */
 void cgroup_remove(const char *name);

@@ -6,6 +6,7 @@
  * the run. Runs in msed.
  */
 #include "node/build.h"
+#include "node/build_output.h"
 
 #include "base/fd.h"
 #include "base/file.h"
@@ -15,14 +16,13 @@
 #include "launch/cgroup.h"
 #include "launch/network.h"
 
-#include <fts.h>
 #include <stdatomic.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
-enum { WATCH_MS = 500, OUTPUT_MAX = 1 << 20, FILES_MAX = 500000 };
+enum { WATCH_MS = 500, OUTPUT_MAX = 1 << 20 };
 
 struct build {
     const struct build_run *run;
@@ -91,32 +91,6 @@ static int complete(void *context, pid_t pid, struct err *err)
 
 /* --- while it runs --- */
 
-static int check_output(const struct build *build, struct err *err)
-{
-    const uint64_t limit = build->run->limits->disk_bytes;
-    char *paths[] = {(char *)(uintptr_t)build->run->output, NULL};
-    FTS *tree = fts_open(paths, FTS_PHYSICAL | FTS_NOCHDIR | FTS_XDEV, NULL);
-    uint64_t bytes = 0;
-    uint64_t files = 0;
-    bool over = false;
-    for (FTSENT *entry = tree != NULL ? fts_read(tree) : NULL; entry != NULL && !over;
-         entry = fts_read(tree)) {
-        if (entry->fts_info == FTS_DP || entry->fts_info == FTS_NS || entry->fts_info == FTS_ERR)
-            continue;
-        bytes += (uint64_t)entry->fts_statp->st_blocks * 512;
-        files++;
-        over = bytes > limit || files > FILES_MAX;
-    }
-    if (tree != NULL)
-        (void)fts_close(tree);
-    if (bytes > limit)
-        return FAIL(
-            err, ERR_APP,
-            "it writes more than %llu bytes (limits.build_disk) or than its share of the disk",
-            (unsigned long long)limit);
-    return over ? FAIL(err, ERR_APP, "it makes more than %d files", FILES_MAX) : 0;
-}
-
 static int check_cgroup(const struct build *build, struct err *err)
 {
     const struct build_limits *limits = build->run->limits;
@@ -133,7 +107,11 @@ static int check_cgroup(const struct build *build, struct err *err)
 static int check(void *context, struct err *err)
 {
     const struct build *build = context;
-    return check_cgroup(build, err) < 0 ? -1 : check_output(build, err);
+    const struct build_output output = {.folder = build->run->output,
+                                        .cgroup = &build->cgroup,
+                                        .limit_bytes = build->run->limits->disk_bytes,
+                                        .reserve_bytes = build->run->limits->reserve_bytes};
+    return check_cgroup(build, err) < 0 ? -1 : build_output_check(&output, err);
 }
 
 static int explain(const struct build *build, const struct buf *errors, struct err *err)

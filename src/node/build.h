@@ -11,9 +11,10 @@
 #include <stdint.h>
 
 struct build_limits {
-    uint64_t memory_bytes; /* of all its processes, with what is in /tmp */
-    uint64_t disk_bytes;   /* of what it writes */
-    uint64_t tmp_bytes;    /* of /tmp */
+    uint64_t memory_bytes;  /* of all its processes, with what is in /tmp */
+    uint64_t disk_bytes;    /* of what it writes */
+    uint64_t reserve_bytes; /* that all builds leave free on the disk */
+    uint64_t tmp_bytes;     /* of /tmp */
     uint32_t cpu_millis;
     uint32_t processes;
 };

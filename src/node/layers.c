@@ -11,6 +11,7 @@
 #include "base/log.h"
 #include "base/text.h"
 #include "crypto/crypto.h"
+#include "node/account.h"
 #include "node/pip.h"
 #include "node/requirements.h"
 #include "node/room.h"
@@ -22,13 +23,14 @@
 #include <stdlib.h>
 #include <unistd.h>
 
-enum { KEY_VERSION = 2 };
+enum { KEY_VERSION = 2, ACCOUNT_SHARE = 2 };
 
 struct building {
     struct building *next;
     const char *key;
     const char *owner;
-    bool runs; /* pip does, for it */
+    int64_t most_bytes; /* that the layer may have; 0: nobody has said */
+    bool runs;          /* pip does, for it */
 };
 
 struct layers {
@@ -96,17 +98,20 @@ static int write_environment(const char *folder, const struct environment_offer 
 
 /* Of what is free beside the reserve a build gets no more than its share, so that those under way
  * together leave the reserve as it is. */
-static struct build_limits limits_now(const struct layers *layers)
+static struct build_limits limits_now(const struct layers *layers, int64_t most_bytes)
 {
     struct build_limits limits = layers->options.limits;
     struct room room;
     struct err err = ERR_INIT;
+    if (most_bytes > 0 && (uint64_t)most_bytes < limits.disk_bytes)
+        limits.disk_bytes = (uint64_t)most_bytes;
     if (layers->options.config == NULL)
         return limits;
     if (room_look(layers->options.config, layers->options.folder, &room, &err) < 0) {
         log_err(LOG_WARNING, &err);
         return limits;
     }
+    limits.reserve_bytes = room.reserve_bytes;
     uint64_t spare =
         room.free_bytes > room.reserve_bytes ? room.free_bytes - room.reserve_bytes : 0;
     uint64_t share = spare / (layers->options.builds > 0 ? layers->options.builds : 1);
@@ -116,7 +121,7 @@ static struct build_limits limits_now(const struct layers *layers)
 }
 
 /* A bare layer holds the environment's description alone. */
-static int build_in(const struct layers *layers, const char *folder,
+static int build_in(const struct layers *layers, const char *folder, int64_t most_bytes,
                     const struct environment_offer *environment, struct slice requirements,
                     struct err *err)
 {
@@ -136,7 +141,7 @@ static int build_in(const struct layers *layers, const char *folder,
     const struct pip_run run = {.output = site,
                                 .requirements = file,
                                 .host_network = layers->options.host_network,
-                                .limits = limits_now(layers),
+                                .limits = limits_now(layers, most_bytes),
                                 .timeout_ms = layers->options.timeout_ms};
     int result = pip_install(&run, err);
     struct err ignored = ERR_INIT;
@@ -147,15 +152,16 @@ static int build_in(const struct layers *layers, const char *folder,
     return write_environment(folder, environment, err);
 }
 
-static int build(const struct layers *layers, const char *path, const char *key,
+static int build(const struct layers *layers, const char *path, const struct building *building,
                  const struct environment_offer *environment, struct slice requirements,
                  struct err *err)
 {
+    const char *key = building->key;
     AUTO_FREE char *folder = str_printf(err, "%s/.build-%s", layers->options.folder, key);
     if (folder == NULL)
         return -1;
     int64_t start = clock_monotonic_ms();
-    int result = build_in(layers, folder, environment, requirements, err);
+    int result = build_in(layers, folder, building->most_bytes, environment, requirements, err);
     if (result == 0 && rename(folder, path) < 0)
         result = FAIL_ERRNO(err, ERR_IO, "cannot rename '%s'", folder);
     if (result < 0) {
@@ -362,8 +368,86 @@ void layers_trim(struct layers *layers, int64_t most)
         log_err(LOG_WARNING, &err);
 }
 
-/* For one more. */
-static int make_room(struct layers *layers, struct err *err)
+/* What the apps of one account need. */
+struct holding {
+    const struct layers *layers;
+    const char *wanted; /* the key that is about to be built: not counted */
+    char (*keys)[LAYER_KEY_SIZE];
+    size_t count;
+    int64_t bytes;
+};
+
+static void holding_done(struct holding *holding)
+{
+    free(holding->keys);
+}
+
+static bool is_held(const struct holding *holding, const char *key)
+{
+    for (size_t i = 0; i < holding->count; i++) {
+        if (strcmp(holding->keys[i], key) == 0)
+            return true;
+    }
+    return false;
+}
+
+static int add_holding(void *context, const struct store_app *app, struct err *err)
+{
+    struct holding *holding = context;
+    struct store_layer layer = {0};
+    struct err missing = ERR_INIT;
+    if (app->state == STORE_STOPPED || strcmp(app->layer, holding->wanted) == 0 ||
+        is_held(holding, app->layer) ||
+        store_layer_get(holding->layers->options.store, app->layer, &layer, &missing) < 0)
+        return 0; /* it has none, or none yet */
+    char(*keys)[LAYER_KEY_SIZE] =
+        mem_resize_array(holding->keys, holding->count + 1, sizeof(*keys), err);
+    if (keys == NULL)
+        return -1;
+    holding->keys = keys;
+    (void)snprintf(keys[holding->count++], LAYER_KEY_SIZE, "%s", app->layer);
+    holding->bytes += layer.size_bytes;
+    return 0;
+}
+
+/* Of one account, or of all (NULL). */
+static int held_bytes(const struct layers *layers, const char *owner, const char *wanted,
+                      int64_t *ret, struct err *err)
+{
+    struct holding holding AUTO(holding_done) = {.layers = layers, .wanted = wanted};
+    const struct store_filter filter = {.owner = owner};
+    if (store_app_each(layers->options.store, &filter, add_holding, &holding, err) < 0)
+        return -1;
+    *ret = holding.bytes;
+    return 0;
+}
+
+/* One account's layers leave room for those of others, the one that is about to be built too. */
+static int limit_build(const struct layers *layers, struct building *building, int64_t most,
+                       struct err *err)
+{
+    const bool is_operator = account_is_operators(building->owner);
+    const int64_t share = is_operator ? most : most / ACCOUNT_SHARE;
+    int64_t own = 0;
+    int64_t all = 0;
+    if (held_bytes(layers, building->owner, building->key, &own, err) < 0 ||
+        held_bytes(layers, NULL, building->key, &all, err) < 0)
+        return -1;
+    building->most_bytes = share - own < most - all ? share - own : most - all;
+    if (building->most_bytes > 0)
+        return 0;
+    err_set(err, ERR_NO_ROOM, 0,
+            "the layers of packages that apps use take %lld MiB, your account's %lld MiB; the node "
+            "keeps at most %lld MiB, and %lld MiB for one account",
+            (long long)(all >> 20), (long long)(own >> 20), (long long)(most >> 20),
+            (long long)(share >> 20));
+    err_hint(err, "stop apps with requirements of their own, or use an environment that has "
+                  "them; the operator sets 'limits.layers' in msed.toml");
+    return -1;
+}
+
+/* For one more, and how large that may become. */
+static int make_room(struct layers *layers, struct building *building, struct err *err)
 {
     static const char what[] = "a layer of packages";
     const struct node_config *config = layers->options.config;
@@ -371,18 +455,9 @@ static int make_room(struct layers *layers, struct err *err)
     int64_t left = 0;
     if (config == NULL)
         return 0;
-    int64_t most = config->limits.layers_bytes;
-    if (trim(layers, most, &left, err) < 0)
+    if (trim(layers, config->limits.layers_bytes, &left, err) < 0 ||
+        limit_build(layers, building, config->limits.layers_bytes, err) < 0)
         return -1;
-    if (left >= most) {
-        err_set(err, ERR_NO_ROOM, 0,
-                "the layers of packages that apps use take %lld MiB, and the node keeps at most "
-                "%lld MiB",
-                (long long)(left >> 20), (long long)(most >> 20));
-        err_hint(err, "stop apps with requirements of their own, or use an environment that has "
-                      "them; the operator sets 'limits.layers' in msed.toml");
-        return -1;
-    }
     if (room_check(config, layers->options.folder, what, 0, &full) == 0)
         return 0;
     layers_trim(layers, 0);
@@ -406,10 +481,10 @@ int layers_get(struct layers *layers, const struct environment_offer *environmen
     if (!file_exists(path)) {
         if (!is_bare(environment, requirements)) {
             wait_for_turn(layers, &building);
-            result = make_room(layers, err);
+            result = make_room(layers, &building, err);
         }
         if (result == 0)
-            result = build(layers, path, key, environment, requirements, err);
+            result = build(layers, path, &building, environment, requirements, err);
     }
     if (result == 0)
         result = remember(layers, path, environment->environment.name, err);

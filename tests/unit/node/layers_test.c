@@ -25,6 +25,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/socket.h>
+#include <sys/statvfs.h>
 #include <unistd.h>
 
 static char folder[64];
@@ -232,16 +233,51 @@ static void failure_test(void **state)
     expect_nothing_unfinished();
 }
 
-static void need(const char *path, int64_t state)
+static void need_of(const char *owner, const char *path, int64_t state)
 {
     struct err err = ERR_INIT;
     struct store_app app = {.state = state};
     (void)snprintf(app.id, sizeof(app.id), "11111111-1111-4111-8111-111111111111");
+    (void)snprintf(app.owner, sizeof(app.owner), "%s", owner);
     (void)snprintf(app.layer, sizeof(app.layer), "%s", path_base(path));
     if (store_app_save(store, &app, &err) < 0) {
         err_clear(&err);
         must(store_app_create(store, &app, NULL, &err), &err);
     }
+}
+
+static void need(const char *path, int64_t state)
+{
+    need_of("uid:1", path, state);
+}
+
+/* What one account's apps need leaves half of all layers to others, whose apps start. */
+static void share_test(void **state)
+{
+    struct err err = ERR_INIT;
+    AUTO_FREE char *path = NULL;
+    AUTO_FREE char *own = NULL;
+    AUTO_FREE char *others = NULL;
+    struct store_layer layer = {0};
+    must(layers_get(layers, environment, slice_str("tiny==1.0\n"), "token:a", &path, &err), &err);
+    need_of("token:a", path, STORE_RUNNING);
+    must(store_layer_get(store, path_base(path), &layer, &err), &err);
+    layer.size_bytes = 10 << 20; /* as far as anybody knows */
+    must(store_layer_save(store, &layer, &err), &err);
+    config.limits.layers_bytes = 20 << 20;
+    assert_int_equal(layers_get(layers, environment, slice_str("tiny>=1\n"), "token:a", &own, &err),
+                     -1);
+    assert_int_equal(err.kind, ERR_NO_ROOM);
+    assert_non_null(strstr(err.message, "for one account"));
+    assert_null(own);
+    err_clear(&err);
+    must(layers_get(layers, environment, slice_str("tiny>=1\n"), "token:b", &others, &err), &err);
+    config.limits.layers_bytes = (20 << 20) + 8192; /* something is left, which is not enough */
+    assert_int_equal(layers_get(layers, environment, slice_str("tiny<2\n"), "token:a", &own, &err),
+                     -1);
+    assert_int_equal(err.kind, ERR_APP);
+    assert_non_null(strstr(err.message, "limits.layers"));
+    expect_nothing_unfinished();
 }
 
 /* Different requirements without end fill no disk: what no app needs goes, and what apps need is a
@@ -268,14 +304,18 @@ static void room_test(void **state)
     assert_true(file_exists(path));
     need(path, STORE_STOPPED);
     err_clear(&err);
-    must(layers_get(layers, environment, slice_str("tiny>=1\n"), "uid:1", &other, &err), &err);
+    assert_int_equal(layers_get(layers, environment, slice_str("tiny>=1\n"), "uid:1", &other, &err),
+                     -1);
+    assert_int_equal(err.kind, ERR_APP); /* too large for so little, which is free now */
     assert_false(file_exists(path));
+    config.limits.layers_bytes = INT64_C(1) << 30;
+    err_clear(&err);
+    must(layers_get(layers, environment, slice_str("tiny>=1\n"), "uid:1", &other, &err), &err);
     assert_true(file_exists(other));
     assert_true(file_exists(bare));
     err_clear(&err);
     config.limits.disk_reserve_bytes = INT64_C(1) << 50; /* a full disk */
     AUTO_FREE char *third = NULL;
-    config.limits.layers_bytes = INT64_C(1) << 30;
     assert_int_equal(layers_get(layers, environment, slice_str("tiny<2\n"), "uid:1", &third, &err),
                      -1);
     assert_int_equal(err.kind, ERR_NO_ROOM);
@@ -360,6 +400,47 @@ static void fills_disk_test(void **state)
               "more than 67108864 bytes (limits.build_disk)");
 }
 
+/* What has no name, or one that is too long to be looked at, is on the disk all the same. */
+static void hides_test(void **state)
+{
+    if (has_cgroups()) {
+        contained("nameless",
+                  "import os, time\nfd = os.open('/out/x', os.O_CREAT | os.O_RDWR)\n"
+                  "os.unlink('/out/x')\nfor i in range(100): os.write(fd, bytes(1 << 20))\n"
+                  "time.sleep(60)",
+                  "more than 67108864 bytes (limits.build_disk)");
+        contained(
+            "mapped",
+            "import mmap, os, time\nfd = os.open('/out/x', os.O_CREAT | os.O_RDWR)\n"
+            "os.unlink('/out/x')\nos.ftruncate(fd, 100 << 20)\n"
+            "m = mmap.mmap(fd, 100 << 20)\n"
+            "fd = os.close(fd)\nfor i in range(100): m[i << 20:i + 1 << 20] = b'x' * (1 << 20)\n"
+            "m.flush()\ntime.sleep(60)",
+            "more than 67108864 bytes (limits.build_disk)");
+    }
+    contained("deep",
+              "import os, time\nos.chdir('/out')\nfor i in range(40):\n"
+              "    os.mkdir('x' * 200)\n    os.chdir('x' * 200)\n"
+              "for i in range(100): open(str(i), 'wb').write(bytes(1 << 20))\ntime.sleep(60)",
+              "cannot be looked into");
+}
+
+/* Whatever a build hides its bytes from: the node keeps its reserve. */
+static void reserve_test(void **state)
+{
+    struct statvfs disk;
+    assert_int_equal(statvfs(folder, &disk), 0);
+    const int64_t left = (int64_t)disk.f_bavail * (int64_t)disk.f_frsize;
+    config.limits.disk_reserve_bytes = left - (256 << 20);
+    contained("passer", /* it holds one file at a time, the others are on their way to itself */
+              "import os, socket, time\na, b = socket.socketpair()\n"
+              "for i in range(12):\n"
+              "    fd = os.open('/out/x', os.O_CREAT | os.O_RDWR)\n    os.unlink('/out/x')\n"
+              "    for i in range(40): os.write(fd, bytes(1 << 20))\n"
+              "    socket.send_fds(a, [b'x'], [fd])\n    os.close(fd)\ntime.sleep(60)",
+              "(limits.disk_reserve)");
+}
+
 /* Neither a listener of the host's, nor anything of msed's environment that is not pip's. */
 static void out_of_reach_test(void **state)
 {
@@ -414,9 +495,10 @@ static int start(void **state)
 int main(void)
 {
 #define TEST(name) cmocka_unit_test_setup_teardown(name##_test, set_up, tear_down)
-    const struct CMUnitTest tests[] = {
-        TEST(built_once), TEST(base),         TEST(failure),    TEST(nothing_needed),
-        TEST(source),     TEST(fills_memory), TEST(fills_disk), TEST(out_of_reach),
-        TEST(password),   TEST(room)};
+    const struct CMUnitTest tests[] = {TEST(built_once),     TEST(base),         TEST(failure),
+                                       TEST(nothing_needed), TEST(source),       TEST(fills_memory),
+                                       TEST(fills_disk),     TEST(out_of_reach), TEST(hides),
+                                       TEST(reserve),        TEST(password),     TEST(room),
+                                       TEST(share)};
     return cmocka_run_group_tests_name("layers", tests, start, NULL);
 }
