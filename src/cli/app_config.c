@@ -167,6 +167,23 @@ static const struct config_key keys[] = {
      .doc = "A file with one JSON object. Its contents are sent to the verified enclave only, "
             "where the app finds them in the file that SECRETS_PATH names. It must lie outside the "
             "code folder."},
+    {{"code.secrets_env", "cloud.secrets_env"},
+     {0},
+     CONFIG_STRINGS,
+     .all = VARIABLE_NAMES_ALL,
+     AT(secrets_env),
+     .check = app_config_check_variable_name,
+     .doc = "Which secrets of the first level are also environment variables, set before the app "
+            "is imported: their names, or true for all. Texts, whole numbers and booleans can be. "
+            "The manifest has the names or true, never a value."},
+    {{"env", "env"},
+     {0},
+     CONFIG_PAIRS,
+     AT(env),
+     .check = app_config_check_variable,
+     .doc = "Environment variables of the app, set before it is imported: NAME = \"value\", "
+            "at most 64, 4 KiB together. They stand in the manifest: everybody can read them, and "
+            "another value is another fingerprint."},
     {{"policy", "policy"},
      {0},
      CONFIG_PATH,

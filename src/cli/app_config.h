@@ -58,12 +58,14 @@ struct app_config {
     char *variable;             /* may be dotted */
     struct config_strings data; /* paths below the code folder that are data */
     char *healthcheck_endpoint;
-    char *docker;  /* environment or image reference */
-    char *image;   /* "sha256:" and 64 digits, or a folder (not joined) */
-    char *secrets; /* file */
-    char *policy;  /* file */
-    int tee;       /* enum app_config_tee */
-    char *tests;   /* folder */
+    char *docker;                      /* environment or image reference */
+    char *image;                       /* "sha256:" and 64 digits, or a folder (not joined) */
+    char *secrets;                     /* file */
+    struct config_strings secrets_env; /* names of secrets, or VARIABLE_NAMES_ALL alone */
+    struct config_strings env;         /* "NAME=value" */
+    char *policy;                      /* file */
+    int tee;                           /* enum app_config_tee */
+    char *tests;                       /* folder */
     char *tests_cmd;
     struct config_strings tests_requirements;
     char *ssl_domain_name;   /* the three are given together or not at all */
@@ -100,6 +102,18 @@ void app_config_done(struct app_config *config);
  * certificate, key and domain belong together is for the caller, who has the cryptography: report
  * it through APP_CONFIG_FAIL. */
 int app_config_check(const struct app_config *config, int64_t now, struct err *err) MUST_USE;
+
+/* The checks of one entry of [env], "NAME=value", and of secrets_env. */
+int app_config_check_variable(const char *text, struct err *err) MUST_USE;
+int app_config_check_variable_name(const char *text, struct err *err) MUST_USE;
+/* What [env] and secrets_env say, as the manifest has it (model/variables.h). */
+int app_config_variables(const struct app_config *config, char ret[static VARIABLES_SIZE],
+                         struct err *err) MUST_USE;
+int app_config_secrets_env(const struct app_config *config, char ret[static VARIABLE_NAMES_SIZE],
+                           struct err *err) MUST_USE;
+/* Both again, against the secrets: is each there, and none of them in [env]? */
+int app_config_check_secrets_env(const struct app_config *config, struct slice secrets,
+                                 struct err *err) MUST_USE;
 
 /* What [server] says, as the manifest has it. */
 void app_config_server_settings(const struct app_config_server *from, struct manifest_server *ret);

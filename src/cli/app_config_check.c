@@ -88,13 +88,13 @@ int app_config_check_secrets(struct slice text, const char *what, struct err *er
 static int check_secrets(const struct app_config *config, struct err *err)
 {
     if (config->secrets == NULL)
-        return 0;
+        return app_config_check_secrets_env(config, slice_str("{}"), err);
     AUTO_BUF struct buf text = BUF_INIT(APP_SECRETS_MAX);
     struct err reason = ERR_INIT;
     if (file_read(config->secrets, &text, &reason) < 0 ||
         app_config_check_secrets(buf_slice(&text), config->secrets, &reason) < 0)
         return APP_CONFIG_FAIL(config, secrets, err, "%s", reason.message);
-    return 0;
+    return app_config_check_secrets_env(config, buf_slice(&text), err);
 }
 
 static int check_readable(const struct app_config *config, size_t offset, const char *path,

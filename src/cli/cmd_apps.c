@@ -4,6 +4,7 @@
  * with them. None of it is proof of anything: that is mse verify.
  */
 #include "cli/command.h"
+#include "cli/manifest_facts.h"
 #include "cli/ui.h"
 #include "cli/wait.h"
 
@@ -118,15 +119,14 @@ static void print_status(const struct node_app *app)
 }
 
 /* What the owner's own record says, of the app as it was deployed from here. */
-static void print_mode(const struct node_app *app)
+static void print_facts(const struct node_app *app)
 {
     AUTO_CONTEXT struct context context = {0};
     struct manifest manifest;
     struct err ignored = ERR_INIT;
     if (context_store_find(ui_hooks(), app->id, &context, &ignored) == 0 &&
         manifest_decode(slice_str(context.manifest), &manifest, &ignored) == 0)
-        ui_print(UI_PLAIN, "  processes    calls for new ones %s\n",
-                 manifest_ends_at_new_process(&manifest) ? "end the app" : "fail with EPERM");
+        manifest_facts_print(&manifest, "  ");
 }
 
 static uint64_t counter(const json_t *counters, const char *name)
@@ -202,7 +202,7 @@ static int status(const struct options *options, struct err *err)
         return -1;
     if (!ui_json()) {
         print_status(&app);
-        print_mode(&app);
+        print_facts(&app);
         return print_stats(stats, err);
     }
     if (get(node, app.id, "", &document, err) < 0 ||

@@ -39,7 +39,10 @@ static json_t *difference_json(const struct manifest_difference *difference)
 
 static int print_manifests(const struct manifest *a, const struct manifest *b, struct err *err)
 {
-    struct manifest_difference differences[MANIFEST_DIFFERENCES_MAX];
+    AUTO_FREE struct manifest_difference *differences =
+        mem_alloc_array(MANIFEST_DIFFERENCES_MAX, sizeof(*differences), err);
+    if (differences == NULL)
+        return -1;
     size_t count = manifest_diff(a, b, differences);
     if (ui_json()) {
         json_t *list = json_array();

@@ -28,7 +28,12 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-enum { START_TIMEOUT_MS = 20000, POLL_MS = 20, ARGV_MAX = 96, REQUIREMENTS_MAX = 256 };
+enum {
+    START_TIMEOUT_MS = 20000,
+    POLL_MS = 20,
+    ARGV_MAX = 96 + 3 * VARIABLES_MAX,
+    REQUIREMENTS_MAX = 256
+};
 
 static int read_config(const struct options *options, struct app_config *config, struct err *err)
 {
@@ -218,6 +223,17 @@ static void add_sandbox(struct argument_list *list)
     ADD(list, "--ro-bind", "/etc", "/etc", "--proc", "/proc", "--dev", "/dev", "--tmpfs", "/tmp");
 }
 
+/* Cuts the lines in place: the arguments point into them. */
+static void add_variables(struct argument_list *list, char *lines)
+{
+    char *rest = lines;
+    for (char *line = strsep(&rest, "\n"); rest != NULL; line = strsep(&rest, "\n")) {
+        char *value = line;
+        const char *name = strsep(&value, "=");
+        ADD(list, "--setenv", name, value);
+    }
+}
+
 static int start_sandbox(struct local *local, struct err *err)
 {
     AUTO_FREE char *bwrap = NULL;
@@ -226,21 +242,27 @@ static int start_sandbox(struct local *local, struct err *err)
     char port[16];
     char threads[24];
     char queue[24];
+    char variables[VARIABLES_SIZE];
+    char names[VARIABLE_NAMES_SIZE];
     (void)snprintf(port, sizeof(port), "%d", local->port);
     (void)snprintf(threads, sizeof(threads), "%lld", (long long)local->config.server.threads);
     (void)snprintf(queue, sizeof(queue), "%lld", (long long)local->config.server.queue);
     AUTO_FREE char *secrets = path_join(local->folder, "secrets", err);
     if (code == NULL || home == NULL || secrets == NULL ||
+        app_config_variables(&local->config, variables, err) < 0 ||
+        app_config_secrets_env(&local->config, names, err) < 0 ||
         process_find("bwrap", "bubblewrap", &bwrap, err) < 0)
         return -1;
     struct argument_list list = {.items = {bwrap}, .count = 1};
     add_sandbox(&list);
+    add_variables(&list, variables);
     ADD(&list, "--bind", code, "/mse-app", "--bind", home, "/root", "--bind", secrets,
         SANDBOX_SECRETS_FOLDER, "--ro-bind", local->program, "/run/mse-local");
     if (local->site != NULL)
         ADD(&list, "--ro-bind", local->site, "/mse-env/site-packages");
     ADD(&list, "/run/mse-local", port, local->config.application, threads, queue,
-        app_config_new_processes[local->config.server.new_processes]);
+        app_config_new_processes[local->config.server.new_processes],
+        names[0] == '\0' ? "-" : names);
     if (local->site != NULL)
         ADD(&list, "/mse-env/site-packages");
     const struct process_fd fds[] = {{2, 1}, {2, 2}};

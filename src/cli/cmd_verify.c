@@ -7,6 +7,7 @@
 #include "cli/code_folder.h"
 #include "cli/command.h"
 #include "cli/image_measured.h"
+#include "cli/manifest_facts.h"
 #include "cli/ui.h"
 #include "cli/verify_evidence.h"
 
@@ -276,8 +277,8 @@ static int write_certificate(struct verification *v, const struct attested *atte
     return 0;
 }
 
-/* What the manifest behind the fingerprint says about the app's confinement. */
-static int print_mode(const struct attested *attested, struct err *err)
+/* What the manifest behind the fingerprint says about the app. */
+static int print_facts(const struct attested *attested, struct err *err)
 {
     struct manifest manifest;
     const char *text = attested_manifest(attested);
@@ -285,8 +286,7 @@ static int print_mode(const struct attested *attested, struct err *err)
         return 0;
     if (manifest_decode(slice_str(text), &manifest, err) < 0)
         return FAIL_CONTEXT(err, "what the enclave answered");
-    ui_print(UI_PLAIN, "       the app's calls for new processes %s\n",
-             manifest_ends_at_new_process(&manifest) ? "end the app" : "fail with EPERM");
+    manifest_facts_print(&manifest, "       ");
     return 0;
 }
 
@@ -317,7 +317,7 @@ static int judge(struct verification *v, struct err *err)
     if (verdict != NULL && print_verdict(verdict, status == 0 ? err : &ignored) < 0)
         status = -1;
     mse_verdict_free(verdict);
-    if (status < 0 || print_mode(attested, err) < 0)
+    if (status < 0 || print_facts(attested, err) < 0)
         return -1;
     print_key_exchange(attested);
     if (!v->has_fingerprint)

@@ -402,7 +402,9 @@ static int fill_manifest(struct project *project, struct err *err)
     memcpy(manifest->owner_key, project->owner.public_key, sizeof(manifest->owner_key));
     memset(manifest->code_commitment, 0xff, SHA256_SIZE);
     app_config_server_settings(&config->server, &manifest->server);
-    return 0;
+    if (app_config_variables(config, manifest->env, err) < 0)
+        return -1;
+    return app_config_secrets_env(config, manifest->secrets_env, err);
 }
 
 /* --- data of the package --- */

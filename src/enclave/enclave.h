@@ -131,6 +131,9 @@ int boot_secrets(struct enclave *enclave, struct err *err) MUST_USE;
 /* seed.c: the package's data goes where it is kept; before the app, behind the code. */
 int seed_data(struct enclave *enclave, struct err *err) MUST_USE;
 
+/* variables.c: the app's environment; before Python, and before the secrets are wiped. */
+int open_variables(struct enclave *enclave, struct err *err) MUST_USE;
+
 /* open.c: from secrets to a running app. */
 int open_code(struct enclave *enclave, struct err *err) MUST_USE;
 int open_secrets_file(struct enclave *enclave, struct err *err) MUST_USE;

@@ -11,6 +11,7 @@
 #include "base/fd.h"
 #include "base/log.h"
 #include "base/mem.h"
+#include "format/json.h"
 
 #include <errno.h>
 #include <signal.h>
@@ -22,12 +23,19 @@ static const struct step {
     const char *name;
     int (*run)(struct enclave *enclave, struct err *err);
 } steps[] = {
-    {"manifest", boot_manifest},         {"TEE", boot_tee},
-    {"package", boot_package},           {"guard", boot_guard},
-    {"storage", boot_storage},           {"confinement", boot_confine},
-    {"identity", boot_identity},         {"listen", boot_listen},
-    {"secrets", boot_secrets},           {"code", open_code},
-    {"secrets file", open_secrets_file}, {"app", open_app},
+    {"manifest", boot_manifest},
+    {"TEE", boot_tee},
+    {"package", boot_package},
+    {"guard", boot_guard},
+    {"storage", boot_storage},
+    {"confinement", boot_confine},
+    {"identity", boot_identity},
+    {"listen", boot_listen},
+    {"secrets", boot_secrets},
+    {"code", open_code},
+    {"variables", open_variables},
+    {"secrets file", open_secrets_file},
+    {"app", open_app},
 };
 
 static int boot(struct enclave *enclave, struct err *err)
@@ -71,6 +79,7 @@ int main(void)
     (void)pthread_sigmask(SIG_BLOCK, &signals, NULL);
     (void)signal(SIGPIPE, SIG_IGN);
     log_init("enclave", LOG_INFO);
+    json_wipe_freed(); /* secrets are looked at for variables */
     struct err err = ERR_INIT;
     static struct enclave enclave = {
         .state_folder = -1,

@@ -13,6 +13,7 @@ static const char *type_text(enum config_type type)
         [CONFIG_STRING] = "string",
         [CONFIG_PATH] = "path",
         [CONFIG_STRINGS] = "array of strings",
+        [CONFIG_PAIRS] = "section of strings",
         [CONFIG_INTEGER] = "integer",
         [CONFIG_SIZE] = "size",
         [CONFIG_DURATION] = "duration",
@@ -94,7 +95,8 @@ static int append_key(const struct config_key *key, const char *prefix, struct b
     if (other != NULL && strcmp(other, key->names[0]) == 0)
         other = NULL;
     if (buf_str(out, ".TP\n", err) < 0 || append_bold(out, prefix, key->names[0], err) < 0 ||
-        buf_printf(out, err, " (%s)\n", type_text(key->type)) < 0 ||
+        buf_printf(out, err, " (%s%s)\n", type_text(key->type),
+                   key->all != NULL ? " or boolean" : "") < 0 ||
         append_plain(out, key->doc, err) < 0 || buf_str(out, "\n", err) < 0 ||
         append_choices(key, out, err) < 0 || append_bounds(key, out, err) < 0)
         return -1;

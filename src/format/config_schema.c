@@ -220,7 +220,7 @@ void config_done(const struct config_schema *schema, void *value)
         if (key->type == CONFIG_STRING || key->type == CONFIG_PATH) {
             mem_free_pointer(field);
             *(char **)field = NULL;
-        } else if (key->type == CONFIG_STRINGS) {
+        } else if (key->type == CONFIG_STRINGS || key->type == CONFIG_PAIRS) {
             free_strings(field);
         }
     }

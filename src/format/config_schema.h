@@ -15,6 +15,7 @@ enum config_type {
     CONFIG_STRING,   /* char * */
     CONFIG_PATH,     /* char *, relative to the configuration file's folder */
     CONFIG_STRINGS,  /* struct config_strings */
+    CONFIG_PAIRS,    /* struct config_strings: a table of texts, each as "name=text" */
     CONFIG_INTEGER,  /* int64_t between min and max */
     CONFIG_SIZE,     /* int64_t, bytes; an integer or "512M", "10G" */
     CONFIG_DURATION, /* int64_t, seconds; an integer or "90s", "15m", "2h", "30d" */
@@ -47,7 +48,8 @@ struct config_key {
     const char *fallback; /* what holds when it is absent, as one would write it; NULL: nothing */
     int64_t min, max;     /* of the number that is stored, for the types that store one */
     const char *const *choices; /* NULL-terminated */
-    /* Fails with what is wrong with the text, without place. */
+    const char *all;            /* CONFIG_STRINGS: the one item that `true` stands for, or NULL */
+    /* Fails with what is wrong with the text, without place; of pairs with "name=text". */
     int (*check)(const char *text, struct err *err);
     const char *doc; /* whole sentences, troff-free */
 };

@@ -128,6 +128,63 @@ static int read_strings(const struct config_key *key, const struct toml_value *v
     return 0;
 }
 
+/* Instead of a list: true for all of them, false for none. */
+static int read_all(const struct config_key *key, const struct toml_value *value,
+                    struct config_strings *ret, struct err *err)
+{
+    bool all;
+    if (toml_boolean(value, &all, err) < 0)
+        return -1;
+    if (!all)
+        return 0;
+    ret->items = mem_alloc_array(1, sizeof(*ret->items), err);
+    if (ret->items == NULL)
+        return -1;
+    ret->items[0] = str_copy(key->all, err);
+    if (ret->items[0] == NULL)
+        return -1;
+    ret->count = 1;
+    return 0;
+}
+
+static int read_pair(const struct config_key *key, const struct toml_value *item, char **ret,
+                     struct err *err)
+{
+    const char *text;
+    struct err reason = ERR_INIT;
+    if (memchr(item->key.data, '=', item->key.len) != NULL ||
+        memchr(item->key.data, '\0', item->key.len) != NULL)
+        return TOML_FAIL(item, err, "the name has a character that no name has");
+    if (toml_string(item, &text, err) < 0)
+        return -1;
+    AUTO_FREE char *pair = str_printf(err, "%s=%s", (const char *)item->key.data, text);
+    if (pair == NULL)
+        return -1;
+    if (key->check != NULL && key->check(pair, &reason) < 0)
+        return TOML_FAIL(item, err, "%s", reason.message);
+    *ret = STEAL(pair);
+    return 0;
+}
+
+static int read_pairs(const struct config_key *key, const struct toml_value *value,
+                      struct config_strings *ret, struct err *err)
+{
+    if (toml_expect(value, TOML_TABLE, err) < 0)
+        return -1;
+    if (value->count > CONFIG_STRINGS_MAX)
+        return TOML_FAIL(value, err, "has %zu items, at most %d are allowed", value->count,
+                         CONFIG_STRINGS_MAX);
+    ret->items = mem_alloc_array(value->count + 1, sizeof(*ret->items), err);
+    if (ret->items == NULL)
+        return -1;
+    for (const struct toml_value *item = value->first; item != NULL; item = item->next) {
+        if (read_pair(key, item, &ret->items[ret->count], err) < 0)
+            return -1;
+        ret->count++;
+    }
+    return 0;
+}
+
 static int read_cpus(const struct config_key *key, const struct toml_value *value, void *field,
                      struct err *err)
 {
@@ -170,6 +227,10 @@ static int fail_type(const struct config_key *key, const struct toml_value *valu
 int config_read_value(const struct config_key *key, const struct toml_value *value,
                       const char *folder, void *field, struct err *err)
 {
+    if (key->type == CONFIG_STRINGS && key->all != NULL && value->type == TOML_BOOLEAN)
+        return read_all(key, value, field, err);
+    if (key->type == CONFIG_PAIRS)
+        return read_pairs(key, value, field, err);
     if (key->type == CONFIG_STRINGS)
         return read_strings(key, value, field, err);
     if (key->type == CONFIG_CPUS)

@@ -4,25 +4,32 @@
  * loopback under the same confinement, so that an app which forks or wants a privilege fails here
  * as it would inside. A program of its own, so that nothing of it is in mse-enclave.
  *
- *     mse-local PORT MODULE:VARIABLE THREADS QUEUE refuse|end [SITE-FOLDER]
+ *     mse-local PORT MODULE:VARIABLE THREADS QUEUE refuse|end SECRETS-ENV [SITE-FOLDER]
+ *
+ * SECRETS-ENV: which secrets become variables, as in the manifest; "-": none. Plain variables it
+ * has already.
  */
+#include "base/file.h"
 #include "base/log.h"
 #include "base/mem.h"
 #include "base/text.h"
 #include "confine/confine.h"
 #include "crypto/crypto.h"
+#include "format/json.h"
 #include "http/server.h"
 #include "model/manifest.h"
+#include "model/sandbox_layout.h"
 #include "serve/serve.h"
 #include "serve/traceback.h"
 
+#include <errno.h>
 #include <pthread.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <unistd.h>
 
-enum { STOP_MS = 5000 };
+enum { STOP_MS = 5000, SECRETS_MAX = 1 << 20 };
 
 struct arguments {
     int port;
@@ -30,6 +37,7 @@ struct arguments {
     unsigned threads;
     unsigned queue;
     enum confine_new_processes new_processes;
+    const char *secrets_env; /* NULL: none */
     const char *site;
 };
 
@@ -38,9 +46,11 @@ static int parse(int argc, char **argv, struct arguments *ret, struct err *err)
     uint64_t port;
     uint64_t threads;
     uint64_t queue;
-    if (argc < 6 || argc > 7 || !manifest_new_processes_valid(argv[5]))
+    if (argc < 7 || argc > 8 || !manifest_new_processes_valid(argv[5]) ||
+        (strcmp(argv[6], "-") != 0 && !variable_names_valid(argv[6])))
         return FAIL(err, ERR_USAGE,
-                    "usage: mse-local PORT MODULE:VARIABLE THREADS QUEUE refuse|end [SITE]");
+                    "usage: mse-local PORT MODULE:VARIABLE THREADS QUEUE refuse|end SECRETS-ENV "
+                    "[SITE]");
     if (parse_u64(argv[1], "PORT", 1, 65535, &port, err) < 0 ||
         parse_u64(argv[3], "THREADS", 0, SERVE_MAX_THREADS, &threads, err) < 0 ||
         parse_u64(argv[4], "QUEUE", 0, SERVE_MAX_QUEUE, &queue, err) < 0)
@@ -51,9 +61,30 @@ static int parse(int argc, char **argv, struct arguments *ret, struct err *err)
         .threads = (unsigned)threads,
         .queue = (unsigned)queue,
         .new_processes = strcmp(argv[5], "end") == 0 ? CONFINE_END : CONFINE_REFUSE,
-        .site = argc == 7 ? argv[6] : NULL,
+        .secrets_env = strcmp(argv[6], "-") == 0 ? NULL : argv[6],
+        .site = argc == 8 ? argv[7] : NULL,
     };
     return 0;
+}
+
+static int set_variable(void *context, const char *name, const char *value, struct err *err)
+{
+    (void)context;
+    if (setenv(name, value, 0) < 0)
+        return FAIL_ERRNO(err, ERR_MEMORY, "cannot set the app's variable '%s'", name);
+    return 0;
+}
+
+/* From the file, not by argument: other processes read arguments. */
+static int set_secrets(const struct arguments *arguments, struct err *err)
+{
+    static const struct variable_taker taker = {.take = set_variable};
+    AUTO_BUF struct buf secrets = BUF_INIT(SECRETS_MAX);
+    if (arguments->secrets_env == NULL)
+        return 0;
+    if (file_read(SANDBOX_SECRETS, &secrets, err) < 0)
+        return -1;
+    return variables_of_secrets(buf_slice(&secrets), arguments->secrets_env, &taker, err);
 }
 
 static int run(const struct arguments *arguments, const sigset_t *signals, struct err *err)
@@ -72,7 +103,7 @@ static int run(const struct arguments *arguments, const sigset_t *signals, struc
     };
     if (arguments->new_processes == CONFINE_REFUSE && confine_start_guard(err) < 0)
         return -1;
-    if (confine_self(&confinement, err) < 0)
+    if (confine_self(&confinement, err) < 0 || set_secrets(arguments, err) < 0)
         return -1;
     struct serve *serve = serve_new(&config, err);
     if (serve == NULL)
@@ -100,6 +131,7 @@ int main(int argc, char **argv)
 {
     mem_share_arena();
     log_init("local", LOG_WARNING);
+    json_wipe_freed();
     sigset_t signals;
     (void)sigemptyset(&signals);
     (void)sigaddset(&signals, SIGTERM);

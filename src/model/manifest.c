@@ -11,7 +11,7 @@
 
 #include <stdio.h>
 
-enum field_type { FIELD_TEXT, FIELD_DIGEST, FIELD_NUMBER, FIELD_TLS_MODE };
+enum field_type { FIELD_TEXT, FIELD_DIGEST, FIELD_NUMBER, FIELD_TLS_MODE, FIELD_VARIABLES };
 enum field_presence { ALWAYS, OPTIONAL, RA_TLS_ONLY, OWNER_ONLY };
 
 struct field {
@@ -59,6 +59,12 @@ static const struct field fields[] = {
            "other code, or the same code under another salt"),
     TEXT("", "code_data", OPTIONAL, code_data, manifest_data_valid,
          "paths in ascending order with ':' between", "other files of the package are data"),
+    {"", "env", FIELD_VARIABLES, OPTIONAL, IN_MANIFEST(env), 0, 0, variables_valid,
+     "an object of variables that an app may set, in ascending order, with printable ASCII values",
+     "another variable of the app's environment"},
+    TEXT("", "secrets_env", OPTIONAL, secrets_env, variable_names_valid,
+         "\"*\", or names of variables in ascending order with ':' between",
+         "other secrets become variables of the app's environment"),
     DIGEST("", "requirements_digest", ALWAYS, requirements_digest, "another requirements.txt"),
     DIGEST("", "runtime_digest", ALWAYS, runtime_digest, "another version of mse-enclave"),
     TEXT("environment", "name", ALWAYS, environment_name, name_valid, NAME_SYNTAX,
@@ -138,7 +144,7 @@ static uint64_t number_of(const struct field *field, const struct manifest *mani
 
 static bool is_set(const struct field *field, const struct manifest *manifest)
 {
-    if (field->type == FIELD_TEXT)
+    if (field->type == FIELD_TEXT || field->type == FIELD_VARIABLES)
         return *(const char *)member(field, manifest) != '\0';
     if (field->type == FIELD_NUMBER)
         return number_of(field, manifest) != 0;
@@ -176,7 +182,11 @@ static int check_field(const struct field *field, const struct manifest *manifes
 {
     char path[40];
     path_of(field, path);
-    if (field->type == FIELD_TEXT) {
+    if (field->type == FIELD_VARIABLES) {
+        const char *text = member(field, manifest);
+        if (memchr(text, '\0', field->size) == NULL || !field->valid(text))
+            return FAIL(err, ERR_INVALID, "manifest: key '%s': expected %s", path, field->expected);
+    } else if (field->type == FIELD_TEXT) {
         const char *text = member(field, manifest);
         if (memchr(text, '\0', field->size) == NULL || !field->valid(text))
             return FAIL(err, ERR_INVALID, "manifest: key '%s' is '%.*s', expected %s", path,
@@ -194,6 +204,19 @@ static int check_field(const struct field *field, const struct manifest *manifes
     return 0;
 }
 
+static int put_variables(json_t *object, const char *key, const char *lines, struct err *err)
+{
+    AUTO_JSON json_t *variables = json_new_object(err);
+    struct variable variable;
+    if (variables == NULL)
+        return -1;
+    while ((lines = variables_next(lines, &variable)) != NULL) {
+        if (json_put_text(variables, variable.name, variable.value, err) < 0)
+            return -1;
+    }
+    return json_put(object, key, json_incref(variables), err);
+}
+
 static int put_field(const struct field *field, const struct manifest *manifest, json_t *object,
                      struct err *err)
 {
@@ -207,6 +230,8 @@ static int put_field(const struct field *field, const struct manifest *manifest,
         return json_put_u64(object, field->key, number_of(field, manifest), err);
     case FIELD_TLS_MODE:
         return json_put_text(object, field->key, tls_mode_text(manifest->tls_mode), err);
+    case FIELD_VARIABLES:
+        return put_variables(object, field->key, member(field, manifest), err);
     }
     return FAIL(err, ERR_INTERNAL, "manifest: unknown type of field");
 }
@@ -256,6 +281,32 @@ static int read_tls_mode(const struct json_at *in, enum manifest_tls_mode *ret, 
     return 0;
 }
 
+/* Names and values are checked with the whole, and their order by the bytes. */
+static int read_variables(const struct json_at *in, const char *key, char *to, size_t size,
+                          struct err *err)
+{
+    struct json_at at;
+    size_t len = 0;
+    if (json_read_object(in, key, &at, err) < 0)
+        return -1;
+    for (void *i = json_object_iter((json_t *)at.value); i != NULL;
+         i = json_object_iter_next((json_t *)at.value, i)) {
+        const char *name = json_object_iter_key(i);
+        const char *value;
+        if (json_read_text(&at, name, VARIABLE_VALUE_SIZE - 1, &value, err) < 0)
+            return -1;
+        int more = snprintf(to + len, size - len, "%s=%s\n", name, value);
+        if (more < 0 || (size_t)more >= size - len)
+            return FAIL(err, ERR_TOO_LARGE,
+                        "manifest: key '%s': the variables are more than %zu bytes together", key,
+                        size - 1);
+        len += (size_t)more;
+    }
+    if (len == 0)
+        return FAIL(err, ERR_INVALID, "manifest: key '%s' is empty", key);
+    return 0;
+}
+
 static int read_field(const struct field *field, const struct json_at *in,
                       struct manifest *manifest, struct err *err)
 {
@@ -269,6 +320,8 @@ static int read_field(const struct field *field, const struct json_at *in,
         return json_read_u64(in, field->key, field->min, field->max, to, err);
     case FIELD_TLS_MODE:
         return read_tls_mode(in, &manifest->tls_mode, err);
+    case FIELD_VARIABLES:
+        return read_variables(in, field->key, to, field->size, err);
     }
     return FAIL(err, ERR_INTERNAL, "manifest: unknown type of field");
 }
@@ -375,21 +428,61 @@ static void value_text(const struct field *field, const struct manifest *manifes
     case FIELD_TLS_MODE:
         (void)snprintf(text, MANIFEST_VALUE_SIZE, "%s", tls_mode_text(manifest->tls_mode));
         break;
+    case FIELD_VARIABLES: /* one by one: add_variables */
+        break;
     }
+}
+
+/* The variables on one side that the other has not, or has otherwise; what both have counts once.
+ */
+static size_t add_variables(const struct field *field, const struct manifest *a,
+                            const struct manifest *b, struct manifest_difference *ret)
+{
+    size_t count = 0;
+    struct variable left = {0};
+    struct variable right = {0};
+    const char *rest_a = variables_next(member(field, a), &left);
+    const char *rest_b = variables_next(member(field, b), &right);
+    while (rest_a != NULL || rest_b != NULL) {
+        int order = rest_a == NULL ? 1 : rest_b == NULL ? -1 : strcmp(left.name, right.name);
+        if (order != 0 || strcmp(left.value, right.value) != 0) {
+            struct manifest_difference *difference = &ret[count++];
+            (void)snprintf(difference->field, sizeof(difference->field), "%s.%s", field->key,
+                           order <= 0 ? left.name : right.name);
+            (void)snprintf(difference->a, MANIFEST_VALUE_SIZE, "%s",
+                           order <= 0 ? left.value : "(absent)");
+            (void)snprintf(difference->b, MANIFEST_VALUE_SIZE, "%s",
+                           order >= 0 ? right.value : "(absent)");
+            difference->meaning = field->meaning;
+        }
+        if (order <= 0)
+            rest_a = variables_next(rest_a, &left);
+        if (order >= 0)
+            rest_b = variables_next(rest_b, &right);
+    }
+    return count;
 }
 
 size_t manifest_diff(const struct manifest *a, const struct manifest *b,
                      struct manifest_difference ret[static MANIFEST_DIFFERENCES_MAX])
 {
-    _Static_assert(ARRAY_LEN(fields) <= MANIFEST_DIFFERENCES_MAX, "a place for each field");
+    _Static_assert(ARRAY_LEN(fields) + 2 * VARIABLES_MAX <= MANIFEST_DIFFERENCES_MAX,
+                   "a place for each field, and for each variable of either side");
+    _Static_assert((int)VARIABLE_NAMES_SIZE <= (int)MANIFEST_VALUE_SIZE, "no text is cut");
     size_t count = 0;
     for (size_t i = 0; i < ARRAY_LEN(fields); i++) {
+        if (fields[i].type == FIELD_VARIABLES) {
+            count += add_variables(&fields[i], a, b, &ret[count]);
+            continue;
+        }
         struct manifest_difference *difference = &ret[count];
         value_text(&fields[i], a, difference->a);
         value_text(&fields[i], b, difference->b);
         if (strcmp(difference->a, difference->b) == 0)
             continue;
-        path_of(&fields[i], difference->field);
+        char path[40];
+        path_of(&fields[i], path);
+        (void)snprintf(difference->field, sizeof(difference->field), "%s", path);
         difference->meaning = fields[i].meaning;
         count++;
     }

@@ -8,12 +8,13 @@
 
 #include "base/buf.h"
 #include "format/names.h"
+#include "model/variables.h"
 
 #include <stdbool.h>
 
 enum {
     MANIFEST_FORMAT = 1,
-    MANIFEST_MAX = 16 * 1024, /* bytes; a full one has about 1.5 KiB */
+    MANIFEST_MAX = 16 * 1024, /* bytes; one with every variable has about 11 KiB */
     MANIFEST_DIGEST_SIZE = 32,
     MANIFEST_ID_SIZE = 37,
     MANIFEST_APPLICATION_SIZE = 257,
@@ -60,6 +61,8 @@ struct manifest {
     char healthcheck_endpoint[MANIFEST_ENDPOINT_SIZE];  /* "/path", "" where there is none */
     char
         code_data[MANIFEST_DATA_SIZE]; /* paths of the package that are data, not code; "" : none */
+    char env[VARIABLES_SIZE];          /* plain variables; "": none */
+    char secrets_env[VARIABLE_NAMES_SIZE];             /* secrets that become variables; "": none */
     uint8_t code_commitment[MANIFEST_DIGEST_SIZE];     /* HMAC-SHA-256(salt, plain archive) */
     uint8_t requirements_digest[MANIFEST_DIGEST_SIZE]; /* SHA-256; of no bytes where none */
     uint8_t runtime_digest[MANIFEST_DIGEST_SIZE];      /* SHA-256 of mse-enclave */
@@ -84,10 +87,14 @@ int manifest_encode(const struct manifest *manifest, struct buf *out, struct err
  * those that manifest_encode gives. Errors: INVALID, TOO_LARGE, UNSUPPORTED (another format). */
 int manifest_decode(struct slice bytes, struct manifest *ret, struct err *err) MUST_USE;
 
-enum { MANIFEST_VALUE_SIZE = 300, MANIFEST_DIFFERENCES_MAX = 40 };
+/* A place for each field, and two for each variable. */
+enum {
+    MANIFEST_VALUE_SIZE = VARIABLE_VALUE_SIZE,
+    MANIFEST_DIFFERENCES_MAX = 48 + 2 * VARIABLES_MAX
+};
 
 struct manifest_difference {
-    char field[40];              /* "tls.host_name" */
+    char field[80];              /* "tls.host_name", "env.DEBUG" */
     char a[MANIFEST_VALUE_SIZE]; /* as in the JSON, without quotes; "(absent)" */
     char b[MANIFEST_VALUE_SIZE];
     const char *meaning; /* static: what a difference here means, for people */

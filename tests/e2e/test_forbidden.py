@@ -263,7 +263,7 @@ def test_the_mode_is_part_of_the_identity(owner, app, ending_app):
     for deployed, mode in ((app, "fail with EPERM"), (ending_app, "end the app")):
         verdict = owner.ok("verify", deployed["id"])
         assert f"calls for new processes {mode}" in verdict.err + verdict.out
-        assert f"calls for new ones {mode}" in owner.ok("status", deployed["id"]).out
+        assert f"calls for new processes {mode}" in owner.ok("status", deployed["id"]).out
     assert app["fingerprint"] != ending_app["fingerprint"]
 
 

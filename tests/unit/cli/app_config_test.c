@@ -274,6 +274,26 @@ static const struct {
      "m.toml:2: tests_requirements: expected an array, found a string", ""},
     {"name = 'a'\ntests_requirements = ['pytest', 1]\n" GOOD_CODE,
      "m.toml:2: tests_requirements[1]: expected a string, found an integer", ""},
+    {"name = 'a'\n" GOOD_CODE "[env]\nPATH = '/'\n",
+     "m.toml:6: env.PATH: an app may not set 'PATH': it is set by mse itself", ""},
+    {"name = 'a'\n" GOOD_CODE "[env]\nLD_PRELOAD = 'x'\n",
+     "m.toml:6: env.LD_PRELOAD: an app may not set 'LD_PRELOAD': it is read by the linker that "
+     "starts the enclave",
+     ""},
+    {"name = 'a'\n" GOOD_CODE "[env]\nDEBUG = 1\n",
+     "m.toml:6: env.DEBUG: expected a string, found an integer", ""},
+    {"name = 'a'\n" GOOD_CODE "[env]\n'A=B' = 'x'\n",
+     "m.toml:6: env.\"A=B\": the name has a character that no name has", ""},
+    {"name = 'a'\n" GOOD_CODE "[env]\nA = \"x\\ny\"\n", NULL, NULL},
+    {"name = 'a'\nenv = ['A=1']\n" GOOD_CODE, "m.toml:2: env: expected a table, found an array",
+     ""},
+    {"name = 'a'\n" GOOD_CODE "secrets_env = 'TOKEN'\n",
+     "m.toml:5: code.secrets_env: expected an array, found a string", ""},
+    {"name = 'a'\n" GOOD_CODE "secrets_env = ['*']\n", NULL, NULL},
+    {"name = 'a'\n" GOOD_CODE "secrets_env = ['HOME']\n",
+     "m.toml:5: code.secrets_env[0]: no secret may become the variable 'HOME': it is set by mse "
+     "itself",
+     ""},
     {"name = 'a\n", "m.toml:1:10: the string does not end in its line", ""},
 };
 
@@ -382,6 +402,15 @@ static void what_is_not_there_is_named(void **state)
          ":8: ssl.private_key: "},
         {"tests = 'none'\n" PROJECT_HEAD "location = 'code'\n", ":1: tests: there is no folder '"},
         {"policy = 'none'\n" PROJECT_HEAD "location = 'code'\n", ":1: policy: there is no file '"},
+        {PROJECT_HEAD "location = 'code'\nsecrets_env = true\n",
+         ":5: code.secrets_env: there are no secrets to become variables"},
+        {PROJECT_HEAD "location = 'code'\nsecrets = 'secrets.json'\nsecrets_env = ['TOKEN']\n",
+         ":6: code.secrets_env: there is no secret 'TOKEN'"},
+        {PROJECT_HEAD "location = 'code'\nsecrets = 'secrets.json'\nsecrets_env = ['a', 'a']\n",
+         ":6: code.secrets_env: one is there twice"},
+        {PROJECT_HEAD "location = 'code'\nsecrets = 'secrets.json'\nsecrets_env = true\n"
+                      "[env]\npassword = 'x'\n",
+         ":6: code.secrets_env: 'password' is a secret and stands in [env]"},
         {"expiration_date = 2026-11-22T10:00:00Z\n" PROJECT_HEAD "location = 'code'\n",
          ":1: expiration_date: 2026-11-22T10:00:00Z is in the past"},
     };
@@ -390,6 +419,34 @@ static void what_is_not_there_is_named(void **state)
         project_open(&project, cases[i].toml);
         FAILS(ERR_INVALID, cases[i].part, app_config_check(&project.config, NOW, &err));
     }
+}
+
+static void variables_are_as_the_manifest_has_them(void **state)
+{
+    AUTO_PROJECT struct project project;
+    char variables[VARIABLES_SIZE];
+    char names[VARIABLE_NAMES_SIZE];
+    project_open(&project, PROJECT_HEAD "location = 'code'\nsecrets = 'secrets.json'\n"
+                                        "secrets_env = true\n"
+                                        "[env]\nB = 'two'\nA_ = ''\nA = '1'\nA1 = 'x=y'\n");
+    OK(app_config_check(&project.config, NOW, &err));
+    OK(app_config_variables(&project.config, variables, &err));
+    assert_string_equal(variables, "A=1\nA1=x=y\nA_=\nB=two\n");
+    OK(app_config_secrets_env(&project.config, names, &err));
+    assert_string_equal(names, "*");
+}
+
+static void no_variables_where_none_are_named(void **state)
+{
+    AUTO_PROJECT struct project project;
+    char variables[VARIABLES_SIZE];
+    char names[VARIABLE_NAMES_SIZE];
+    project_open(&project, PROJECT_HEAD "location = 'code'\nsecrets_env = false\n[env]\n");
+    OK(app_config_check(&project.config, NOW, &err));
+    OK(app_config_variables(&project.config, variables, &err));
+    OK(app_config_secrets_env(&project.config, names, &err));
+    assert_string_equal(variables, "");
+    assert_string_equal(names, "");
 }
 
 static void secrets_are_one_object_and_never_shown(void **state)
@@ -424,6 +481,8 @@ int main(void)
         cmocka_unit_test(a_missing_file_says_what_to_do),
         cmocka_unit_test(a_good_project_passes),
         cmocka_unit_test(what_is_not_there_is_named),
+        cmocka_unit_test(variables_are_as_the_manifest_has_them),
+        cmocka_unit_test(no_variables_where_none_are_named),
         cmocka_unit_test(secrets_are_one_object_and_never_shown),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

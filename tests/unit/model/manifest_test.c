@@ -229,6 +229,89 @@ static void test_encode_checks(void **state)
     assert_non_null(strstr(err.message, "'name'"));
 }
 
+static void set_env(struct manifest *manifest, const char *env, const char *secrets)
+{
+    (void)snprintf(manifest->env, sizeof(manifest->env), "%s", env);
+    (void)snprintf(manifest->secrets_env, sizeof(manifest->secrets_env), "%s", secrets);
+}
+
+static void test_variables(void **state)
+{
+    struct manifest manifest = manifest_sample();
+    struct manifest again;
+    struct err err = ERR_INIT;
+    AUTO_BUF struct buf out = BUF_INIT(MANIFEST_MAX);
+    set_env(&manifest, "A=\\x\"\nAB=\n", "SECRET:TOKEN");
+    encode(&manifest, &out);
+    assert_non_null(strstr(buf_text(&out), "\"env\":{\"A\":\"\\\\x\\\"\",\"AB\":\"\"},"));
+    assert_non_null(strstr(buf_text(&out), "\"secrets_env\":\"SECRET:TOKEN\""));
+    assert_int_equal(manifest_decode(buf_slice(&out), &again, &err), 0);
+    assert_memory_equal(&again, &manifest, sizeof(manifest));
+
+    static const char *const refused[] = {
+        "{}",
+        "[]",
+        "\"A=1\"",
+        "{\"A\":1}",
+        "{\"A\":{}}",
+        "{\"PATH\":\"\"}",
+        "{\"LD_PRELOAD\":\"\"}",
+        "{\"A=B\":\"\"}",
+        "{\"B\":\"\",\"A\":\"\"}",
+        "{\"A\":\"\",\"A\":\"\"}",
+        "{\"A\":\"\\n\"}",
+        "{\"A\":\"x\\nB=y\"}",
+        "{\"\":\"\"}",
+    };
+    for (size_t i = 0; i < ARRAY_LEN(refused); i++) {
+        char with[128];
+        (void)snprintf(with, sizeof(with), "\"env\":%s,\"environment\"", refused[i]);
+        expect_refused("\"environment\"", with, "manifest: ");
+    }
+    expect_refused("\"storage\"", "\"secrets_env\":\"\",\"storage\"", "secrets_env");
+    expect_refused("\"storage\"", "\"secrets_env\":\"PATH\",\"storage\"", "secrets_env");
+}
+
+/* The most that fits into the struct fits into the bytes, and the whole is what was meant. */
+static void test_all_variables(void **state)
+{
+    struct manifest manifest = manifest_sample();
+    struct manifest again;
+    struct err err = ERR_INIT;
+    AUTO_BUF struct buf out = BUF_INIT(MANIFEST_MAX);
+    size_t len = 0;
+    for (int i = 0; i < VARIABLES_MAX; i++)
+        len += (size_t)snprintf(manifest.env + len, sizeof(manifest.env) - len, "V%02d=%.*s\n", i,
+                                i + 1 < VARIABLES_MAX ? 59 : 56,
+                                "\"\"\"\"\"\"\"\"\"\"\"\"\"\"\"\"\"\"\"\"\"\"\"\"\"\"\"\"\"\""
+                                "\"\"\"\"\"\"\"\"\"\"\"\"\"\"\"\"\"\"\"\"\"\"\"\"\"\"\"\"\"");
+    assert_true(len > VARIABLES_SIZE - 8);
+    encode(&manifest, &out);
+    assert_int_equal(manifest_decode(buf_slice(&out), &again, &err), 0);
+    assert_memory_equal(&again, &manifest, sizeof(manifest));
+    struct manifest none = manifest_sample();
+    struct manifest_difference differences[MANIFEST_DIFFERENCES_MAX];
+    assert_int_equal(manifest_diff(&manifest, &none, differences), VARIABLES_MAX);
+}
+
+static void test_diff_of_variables(void **state)
+{
+    struct manifest a = manifest_sample();
+    struct manifest b = manifest_sample();
+    struct manifest_difference differences[MANIFEST_DIFFERENCES_MAX];
+    set_env(&a, "A=1\nC=1\nD=1\n", "");
+    set_env(&b, "B=2\nC=1\nD=2\n", "*");
+    assert_int_equal(manifest_diff(&a, &b, differences), 4);
+    assert_string_equal(differences[0].field, "env.A");
+    assert_string_equal(differences[0].a, "1");
+    assert_string_equal(differences[0].b, "(absent)");
+    assert_string_equal(differences[1].field, "env.B");
+    assert_string_equal(differences[1].a, "(absent)");
+    assert_string_equal(differences[2].field, "env.D");
+    assert_string_equal(differences[2].b, "2");
+    assert_string_equal(differences[3].field, "secrets_env");
+}
+
 static void test_diff(void **state)
 {
     (void)state;
@@ -262,6 +345,9 @@ int main(void)
         cmocka_unit_test(test_bounds),
         cmocka_unit_test(test_every_byte),
         cmocka_unit_test(test_encode_checks),
+        cmocka_unit_test(test_variables),
+        cmocka_unit_test(test_all_variables),
+        cmocka_unit_test(test_diff_of_variables),
         cmocka_unit_test(test_diff),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -1,0 +1,26 @@
+// SPDX-License-Identifier: Apache-2.0
+/*
+ * See manifest_facts.h. What is printed was checked with the manifest: printable ASCII.
+ */
+#include "cli/manifest_facts.h"
+
+#include "cli/ui.h"
+
+static void print_variables(const struct manifest *manifest, const char *before)
+{
+    struct variable variable;
+    const char *lines = manifest->env;
+    while ((lines = variables_next(lines, &variable)) != NULL)
+        ui_print(UI_PLAIN, "%svariable     %s=%s\n", before, variable.name, variable.value);
+    if (strcmp(manifest->secrets_env, VARIABLE_NAMES_ALL) == 0)
+        ui_print(UI_PLAIN, "%ssecrets      all of them are variables too\n", before);
+    else if (manifest->secrets_env[0] != '\0')
+        ui_print(UI_PLAIN, "%ssecrets      are variables too: %s\n", before, manifest->secrets_env);
+}
+
+void manifest_facts_print(const struct manifest *manifest, const char *before)
+{
+    ui_print(UI_PLAIN, "%sprocesses    calls for new processes %s\n", before,
+             manifest_ends_at_new_process(manifest) ? "end the app" : "fail with EPERM");
+    print_variables(manifest, before);
+}
