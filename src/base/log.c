@@ -47,22 +47,51 @@ static size_t write_prefix(char *line, enum log_level level)
     return used < 0 ? 0 : strnlen(line, LINE_SIZE - 1);
 }
 
-void log_write(enum log_level level, const char *fmt, ...)
+static void write_line(enum log_level level, const char *fmt, va_list args)
 {
     if (level < lowest)
         return;
     char line[LINE_SIZE];
     size_t len = write_prefix(line, level);
-    va_list args;
-    va_start(args, fmt);
     int used = vsnprintf(line + len, sizeof(line) - len, fmt, args);
-    va_end(args);
     line[used < 0 ? len : sizeof(line) - 1] = '\0';
     text_make_printable(line, "");
     size_t end = strlen(line);
     line[end] = '\n'; /* over the zero byte, which nobody needs any more */
     ssize_t ignored = write(STDERR_FILENO, line, end + 1);
     (void)ignored;
+}
+
+void log_write(enum log_level level, const char *fmt, ...)
+{
+    va_list args;
+    va_start(args, fmt);
+    write_line(level, fmt, args);
+    va_end(args);
+}
+
+/* Of two threads at the turn of a minute one begins it. */
+static void begin_minute(struct log_spare *spare, enum log_level level)
+{
+    int64_t now = clock_monotonic_ms() / 60000 + 1; /* never 0 */
+    int64_t before = atomic_load(&spare->minute);
+    if (before == now || !atomic_compare_exchange_strong(&spare->minute, &before, now))
+        return;
+    unsigned count = atomic_exchange(&spare->count, 0);
+    if (count > LOG_SPARE_LINES)
+        log_write(level, "%u more lines of the following kind were left out",
+                  count - LOG_SPARE_LINES);
+}
+
+void log_sparingly(struct log_spare *spare, enum log_level level, const char *fmt, ...)
+{
+    va_list args;
+    begin_minute(spare, level);
+    if (atomic_fetch_add(&spare->count, 1) >= LOG_SPARE_LINES)
+        return;
+    va_start(args, fmt);
+    write_line(level, fmt, args);
+    va_end(args);
 }
 
 void log_err(enum log_level level, const struct err *err)

@@ -23,6 +23,9 @@
 
 enum { DESCRIPTORS_KEPT = 512 };
 
+/* Of strangers: the log has a limit, behind which are the app's own lines. */
+static struct log_spare refusals;
+
 /* For whom a message of the owner must have been made, to be for us. */
 static struct provision_target target_of(const struct enclave *enclave,
                                          const struct front_request *request)
@@ -107,7 +110,7 @@ static int answer_provision(void *context, const struct front_request *request, 
     }
     lock_release(&enclave->provision_lock);
     if (status < 0) {
-        log_warning("provisioning refused: %s", err->message);
+        log_sparingly(&refusals, LOG_WARNING, "provisioning refused: %s", err->message);
         return -1;
     }
     return buf_str(out, "{\"provisioned\":true}\n", err);
@@ -157,7 +160,7 @@ static int answer_access_log(void *context, const struct front_request *request,
     uint64_t last;
     if (owner_asks(request->body, OWNER_READ_ACCESS_LOG, enclave->manifest.owner_key, &target,
                    &last, err) < 0) {
-        log_warning("the access log was refused: %s", err->message);
+        log_sparingly(&refusals, LOG_WARNING, "the access log was refused: %s", err->message);
         return -1;
     }
     const struct manifest_server *server = &enclave->manifest.server;

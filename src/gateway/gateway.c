@@ -43,7 +43,8 @@ static void listener_ready(struct loop_watch *watch, uint32_t events)
             continue;
         }
         if (errno == EMFILE || errno == ENFILE || errno == ENOBUFS || errno == ENOMEM) {
-            log_warning("gateway: no descriptor left for a new connection");
+            log_sparingly(&listener->gateway->exhaustions, LOG_WARNING,
+                          "gateway: no descriptor left for a new connection");
             loop_watch_remove(loop, watch);
             loop_timer_set(loop, &listener->pause, PAUSE_MS);
         }

@@ -6,6 +6,7 @@
 #pragma once
 
 #include "base/buf.h"
+#include "base/log.h"
 #include "net/crowd.h"
 #include "net/loop.h"
 #include "gateway/gateway.h"
@@ -57,6 +58,7 @@ struct route {
 };
 
 struct gateway {
+    struct log_spare exhaustions; /* of descriptors */
     struct gateway_options options;
     struct relay_settings relay_settings;
     struct loop *loop;

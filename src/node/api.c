@@ -265,16 +265,30 @@ static int handle(struct api_call *call, struct err *err)
 
 /* --- threads --- */
 
+static int shown_len(struct slice text)
+{
+    enum { SHOWN_MAX = 120 };
+    return text.len < SHOWN_MAX ? (int)text.len : SHOWN_MAX;
+}
+
+static void log_refusal(const struct api_call *call, const struct err *err)
+{
+    const struct http_request *request = call->request;
+    const char *owner = call->account.owner;
+    bool known = owner[0] != '\0';
+    log_sparingly(&call->node->api->refusals[known], LOG_INFO, "api: %.*s %.*s by %s: %s",
+                  shown_len(request->method), (const char *)request->method.data,
+                  shown_len(request->path), (const char *)request->path.data,
+                  known ? owner : "nobody", err->message);
+}
+
 static void *call_thread(void *argument)
 {
     struct api_call *call = argument;
     struct api *api = call->node->api;
     struct err err = ERR_INIT;
     if (handle(call, &err) < 0) {
-        log_info("api: %.*s %.*s by %s: %s", (int)call->request->method.len,
-                 (const char *)call->request->method.data, (int)call->request->path.len,
-                 (const char *)call->request->path.data,
-                 call->account.owner[0] != '\0' ? call->account.owner : "nobody", err.message);
+        log_refusal(call, &err);
         if (!call->answered)
             api_answer_error(call, &err);
     }

@@ -7,6 +7,7 @@
  */
 #pragma once
 
+#include "base/log.h"
 #include "format/json.h"
 #include "http/http.h"
 #include "node/account.h"
@@ -60,6 +61,7 @@ struct api {
     struct slots *slots;
     struct log_streams *streams;
     atomic_uint threads;
+    struct log_spare refusals[2]; /* of nobody known, of accounts */
 };
 
 int api_start(struct node *node, struct api **ret, struct err *err) MUST_USE;

@@ -108,6 +108,25 @@ static void test_errors(void **state)
     assert_non_null(strstr(buf_text(&out), ": 100% broken (mend it)\n"));
 }
 
+static void test_a_flood_is_bounded(void **state)
+{
+    AUTO_BUF struct buf out = BUF_INIT(1 << 20);
+    struct log_spare spare = {0};
+    struct capture capture = capture_start();
+    for (int i = 0; i < 10000; i++)
+        log_sparingly(&spare, LOG_WARNING, "line %d", i);
+    atomic_fetch_sub(&spare.minute, 1); /* a minute later */
+    log_sparingly(&spare, LOG_WARNING, "the next");
+    capture_end(&capture, &out);
+    size_t lines = 0;
+    for (size_t i = 0; i < out.len; i++)
+        lines += out.data[i] == '\n';
+    assert_in_range(lines, LOG_SPARE_LINES + 2, 2 * LOG_SPARE_LINES + 3); /* a real minute's turn */
+    assert_non_null(strstr(buf_text(&out), "line 0\n"));
+    assert_non_null(strstr(buf_text(&out), " more lines of the following kind were left out\n"));
+    assert_non_null(strstr(buf_text(&out), "the next\n"));
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -116,6 +135,7 @@ int main(void)
         cmocka_unit_test(test_no_forged_lines),
         cmocka_unit_test(test_long_line_is_cut),
         cmocka_unit_test(test_errors),
+        cmocka_unit_test(test_a_flood_is_bounded),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

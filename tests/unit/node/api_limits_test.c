@@ -225,11 +225,43 @@ static void strangers_test(void **state)
     }
 }
 
+/* Whoever reaches the address can ask for nonsense as fast as the node answers; its log is the
+ * node's disk. */
+static void flood_of_refusals_test(void **state)
+{
+    struct api_fixture *fixture = *state;
+    struct err err = ERR_INIT;
+    char path[128];
+    char target[1000] = "/";
+    const struct http_client_config config = over_tcp(fixture);
+    const struct http_client_request request = {.method = "GET", .target = target};
+    memset(target + 1, 'x', sizeof(target) - 2);
+    (void)snprintf(path, sizeof(path), "%s/log", fixture->below->state);
+    AUTO_CLOSE int log = open(path, O_RDWR | O_CREAT | O_CLOEXEC, 0600);
+    AUTO_CLOSE int before = dup(STDERR_FILENO);
+    AUTO_HTTP_CLIENT struct http_client *client = NULL;
+    OK(http_client_connect(&config, &client, &failure));
+    log_init("test", LOG_INFO);
+    (void)dup2(log, STDERR_FILENO);
+    int status = 0;
+    for (int i = 0; i < 300; i++) {
+        AUTO_HTTP_RESPONSE struct http_client_response response = HTTP_CLIENT_RESPONSE_INIT;
+        if (http_client_request(client, &request, &response, &err) == 0)
+            status = response.status;
+    }
+    (void)dup2(before, STDERR_FILENO);
+    log_init("test", LOG_ERROR);
+    struct stat info;
+    assert_int_equal(fstat(log, &info), 0);
+    assert_int_equal(status, 404);
+    assert_in_range(info.st_size, 100, 2 * LOG_SPARE_LINES * 300);
+}
+
 int main(void)
 {
 #define TEST(name) cmocka_unit_test_setup_teardown(name##_test, api_set_up, api_tear_down)
     const struct CMUnitTest tests[] = {TEST(followers), TEST(uploads), TEST(slow_upload),
-                                       TEST(strangers)};
+                                       TEST(strangers), TEST(flood_of_refusals)};
     struct err err = ERR_INIT;
     if (crypto_init(&err) < 0)
         return 1;
