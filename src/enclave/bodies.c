@@ -5,7 +5,6 @@
  */
 #include "enclave/bodies.h"
 
-#include <stdio.h>
 #include <string.h>
 
 enum { YOUNG_MS = 50 }; /* added to every age, so that who has just come is not the slowest */
@@ -19,13 +18,13 @@ static bool is_slower(const struct body_place *a, const struct body_place *b, in
 }
 
 /* Of one address, or of all (NULL). */
-static struct body_place *slowest(const struct bodies *bodies, const char *address, int64_t now_ms,
-                                  size_t *ret_count)
+static struct body_place *slowest(const struct bodies *bodies, const uint8_t *client,
+                                  int64_t now_ms, size_t *ret_count)
 {
     struct body_place *found = NULL;
     *ret_count = 0;
     for (struct body_place *at = bodies->first; at != NULL; at = at->next) {
-        if (address != NULL && strcmp(at->address, address) != 0)
+        if (client != NULL && memcmp(at->client, client, CROWD_KEY_SIZE) != 0)
             continue;
         ++*ret_count;
         if (found == NULL || is_slower(at, found, now_ms))
@@ -34,11 +33,11 @@ static struct body_place *slowest(const struct bodies *bodies, const char *addre
     return found;
 }
 
-static struct body_place *make_room(const struct bodies *bodies, const char *address,
-                                    int64_t now_ms)
+static struct body_place *make_room(const struct bodies *bodies,
+                                    const uint8_t client[CROWD_KEY_SIZE], int64_t now_ms)
 {
     size_t count;
-    struct body_place *victim = slowest(bodies, address, now_ms, &count);
+    struct body_place *victim = slowest(bodies, client, now_ms, &count);
     if (count >= BODIES_OF_ADDRESS_MAX)
         return victim;
     victim = slowest(bodies, NULL, now_ms, &count);
@@ -46,10 +45,10 @@ static struct body_place *make_room(const struct bodies *bodies, const char *add
 }
 
 struct body_place *bodies_enter(struct bodies *bodies, struct body_place *place,
-                                const char *address, int64_t now_ms)
+                                const uint8_t client[CROWD_KEY_SIZE], int64_t now_ms)
 {
-    (void)snprintf(place->address, sizeof(place->address), "%s", address);
-    struct body_place *victim = make_room(bodies, place->address, now_ms);
+    memcpy(place->client, client, sizeof(place->client));
+    struct body_place *victim = make_room(bodies, client, now_ms);
     if (victim != NULL)
         bodies_leave(bodies, victim);
     place->is_taken = true;

@@ -6,6 +6,8 @@
  */
 #pragma once
 
+#include "net/crowd.h"
+
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
@@ -15,13 +17,12 @@ enum {
     BODIES_OF_ADDRESS_MAX = 4, /* of them for one client's address */
     BODY_PATIENCE_MS = 3000,   /* for a body, and a second more for each BODY_RATE that came */
     BODY_RATE = 64 * 1024,
-    BODY_ADDRESS_SIZE = 46,
 };
 
 /* Kept by whoever waits. */
 struct body_place {
     void *owner; /* whose it is, for the caller */
-    char address[BODY_ADDRESS_SIZE];
+    uint8_t client[CROWD_KEY_SIZE];
     int64_t since_ms;
     size_t received;
     bool is_taken;
@@ -33,11 +34,11 @@ struct bodies {
     size_t count;
 };
 
-/* Takes a place for a client's address. Returns who has lost its own for it: the slowest of the
- * same address where that has too many, else the slowest of all where there are too many, else
- * NULL. */
+/* Takes a place for a client, one of the addresses of net/crowd.h. Returns who has lost its own for
+ * it: the slowest of the same address where that has too many, else the slowest of all where there
+ * are too many, else NULL. */
 struct body_place *bodies_enter(struct bodies *bodies, struct body_place *place,
-                                const char *address, int64_t now_ms);
+                                const uint8_t client[CROWD_KEY_SIZE], int64_t now_ms);
 /* 0 also for one that has none (any more). */
 void bodies_leave(struct bodies *bodies, struct body_place *place);
 /* Has this body had its time? */

@@ -25,6 +25,7 @@ struct job {
     struct http_exchange *exchange;
     const struct front_route *route;
     struct buf body;
+    uint8_t client[CROWD_KEY_SIZE];
     struct body_place place; /* while its body is waited for; under the front's lock */
     uint8_t channel_binding[TLS_CHANNEL_BINDING_SIZE];
     struct job *next;
@@ -184,21 +185,20 @@ static void *control_thread(void *argument)
     return NULL;
 }
 
-static size_t queued_of(const struct lane *lane, const char *address)
+static size_t queued_of(const struct lane *lane, const uint8_t client[CROWD_KEY_SIZE])
 {
     size_t count = 0;
     for (const struct job *at = lane->first; at != NULL; at = at->next)
-        count += strcmp(http_request(at->exchange)->client_address, address) == 0;
+        count += memcmp(at->client, client, CROWD_KEY_SIZE) == 0;
     return count;
 }
 
 static void enqueue(struct front *front, struct job *job)
 {
     struct lane *lane = &front->lanes[job->route->lane];
-    const char *address = http_request(job->exchange)->client_address;
     lock_acquire(&front->lock);
     bool full = lane->queued >= FRONT_QUEUE_MAX || front->stopping ||
-                queued_of(lane, address) >= FRONT_QUEUE_OF_ADDRESS_MAX;
+                queued_of(lane, job->client) >= FRONT_QUEUE_OF_ADDRESS_MAX;
     if (!full) {
         *lane->last = job;
         lane->last = &job->next;
@@ -237,8 +237,7 @@ static int wait_for_body(struct front *front, struct job *job, struct err *err)
     if (place->owner == NULL) {
         place->owner = job;
         place->since_ms = now;
-        const char *address = http_request(job->exchange)->client_address;
-        victim = bodies_enter(&front->bodies, place, address, now);
+        victim = bodies_enter(&front->bodies, place, job->client, now);
     }
     if (victim != NULL) /* under the lock, without which its job may be freed */
         http_abort(((struct job *)victim->owner)->exchange);
@@ -328,6 +327,7 @@ static void start_reserved(struct front *front, struct http_exchange *exchange, 
     job->exchange = exchange;
     job->route = route;
     job->body = BUF_INIT(route->body_max);
+    crowd_key_of_text(request->client_address, job->client);
     if (http_channel_binding(exchange, job->channel_binding, &err) < 0) {
         respond_error(exchange, &err);
         job_free(job);

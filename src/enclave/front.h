@@ -6,8 +6,8 @@
  *
  * Reserved requests are answered on control threads (evidence and provisioning may block), one for
  * each lane, so that who asks for evidence all the time does not keep the owner waiting. Each lane
- * has a bounded queue, of which one client's address gets a part; past it: 503. How long a body may
- * take is bodies.h's.
+ * has a bounded queue, of which one client (net/crowd.h) gets a part; past it: 503. How long a body
+ * may take is bodies.h's.
  */
 #pragma once
 

@@ -8,6 +8,7 @@
 
 #include "base/mem.h"
 
+#include <arpa/inet.h>
 #include <netinet/in.h>
 #include <stdbool.h>
 #include <stdlib.h>
@@ -27,6 +28,18 @@ void crowd_key_of_address(const struct sockaddr_storage *address, uint8_t key[CR
         bool mapped = IN6_IS_ADDR_V4MAPPED(&ip->sin6_addr);
         memcpy(key, &ip->sin6_addr, mapped ? CROWD_KEY_SIZE : NETWORK_SIZE);
     }
+}
+
+void crowd_key_of_text(const char *text, uint8_t key[CROWD_KEY_SIZE])
+{
+    struct sockaddr_storage address = {.ss_family = AF_UNSPEC};
+    struct sockaddr_in *ip = (struct sockaddr_in *)&address;
+    struct sockaddr_in6 *ip6 = (struct sockaddr_in6 *)&address;
+    if (inet_pton(AF_INET, text, &ip->sin_addr) == 1)
+        address.ss_family = AF_INET;
+    else if (inet_pton(AF_INET6, text, &ip6->sin6_addr) == 1)
+        address.ss_family = AF_INET6;
+    crowd_key_of_address(&address, key);
 }
 
 void crowd_key_of_user(uid_t uid, uint8_t key[CROWD_KEY_SIZE])

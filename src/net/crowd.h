@@ -39,6 +39,8 @@ struct crowd {
 
 /* One customer of a provider is one address: an IPv4 address, the first 64 bits of an IPv6 one. */
 void crowd_key_of_address(const struct sockaddr_storage *address, uint8_t key[CROWD_KEY_SIZE]);
+/* The same of an address as text; all that is none is one. */
+void crowd_key_of_text(const char *address, uint8_t key[CROWD_KEY_SIZE]);
 void crowd_key_of_user(uid_t uid, uint8_t key[CROWD_KEY_SIZE]);
 
 /* Where there is no memory it stays outside, and counts for nobody. */

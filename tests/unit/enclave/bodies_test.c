@@ -17,8 +17,10 @@ static struct body_place places[64];
 
 static struct body_place *enter(struct bodies *bodies, size_t i, const char *address, int64_t now)
 {
+    uint8_t client[CROWD_KEY_SIZE];
+    crowd_key_of_text(address, client);
     places[i] = (struct body_place){.since_ms = now};
-    return bodies_enter(bodies, &places[i], address, now);
+    return bodies_enter(bodies, &places[i], client, now);
 }
 
 static void an_address_crowds_out_only_itself(void **state)
@@ -28,7 +30,23 @@ static void an_address_crowds_out_only_itself(void **state)
     assert_null(enter(&bodies, 0, "192.0.2.1", 0));
     for (size_t i = 1; i <= BODIES_OF_ADDRESS_MAX; i++)
         assert_null(enter(&bodies, i, "192.0.2.2", 10));
-    assert_ptr_equal(enter(&bodies, 9, "192.0.2.2", 1000)->address, places[4].address);
+    assert_ptr_equal(enter(&bodies, 9, "192.0.2.2", 1000), &places[4]);
+    assert_true(places[0].is_taken);
+    assert_int_equal(bodies.count, 1 + BODIES_OF_ADDRESS_MAX);
+}
+
+/* Who has an IPv6 network has as many addresses as it likes. */
+static void a_network_crowds_out_only_itself(void **state)
+{
+    (void)state;
+    struct bodies bodies = {0};
+    char address[64];
+    assert_null(enter(&bodies, 0, "2001:db8:0:1::1", 0));
+    for (size_t i = 1; i <= BODIES_MAX; i++) {
+        (void)snprintf(address, sizeof(address), "2001:db8:0:2:%zx::1", i);
+        const struct body_place *victim = enter(&bodies, i, address, 10);
+        assert_true((victim != NULL) == (i > BODIES_OF_ADDRESS_MAX));
+    }
     assert_true(places[0].is_taken);
     assert_int_equal(bodies.count, 1 + BODIES_OF_ADDRESS_MAX);
 }
@@ -79,6 +97,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(an_address_crowds_out_only_itself),
+        cmocka_unit_test(a_network_crowds_out_only_itself),
         cmocka_unit_test(the_slowest_gives_way),
         cmocka_unit_test(leaving_twice_is_leaving_once),
         cmocka_unit_test(time_is_for_bodies_that_move),
