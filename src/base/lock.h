@@ -30,6 +30,7 @@
     X(WORKERS, "the WSGI workers")                                                                 \
     X(SERVE, "the start and end of Python")                                                        \
     X(BELL, "the bell")                                                                            \
+    X(WATCHDOG, "the watchdog of Python")                                                          \
     X(ASGI, "the ASGI loop")                                                                       \
     X(KEEPER_CREATING, "the creation of an app")                                                   \
     X(KEEPER, "the list of apps")                                                                  \

@@ -95,6 +95,9 @@ void enclave_signals(sigset_t *ret);
 
 /* JSON lines to the supervisor: {"state": ..., "reason": ...}. */
 void report_state(const char *state, const char *reason);
+/* The state failed, with a reason that has no quote and no control character: takes no lock and
+ * allocates nothing. */
+void report_stuck(const char *reason);
 /* {"stats": ...} where they have changed since the last time (model/app_stats.h). */
 void report_stats(const struct enclave *enclave);
 

@@ -90,6 +90,9 @@ int open_app(struct enclave *enclave, struct err *err)
         .threads = (unsigned)enclave->manifest.server.threads,
         .queue = (unsigned)enclave->manifest.server.queue,
         .message_bytes = enclave->manifest.server.body_bytes,
+        .watchdog_ms = (unsigned)enclave->manifest.server.watchdog_ms,
+        .timeout_ms = (unsigned)enclave->manifest.server.request_timeout_ms,
+        .stuck = report_stuck,
         .rounds = true,
     };
     enclave->serve = serve_new(&config, err);

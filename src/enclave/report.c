@@ -12,6 +12,7 @@
 #include "base/text.h"
 #include "model/app_stats.h"
 
+#include <stdio.h>
 #include <unistd.h>
 
 void json_text_append(struct buf *out, const char *text)
@@ -45,6 +46,14 @@ void report_state(const char *state, const char *reason)
     (void)!buf_str(&line, "}\n", &err);
     if (fd_write_all(SANDBOX_STATUS_FD, buf_slice(&line), &err) < 0)
         log_err(LOG_WARNING, &err);
+}
+
+void report_stuck(const char *reason)
+{
+    char line[512];
+    int len = snprintf(line, sizeof(line), "{\"state\":\"failed\",\"reason\":\"%s\"}\n", reason);
+    if (len > 0 && (size_t)len < sizeof(line))
+        (void)!write(SANDBOX_STATUS_FD, line, (size_t)len);
 }
 
 /* --- counters --- */
@@ -101,6 +110,8 @@ static void take_app(struct serve *serve, struct app_stats *ret)
     serve_stats(serve, &stats);
     ret->busy = stats.refused;
     ret->exceptions = stats.failed;
+    ret->late = stats.late;
+    ret->hanging = stats.hanging;
     ret->queued = stats.queued;
     ret->running = stats.running;
 }

@@ -133,10 +133,12 @@ static int check_keys(const struct json_at *in, struct err *err)
 
 int app_stats_from_json(const struct json_at *in, struct app_stats *ret, struct err *err)
 {
-    struct app_stats stats;
+    struct app_stats stats = {0};
     if (check_keys(in, err) < 0)
         return -1;
     for (size_t i = 0; i < ARRAY_LEN(numbers); i++) {
+        if (!json_has(in, numbers[i].name))
+            continue;
         if (json_read_u64(in, numbers[i].name, 0, NUMBER_MAX, at_of(&stats, numbers[i].offset),
                           err) < 0)
             return -1;

@@ -42,6 +42,9 @@ enum {
     X(bytes_out, C, "sent_bytes_total", "", "Bytes of HTTP sent, inside TLS.")                     \
     X(busy, C, "busy_total", "", "Requests answered 503 because the queue was full.")              \
     X(exceptions, C, "exceptions_total", "", "Requests in which the app raised an exception.")     \
+    X(late, C, "late_total", "", "Requests answered 503 after request_timeout of waiting.")        \
+    X(hanging, C, "hanging_total", "",                                                             \
+      "Requests in the app for longer than request_timeout without an answer begun.")              \
     X(queued, G, "requests_queued", "", "Requests that wait for Python now.")                      \
     X(running, G, "requests_running", "", "Requests in the app now.")                              \
     X(log_dropped, C, "access_log_dropped_total", "", "Lines that the access log lost.")           \
@@ -67,7 +70,8 @@ struct app_stats {
 /* {"open":1,...,"latency":[...],"latency_us":1}: a new reference. Numbers above 2^53 - 1 are shown
  * as that. Errors: MEMORY. */
 int app_stats_to_json(const struct app_stats *stats, json_t **ret, struct err *err) MUST_USE;
-/* Strict: exactly these members, whole numbers up to 2^53 - 1. Errors: INVALID. */
+/* Strict: no other members, whole numbers up to 2^53 - 1. A number that is missing is 0: an earlier
+ * version did not count it. Errors: INVALID. */
 int app_stats_from_json(const struct json_at *in, struct app_stats *ret, struct err *err) MUST_USE;
 
 /* The line in which an enclave reports them: {"stats":{...}} and its end, at most APP_STATS_MAX. */

@@ -110,6 +110,8 @@ static const struct field fields[] = {
     TEXT("server", "new_processes", OPTIONAL, server.new_processes, manifest_new_processes_valid,
          "\"refuse\" or \"end\"", "a call for a new process ends the app, or only fails"),
     NUMBER("server", "queue", OPTIONAL, server.queue, 1, 65536, "another limit of the server"),
+    NUMBER("server", "request_timeout_ms", OPTIONAL, server.request_timeout_ms, 1, 86400000,
+           "requests that wait for the app are given up after another time, or never"),
     NUMBER("server", "require_pq", OPTIONAL, server.require_pq, 1, 1,
            "a key exchange that is not post-quantum is refused, or not"),
     NUMBER("server", "server_timing", OPTIONAL, server.server_timing, 1, 1,
@@ -117,6 +119,8 @@ static const struct field fields[] = {
     NUMBER("server", "target_bytes", OPTIONAL, server.target_bytes, 256, 32768,
            "another limit of the server"),
     NUMBER("server", "threads", OPTIONAL, server.threads, 1, 256, "another limit of the server"),
+    NUMBER("server", "watchdog_ms", OPTIONAL, server.watchdog_ms, 1000, 86400000,
+           "an app that is stuck is ended after another time, or never"),
     NUMBER("server", "write_timeout_ms", OPTIONAL, server.write_timeout_ms, 1, 86400000,
            "another limit of the server"),
 };

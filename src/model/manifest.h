@@ -46,10 +46,12 @@ struct manifest_server {
     uint64_t idle_timeout_ms;                        /* of a connection between requests */
     char new_processes[MANIFEST_NEW_PROCESSES_SIZE]; /* "refuse", the default, or "end" */
     uint64_t queue;                                  /* requests that wait for a thread */
+    uint64_t request_timeout_ms;                     /* that a request waits for Python */
     uint64_t require_pq;                             /* 1: no key exchange but a post-quantum one */
     uint64_t server_timing;                          /* 1: responses carry Server-Timing */
     uint64_t target_bytes;                           /* longest request line */
     uint64_t threads;                                /* that call the app */
+    uint64_t watchdog_ms;                            /* until an app is stuck */
     uint64_t write_timeout_ms;                       /* without the client taking a byte */
 };
 

@@ -225,8 +225,14 @@ static int read_line(int fd, uint8_t *line, size_t *ret_len, bool *ret_closed, s
 static int take_line(struct slice line, struct runner_event *ret, bool *ret_any, struct err *err)
 {
     AUTO_FREE struct launch_line *taken = mem_alloc(sizeof(*taken), err);
-    if (taken == NULL || launch_line_decode(line, taken, err) < 0)
+    if (taken == NULL)
         return -1;
+    if (launch_line_decode(line, taken, err) < 0) {
+        if (!taken->is_stats)
+            return -1;
+        err_clear(err); /* counters of another version: no reason to end an app */
+        return 0;
+    }
     if (taken->is_stats) {
         ret->news = RUNNER_STATS;
         ret->stats = taken->stats;

@@ -89,6 +89,7 @@ static void on_request(void *context, struct http_exchange *exchange)
     }
     request->asgi = asgi;
     request->exchange = exchange;
+    request->since_us = serve->timeout_ms > 0 ? clock_monotonic_us() : 0;
     lock_acquire(&asgi->lock);
     bool taken = !asgi->refusing && asgi->active < asgi->limit;
     if (taken) {
@@ -160,6 +161,117 @@ static void asgi_round_end(struct serve *serve)
     lock_release(&asgi->lock);
 }
 
+/* --- what takes too long --- */
+
+static void begun_add_locked(struct asgi *asgi, struct asgi_request *request)
+{
+    if (asgi->serve->timeout_ms == 0)
+        return;
+    request->since_us = clock_monotonic_us();
+    request->begun = true;
+    request->begun_next = asgi->begun;
+    request->begun_last = NULL;
+    if (asgi->begun != NULL)
+        asgi->begun->begun_last = request;
+    asgi->begun = request;
+}
+
+static void begun_remove_locked(struct asgi *asgi, struct asgi_request *request)
+{
+    if (!request->begun)
+        return;
+    request->begun = false;
+    if (request->begun_last == NULL)
+        asgi->begun = request->begun_next;
+    else
+        request->begun_last->begun_next = request->begun_next;
+    if (request->begun_next != NULL)
+        request->begun_next->begun_last = request->begun_last;
+}
+
+void asgi_note_answer(struct asgi_request *request)
+{
+    if (request->asgi->serve->timeout_ms == 0)
+        return;
+    lock_acquire(&request->asgi->lock);
+    begun_remove_locked(request->asgi, request);
+    lock_release(&request->asgi->lock);
+}
+
+static void asgi_watch(struct serve *serve, struct serve_watch *ret)
+{
+    struct asgi *asgi = serve->asgi;
+    lock_acquire(&asgi->lock);
+    ret->waiting = asgi->first != NULL && asgi->phase == ASGI_RUNNING;
+    ret->progress = asgi->turns;
+    lock_release(&asgi->lock);
+}
+
+/* The first that the loop has not seen and that came before that moment, out of the list. */
+static struct asgi_request *take_older_locked(struct asgi *asgi, int64_t before_us)
+{
+    struct asgi_request *before = NULL;
+    struct asgi_request *at = asgi->first;
+    while (at != NULL && ((at->pending & ASGI_NEW) == 0 || at->since_us >= before_us)) {
+        before = at;
+        at = at->next;
+    }
+    if (at == NULL)
+        return NULL;
+    if (before == NULL)
+        asgi->first = at->next;
+    else
+        before->next = at->next;
+    if (asgi->last == at)
+        asgi->last = before;
+    at->queued = false;
+    http_set_data(at->exchange, NULL);
+    return at;
+}
+
+static unsigned count_hanging_locked(struct asgi *asgi, int64_t before_us)
+{
+    unsigned count = 0;
+    struct asgi_request *at = asgi->begun;
+    while (at != NULL) {
+        struct asgi_request *next = at->begun_next;
+        if (at->since_us < before_us) {
+            begun_remove_locked(asgi, at);
+            count++;
+        }
+        at = next;
+    }
+    return count;
+}
+
+static void note_finished(struct asgi *asgi, bool served)
+{
+    lock_acquire(&asgi->lock);
+    asgi->active--;
+    asgi->served += served;
+    if (asgi->active == 0)
+        (void)pthread_cond_broadcast(&asgi->changed);
+    lock_release(&asgi->lock);
+}
+
+static unsigned asgi_expire(struct serve *serve, int64_t before_us, unsigned *ret_hanging)
+{
+    struct asgi *asgi = serve->asgi;
+    unsigned late = 0;
+    for (;;) {
+        lock_acquire(&asgi->lock);
+        struct asgi_request *request = take_older_locked(asgi, before_us);
+        *ret_hanging = request == NULL ? count_hanging_locked(asgi, before_us) : 0;
+        lock_release(&asgi->lock);
+        if (request == NULL)
+            return late;
+        refuse_late(request->exchange);
+        free(request);
+        note_finished(asgi, false);
+        late++;
+    }
+}
+
 /* --- requests, on the loop's thread --- */
 
 static void live_add(struct asgi *asgi, struct asgi_request *request)
@@ -188,6 +300,7 @@ void asgi_request_end(struct asgi_request *request)
     live_remove(request);
     lock_acquire(&asgi->lock);
     http_set_data(exchange, NULL);
+    begun_remove_locked(asgi, request);
     bool queued = request->queued;
     bool sending = request->sending;
     request->over = true;
@@ -236,12 +349,7 @@ void asgi_file_ended(struct asgi_request *request, enum err_kind error)
 
 void asgi_note_finished(struct asgi *asgi)
 {
-    lock_acquire(&asgi->lock);
-    asgi->active--;
-    asgi->served++;
-    if (asgi->active == 0)
-        (void)pthread_cond_broadcast(&asgi->changed);
-    lock_release(&asgi->lock);
+    note_finished(asgi, true);
 }
 
 static void refuse_failed(struct asgi_request *request)
@@ -322,6 +430,9 @@ static struct asgi_request *take_event(struct asgi *asgi, unsigned *ret_events)
         *ret_events = request->pending;
         request->pending = 0;
         request->queued = false;
+        asgi->turns++;
+        if ((*ret_events & ASGI_NEW) != 0)
+            begun_add_locked(asgi, request);
         bool over = request->over;
         bool sending = request->sending;
         lock_release(&asgi->lock);
@@ -385,6 +496,7 @@ static PyObject *on_wake(PyObject *capsule, PyObject *nothing)
     lock_acquire(&asgi->lock);
     asgi->signalled = false;
     asgi->returned = false;
+    asgi->turns++;
     bool stop = asgi->stop_loop;
     asgi->stop_loop = false;
     bool told = asgi->tell_stop;
@@ -640,6 +752,8 @@ const struct app_protocol asgi_protocol = {
     .drain = asgi_drain,
     .round_end = asgi_round_end,
     .returned = asgi_returned,
+    .watch = asgi_watch,
+    .expire = asgi_expire,
     .finish = asgi_finish,
     .free = asgi_free,
     .stats = asgi_stats,

@@ -35,6 +35,10 @@ struct asgi_request {
     struct asgi_channel *channel;   /* owned reference; loop thread */
     struct asgi_request *live_next; /* in asgi->live; loop thread */
     struct asgi_request **live_at;  /* what points here; NULL: not in the list */
+    int64_t since_us; /* when it came, then when the app began with it; with serve->timeout_ms */
+    struct asgi_request *begun_next; /* in asgi->begun; under asgi->lock */
+    struct asgi_request *begun_last; /* the one before it; under asgi->lock */
+    bool begun;                      /* in that list; under asgi->lock */
 };
 
 /* Strings that are compared and stored on every request. */
@@ -105,6 +109,9 @@ struct asgi {
     pthread_cond_t changed;
     struct asgi_request *first; /* events; under lock */
     struct asgi_request *last;
+    struct asgi_request
+        *begun;     /* not answered yet, newest first; with serve->timeout_ms; under lock */
+    uint64_t turns; /* of the loop, and events that it took; under lock */
     bool returned;  /* lent bodies have come back; under lock */
     bool signalled; /* the eventfd is readable, or about to be; under lock */
     bool refusing;  /* a stop has begun; under lock */
@@ -255,6 +262,8 @@ void asgi_request_end(struct asgi_request *request);
 /* [loop thread] A thread is going to use the request; [that thread] it does not any more. */
 void asgi_file_began(struct asgi_request *request);
 void asgi_file_ended(struct asgi_request *request, enum err_kind error);
+/* [loop thread] The app answers: that it takes long is no wonder from now on. */
+void asgi_note_answer(struct asgi_request *request);
 /* The app is done with a request that was taken on. */
 void asgi_note_finished(struct asgi *asgi);
 void asgi_set_phase(struct asgi *asgi, enum asgi_phase phase);

@@ -150,6 +150,7 @@ static bool send_head(struct asgi_channel *channel)
     if (status < 0 && head_was_refused(head->status, NULL, &head->fields))
         return false;
     channel->head_sent = true;
+    asgi_note_answer(channel->request);
     if (status < 0)
         (void)client_gone(channel);
     return status == 0;

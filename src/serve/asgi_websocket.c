@@ -263,6 +263,7 @@ static PyObject *accept_socket(struct asgi_channel *channel, PyObject *message)
         return NULL;
     asgi_head_clear(head);
     channel->head_sent = true;
+    asgi_note_answer(channel->request);
     channel->step = STATE_OPEN;
     if (status < 0) {
         close_with(channel, WEBSOCKET_GONE, slice_of(NULL, 0));
@@ -369,6 +370,7 @@ static PyObject *deny_body(struct asgi_channel *channel, PyObject *message)
         return NULL;
     }
     channel->head_sent = true;
+    asgi_note_answer(channel->request);
     if (status == 0 && view.len > 0)
         status = http_respond_write(exchange, slice_of(view.buf, (size_t)view.len), NULL, NULL);
     if (body != NULL)

@@ -69,9 +69,11 @@ static bool read_some(struct input *self, void *to, size_t size, size_t least, s
     int status = http_body_read(request->exchange, to, size, &len, &end, &err);
     if (status == 0 && len == 0 && !end) {
         self->busy = true;
+        client_wait_begin(request->serve);
         Py_BEGIN_ALLOW_THREADS;
         status = http_body_read_wait(request->exchange, to, size, least, &len, &err);
         Py_END_ALLOW_THREADS;
+        client_wait_end(request->serve);
         self->busy = false;
         end = len == 0;
     }

@@ -22,6 +22,12 @@ DEFINE_CLEANUP(object_release, PyObject *, Py_XDECREF)
 /* An owned reference, dropped at the end of the block (with the GIL held). */
 #define AUTO_OBJECT __attribute__((cleanup(object_release)))
 
+/* What the watchdog looks at. */
+struct serve_watch {
+    bool waiting;      /* requests wait for Python, and for nobody else */
+    uint64_t progress; /* differs where anything got on in between */
+};
+
 /* One way to call an app: the row of a table in serve.c. */
 struct app_protocol {
     const char *name;
@@ -41,6 +47,12 @@ struct app_protocol {
     void (*returned)(struct serve *serve);
     /* [I/O thread] See serve_rest_us; NULL: never. */
     int64_t (*rest_us)(struct serve *serve);
+    /* [watchdog] */
+    void (*watch)(struct serve *serve, struct serve_watch *ret);
+    /* [watchdog] Answers 503 to requests that have waited for Python since before that moment;
+     * returns how many. *ret_hanging: how many the app began with before it, that no earlier call
+     * has counted and that it has not begun to answer. Only with serve->timeout_ms. */
+    unsigned (*expire)(struct serve *serve, int64_t before_us, unsigned *ret_hanging);
     /* With the GIL held, after the threads have ended: gives up all Python objects. */
     void (*finish)(struct serve *serve);
     /* When the interpreter is gone, and whatever it still held with it. */
@@ -53,6 +65,7 @@ extern const struct app_protocol asgi_protocol;
 
 struct asgi;
 struct lent;
+struct watchdog;
 
 enum serve_phase { SERVE_STARTING, SERVE_STARTED, SERVE_FAILED };
 
@@ -64,14 +77,22 @@ struct serve {
     pthread_cond_t changed;
     enum serve_phase phase;
     struct err start_err;
-    bool finish;             /* the interpreter is to end */
-    struct workers *workers; /* WSGI */
-    struct asgi *asgi;       /* ASGI */
-    uint64_t refused;        /* atomic */
-    uint64_t failed;         /* atomic */
-    bool rounds;             /* Python is woken by serve_round_end, else at once */
-    bool stopped;            /* all our threads have ended; set by drain */
-    size_t held;             /* atomic; WSGI: requests that wait for their bodies */
+    bool finish;               /* the interpreter is to end */
+    struct workers *workers;   /* WSGI */
+    struct asgi *asgi;         /* ASGI */
+    uint64_t refused;          /* atomic */
+    uint64_t failed;           /* atomic */
+    uint64_t late;             /* atomic */
+    uint64_t hanging;          /* atomic */
+    uint64_t progress;         /* atomic; WSGI: bytes came or went while an app was at work */
+    size_t with_client;        /* atomic; WSGI: threads that wait for a client, not for Python */
+    struct watchdog *watchdog; /* NULL: none */
+    unsigned watchdog_ms;
+    unsigned timeout_ms;
+    void (*stuck)(const char *reason);
+    bool rounds;  /* Python is woken by serve_round_end, else at once */
+    bool stopped; /* all our threads have ended; set by drain */
+    size_t held;  /* atomic; WSGI: requests that wait for their bodies */
     size_t held_limit;
     struct lent *returned; /* atomic: lent bodies that the server is done with */
     struct work sweep;     /* WSGI: the work of dropping those */
@@ -82,6 +103,21 @@ struct serve {
 
 /* [Python's main thread] The app serves from now on. */
 void serve_started(struct serve *serve);
+
+/* --- watchdog.c --- */
+
+/* Watches as serve->watchdog_ms and timeout_ms say; *ret NULL where both are 0. */
+int watchdog_start(struct serve *serve, struct watchdog **ret, struct err *err) MUST_USE;
+/* Accepts NULL. */
+void watchdog_stop(struct watchdog *watchdog);
+
+/* --- crash.c --- */
+
+void crash_handlers_install(void);
+/* A stack for the handlers, so that a stack overflow of this thread is told, too. NULL where there
+ * is no memory; crash_stack_end takes that as well. */
+void *crash_stack_begin(void);
+void crash_stack_end(void *stack);
 
 /* --- finder.c --- */
 
@@ -126,6 +162,11 @@ void serve_request_drop(struct serve_request *request);
 void respond_text(struct http_exchange *exchange, int status, const char *text);
 /* 503 with Retry-After, and the end of the exchange. */
 void refuse_busy(struct serve *serve, struct http_exchange *exchange);
+/* The same for one that has waited too long. */
+void refuse_late(struct http_exchange *exchange);
+/* Around a wait for the client of a request, in an app's thread. */
+void client_wait_begin(struct serve *serve);
+void client_wait_end(struct serve *serve);
 /* 501 to an extended CONNECT (RFC 8441 section 4) that the app cannot speak, and the end of the
  * exchange. */
 void refuse_connect(struct http_exchange *exchange);

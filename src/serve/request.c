@@ -57,6 +57,23 @@ void refuse_busy(struct serve *serve, struct http_exchange *exchange)
     http_release(exchange);
 }
 
+void refuse_late(struct http_exchange *exchange)
+{
+    respond_text(exchange, 503, "The app did not come to this request in time.\n");
+    http_release(exchange);
+}
+
+void client_wait_begin(struct serve *serve)
+{
+    (void)__atomic_add_fetch(&serve->with_client, 1, __ATOMIC_RELAXED);
+}
+
+void client_wait_end(struct serve *serve)
+{
+    (void)__atomic_sub_fetch(&serve->with_client, 1, __ATOMIC_RELAXED);
+    (void)__atomic_add_fetch(&serve->progress, 1, __ATOMIC_RELAXED);
+}
+
 void refuse_connect(struct http_exchange *exchange)
 {
     respond_text(exchange, 501, "This app does not speak that protocol over CONNECT.\n");

@@ -108,6 +108,7 @@ static void *python_main(void *argument)
     struct serve *serve = start->serve;
     struct err err = ERR_INIT;
     (void)pthread_setname_np(pthread_self(), "mse-app");
+    void *crash_stack = crash_stack_begin();
     int result = interpreter_start(start->config, &err);
     if (result == 0) {
         result = run_app(serve, start->config, &err);
@@ -119,6 +120,7 @@ static void *python_main(void *argument)
         serve->start_err = err;
         set_phase(serve, SERVE_FAILED);
     }
+    crash_stack_end(crash_stack);
     return NULL;
 }
 
@@ -157,9 +159,18 @@ struct serve *serve_new(const struct serve_config *config, struct err *err)
         return NULL;
     lock_init(&serve->lock, LOCK_SERVE);
     clock_cond_init(&serve->changed);
-    if (start_python(serve, config, err) == 0)
+    serve->watchdog_ms = config->watchdog_ms;
+    serve->timeout_ms = config->timeout_ms;
+    serve->stuck = config->stuck;
+    crash_handlers_install();
+    if (start_python(serve, config, err) < 0) {
+        free_serve(serve);
+        return NULL;
+    }
+    if (watchdog_start(serve, &serve->watchdog, err) == 0)
         return serve;
-    free_serve(serve);
+    if (serve_drain(serve, 0, NULL) == 0)
+        serve_free(serve);
     return NULL;
 }
 
@@ -195,6 +206,7 @@ int serve_drain(struct serve *serve, int64_t timeout_ms, struct err *err)
 {
     if (serve->stopped)
         return 0;
+    watchdog_stop(STEAL(serve->watchdog)); /* from here on there is a time for everything */
     return serve->protocol->drain(serve, timeout_ms, err);
 }
 
@@ -221,4 +233,6 @@ void serve_stats(struct serve *serve, struct serve_stats *ret)
     serve->protocol->stats(serve, ret);
     ret->refused = __atomic_load_n(&serve->refused, __ATOMIC_RELAXED);
     ret->failed = __atomic_load_n(&serve->failed, __ATOMIC_RELAXED);
+    ret->late = __atomic_load_n(&serve->late, __ATOMIC_RELAXED);
+    ret->hanging = __atomic_load_n(&serve->hanging, __ATOMIC_RELAXED);
 }

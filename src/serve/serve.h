@@ -22,6 +22,7 @@ enum {
     SERVE_DEFAULT_TASKS = 8192,
     SERVE_MAX_QUEUE = 65536,
     SERVE_MAX_MESSAGE = 16 * 1024 * 1024,
+    SERVE_STUCK_STATUS = 87, /* how the process of an app that is stuck exits */
 };
 
 struct serve_config {
@@ -37,6 +38,12 @@ struct serve_config {
     unsigned queue;     /* WSGI: requests that may wait for a thread, 0: SERVE_DEFAULT_QUEUE; ASGI:
                            requests under way at once, 0: SERVE_DEFAULT_TASKS */
     uint64_t message_bytes; /* longest WebSocket message; 0, or more: SERVE_MAX_MESSAGE */
+    unsigned watchdog_ms;   /* requests wait for Python and none gets on for so long: the process
+                               ends, with SERVE_STUCK_STATUS. 0: never */
+    unsigned timeout_ms;    /* a request that waits longer for Python is answered 503; 0: none is */
+    /* [a thread of its own] Told why the process is going to end, before the tracebacks are written
+     * to standard error. It may take no lock and allocate nothing. NULL: nobody is. */
+    void (*stuck)(const char *reason);
     bool rounds; /* the server calls serve_round_end behind every round of callbacks: Python is
                     woken once a round */
 };
@@ -51,7 +58,8 @@ enum serve_protocol { SERVE_WSGI, SERVE_ASGI };
  * during the call only.
  * Errors: INVALID (configuration), APP (the app cannot be imported or is not callable: the message
  * is the last line of the exception, the traceback is on standard error), CONFLICT (a second one),
- * MEMORY, IO. */
+ * MEMORY, IO. From now on SIGSEGV, SIGBUS, SIGFPE and SIGABRT write the traceback of every thread
+ * to standard error before they end the process, unless somebody had a handler for them. */
 struct serve *serve_new(const struct serve_config *config, struct err *err) MUST_USE;
 
 enum serve_protocol serve_protocol(const struct serve *serve);
@@ -93,6 +101,8 @@ struct serve_stats {
     uint64_t served;   /* answered by the app, errors included */
     uint64_t refused;  /* 503 because the queue was full or a stop had begun */
     uint64_t failed;   /* the app raised an exception */
+    uint64_t late;     /* 503 because they had waited longer than timeout_ms */
+    uint64_t hanging;  /* in the app for longer than timeout_ms without an answer begun */
     uint64_t takeover; /* times that a second thread went on while a handler blocked */
     size_t queued;     /* waiting now */
     size_t running;    /* in the app now */

@@ -272,6 +272,7 @@ static int note_head(struct start_response *self, int status)
     if (status < 0 && head_was_refused(self->status_code, own_reason(self), &self->fields))
         return -1;
     self->head_sent = true;
+    workers_note_answer();
     note_result(self, status);
     return 0;
 }
@@ -287,16 +288,20 @@ static int send_head(struct start_response *self, int64_t length)
 static void send_bytes(struct start_response *self, struct slice bytes)
 {
     struct http_exchange *exchange = self->request->exchange;
+    struct serve *serve = self->request->serve;
     int status = 0;
     size_t queued = 0;
+    (void)__atomic_add_fetch(&serve->progress, 1, __ATOMIC_RELAXED);
     if (bytes.len <= SERVE_BIG_BYTES) {
         status = http_respond_write(exchange, bytes, &queued, NULL);
         bytes.len = 0;
     }
     if (status == 0 && (bytes.len > 0 || queued > HTTP_WRITE_HIGH)) {
+        client_wait_begin(serve);
         Py_BEGIN_ALLOW_THREADS;
         status = http_respond_write_wait(exchange, bytes, NULL);
         Py_END_ALLOW_THREADS;
+        client_wait_end(serve);
     }
     note_result(self, status);
 }
@@ -385,9 +390,12 @@ int response_file(struct start_response *self, int fd, int64_t offset, int64_t l
     if (self->bodiless || self->broken || length == 0)
         return 0;
     int status;
+    struct serve *serve = self->request->serve;
+    client_wait_begin(serve);
     Py_BEGIN_ALLOW_THREADS;
     status = http_respond_file_wait(self->request->exchange, fd, offset, length, NULL);
     Py_END_ALLOW_THREADS;
+    client_wait_end(serve);
     self->sent += length;
     note_result(self, status);
     return 0;

@@ -1,13 +1,14 @@
 // SPDX-License-Identifier: Apache-2.0
 /*
- * The traceback of a thread that called for a new process, in the order in which Python prints it:
- * the innermost frame last. Runs in the enclave: on the confinement's own thread just before the
- * process ends, or in a signal handler of the thread itself, which then goes on.
+ * The traceback of a thread that called for a new process, or of all, in the order in which Python
+ * prints it: the innermost frame last. Runs in the enclave: on the confinement's own thread or the
+ * watchdog's just before the process ends, or in a signal handler of the thread itself.
  */
 #include <Python.h>
 
 #include "serve/traceback.h"
 
+#include <fcntl.h>
 #include <sched.h>
 #include <stdatomic.h>
 #include <stdbool.h>
@@ -21,7 +22,13 @@
  * linked with; the shared library has it up to 3.12: with a later one there is no traceback. */
 extern void _Py_DumpTraceback(int fd, PyThreadState *state) __attribute__((weak));
 
-enum { TEXT_SIZE = 64 << 10, PLACES_MAX = 64 };
+enum {
+    TEXT_SIZE = 64 << 10,
+    PLACES_MAX = 64,
+    THREADS_MAX = 100,  /* of a process's last words */
+    PATIENCE = 100000,  /* turns that a process's last words wait for another thread's words */
+    COMM_SIZE = 16 + 1, /* of a thread's name, proc_pid_comm(5) */
+};
 
 struct text {
     char bytes[TEXT_SIZE];
@@ -93,6 +100,80 @@ static void print(const struct text *text)
         at += (size_t)len;
     }
 }
+
+/* --- all threads --- */
+
+static void append_number(struct text *text, unsigned long number)
+{
+    char digits[24];
+    size_t at = sizeof(digits);
+    do {
+        digits[--at] = (char)('0' + number % 10);
+        number /= 10;
+    } while (number > 0);
+    append(text, digits + at, sizeof(digits) - at);
+}
+
+static void append_name(struct text *text, unsigned long thread)
+{
+    char name[COMM_SIZE];
+    static struct text path; /* under `busy` */
+    path.len = 0;
+    append_text(&path, "/proc/self/task/");
+    append_number(&path, thread);
+    append(&path, "/comm", sizeof("/comm"));
+    int fd = open(path.bytes, O_RDONLY | O_CLOEXEC);
+    ssize_t len = fd < 0 ? -1 : read(fd, name, sizeof(name));
+    if (fd >= 0)
+        (void)close(fd);
+    if (len > 1)
+        append(text, name, (size_t)len - 1); /* it ends with a newline */
+}
+
+static void print_thread(PyThreadState *state)
+{
+    turned.len = 0;
+    append_text(&turned, "Thread ");
+    append_number(&turned, state->native_thread_id);
+    append_text(&turned, " (");
+    append_name(&turned, state->native_thread_id);
+    append_text(&turned, "):\n");
+    print(&turned);
+    dump(state);
+    turned.len = 0;
+    turn();
+    print(&turned);
+}
+
+static void print_threads(pid_t first, bool others)
+{
+    int printed = 0;
+    for (PyInterpreterState *interpreter = PyInterpreterState_Head(); interpreter != NULL;
+         interpreter = PyInterpreterState_Next(interpreter)) {
+        for (PyThreadState *state = PyInterpreterState_ThreadHead(interpreter); state != NULL;
+             state = PyThreadState_Next(state)) {
+            bool is_first = state->native_thread_id == (unsigned long)first;
+            if (is_first == others || printed == THREADS_MAX)
+                continue;
+            print_thread(state);
+            printed++;
+        }
+    }
+}
+
+void serve_print_tracebacks(pid_t first)
+{
+    if (!Py_IsInitialized())
+        return;
+    /* Whoever holds it may stand still for good. */
+    for (int i = 0; i < PATIENCE && atomic_flag_test_and_set(&busy); i++)
+        (void)sched_yield();
+    print_threads(first, false);
+    print_threads(first, true);
+    atomic_flag_clear(&busy);
+}
+
+/* --- one thread --- */
 
 void serve_print_traceback(pid_t thread)
 {

@@ -32,6 +32,9 @@ struct worker {
     enum role role;
     bool saw_free; /* when it became contender: the leader had given the lock back */
     unsigned number;
+    int64_t began_us; /* its work; 0: it has none, or times are not noted */
+    bool counted;     /* by workers_count_older */
+    bool answering;   /* atomic */
     pthread_t id;
 };
 
@@ -46,6 +49,8 @@ struct workers {
     size_t limit;
     size_t running;
     uint64_t served;
+    uint64_t begun;
+    bool noting; /* when works are queued and begun; constant once there is work */
     uint64_t takeover;
     int64_t eager_until_us;
     uint64_t watched_served; /* at the bell's last tick */
@@ -61,6 +66,9 @@ struct workers {
     struct bell *bell;
     struct worker pool[];
 };
+
+/* The worker whose thread this is. */
+static _Thread_local struct worker *current;
 
 /* All functions named _locked: `lock` is held. */
 
@@ -138,6 +146,15 @@ static struct work *take_locked(struct workers *workers)
     return work;
 }
 
+static void begin_locked(const struct workers *workers, struct worker *self)
+{
+    if (!workers->noting)
+        return;
+    self->began_us = clock_monotonic_us();
+    self->counted = false;
+    __atomic_store_n(&self->answering, false, __ATOMIC_RELAXED);
+}
+
 static void lead_locked(struct workers *workers, struct worker *self)
 {
     for (;;) {
@@ -150,11 +167,14 @@ static void lead_locked(struct workers *workers, struct worker *self)
         if (workers->first != NULL)
             bell_touch(workers->bell); /* in case this work blocks */
         workers->running++;
+        workers->begun++;
+        begin_locked(workers, self);
         lock_release(&workers->lock);
         if (wake != NULL)
             (void)pthread_cond_signal(&wake->called);
         bool counts = workers->ops->run(workers->context, work);
         lock_acquire(&workers->lock);
+        self->began_us = 0;
         workers->running--;
         workers->served += counts;
     }
@@ -247,6 +267,7 @@ static void *worker_main(void *argument)
     struct worker *self = argument;
     struct workers *workers = self->workers;
     char name[16];
+    current = self;
     (void)snprintf(name, sizeof(name), "mse-python-%u", self->number % 1000);
     (void)pthread_setname_np(pthread_self(), name);
     void *thread = workers->ops->thread_begin(workers->context);
@@ -312,6 +333,7 @@ static bool append_locked(struct workers *workers, struct work *work)
     if (workers->queued >= workers->limit || workers->stopping)
         return false;
     work->next = NULL;
+    work->since_us = workers->noting ? clock_monotonic_us() : 0;
     if (workers->last == NULL)
         workers->first = work;
     else
@@ -351,6 +373,42 @@ bool workers_submit(struct workers *workers, struct work *work)
         return false;
     workers_wake(workers);
     return true;
+}
+
+void workers_note_times(struct workers *workers)
+{
+    workers->noting = true;
+}
+
+struct work *workers_take_older(struct workers *workers, int64_t before_us)
+{
+    lock_acquire(&workers->lock);
+    bool older = workers->first != NULL && workers->first->since_us < before_us;
+    struct work *work = older ? take_locked(workers) : NULL;
+    lock_release(&workers->lock);
+    return work;
+}
+
+unsigned workers_count_older(struct workers *workers, int64_t before_us)
+{
+    unsigned count = 0;
+    lock_acquire(&workers->lock);
+    for (unsigned i = 0; i < workers->count; i++) {
+        struct worker *worker = &workers->pool[i];
+        if (worker->began_us == 0 || worker->began_us >= before_us || worker->counted ||
+            __atomic_load_n(&worker->answering, __ATOMIC_RELAXED))
+            continue;
+        worker->counted = true;
+        count++;
+    }
+    lock_release(&workers->lock);
+    return count;
+}
+
+void workers_note_answer(void)
+{
+    if (current != NULL)
+        __atomic_store_n(&current->answering, true, __ATOMIC_RELAXED);
 }
 
 size_t workers_queued(const struct workers *workers)
@@ -394,6 +452,7 @@ void workers_stats(struct workers *workers, struct workers_stats *ret)
 {
     lock_acquire(&workers->lock);
     *ret = (struct workers_stats){.served = workers->served,
+                                  .begun = workers->begun,
                                   .takeover = workers->takeover,
                                   .queued = workers->queued,
                                   .running = workers->running};

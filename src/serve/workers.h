@@ -20,6 +20,7 @@
 /* Embedded in what is queued. */
 struct work {
     struct work *next;
+    int64_t since_us; /* monotonic: when it was queued; with workers_note_times only */
 };
 
 /* What workers do; the functions are called with the context from their own thread. */
@@ -41,6 +42,7 @@ struct workers;
 
 struct workers_stats {
     uint64_t served;
+    uint64_t begun;
     uint64_t takeover; /* a contender went on while the leader was stuck */
     size_t queued;
     size_t running;
@@ -56,6 +58,16 @@ bool workers_submit(struct workers *workers, struct work *work);
 bool workers_submit_quietly(struct workers *workers, struct work *work);
 /* Wakes whom the work submitted since needs. Cheap where there was none. */
 void workers_wake(struct workers *workers);
+/* From now on it is noted when works are queued and begun, for the next three. Before any work. */
+void workers_note_times(struct workers *workers);
+/* Takes the work that has waited longest off the queue, if it was queued before that moment: it is
+ * the caller's again. NULL otherwise. */
+struct work *workers_take_older(struct workers *workers, int64_t before_us);
+/* How many works run that began before that moment, less those that were counted by an earlier
+ * call, or have begun to answer. */
+unsigned workers_count_older(struct workers *workers, int64_t before_us);
+/* [from ops->run] The work under way has begun to answer: that it takes long is no wonder. */
+void workers_note_answer(void);
 /* How many wait, at some recent moment. */
 size_t workers_queued(const struct workers *workers);
 /* Refuses further work and waits until what is queued and running is done and all threads have

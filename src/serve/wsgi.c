@@ -229,6 +229,7 @@ static void run_request(struct serve *serve, struct serve_request *request)
 /* --- threads --- */
 
 struct python_thread {
+    void *crash_stack;
     PyGILState_STATE state;
     PyThreadState *thread;
 };
@@ -238,6 +239,7 @@ static void *thread_begin(void *context)
     struct python_thread *python = mem_alloc(sizeof(*python), NULL);
     if (python == NULL)
         abort(); /* at start-up, before anything was promised to anybody */
+    python->crash_stack = crash_stack_begin();
     python->state = PyGILState_Ensure();
     python->thread = PyEval_SaveThread();
     return python;
@@ -248,6 +250,7 @@ static void thread_end(void *context, void *thread)
     struct python_thread *python = thread;
     PyEval_RestoreThread(python->thread);
     PyGILState_Release(python->state);
+    crash_stack_end(python->crash_stack);
     free(python);
 }
 
@@ -263,6 +266,11 @@ static void gil_leave(void *context, void *thread)
     (void)PyEval_SaveThread();
 }
 
+static struct serve_request *request_of(struct work *work)
+{
+    return (struct serve_request *)((char *)work - offsetof(struct serve_request, work));
+}
+
 static bool run_work(void *context, struct work *work)
 {
     struct serve *serve = context;
@@ -271,8 +279,7 @@ static bool run_work(void *context, struct work *work)
         lend_drop_returned(serve);
         return false;
     }
-    struct serve_request *request =
-        (struct serve_request *)((char *)work - offsetof(struct serve_request, work));
+    struct serve_request *request = request_of(work);
     /* A client that resets what it has sent must not keep the threads busy (CVE-2023-44487). */
     if (!http_is_gone(request->exchange))
         run_request(serve, request);
@@ -389,6 +396,40 @@ static const struct http_handler handler = {
     .aborted = on_aborted,
 };
 
+/* A thread that waits for a client waits neither for the app nor for Python: what waits behind it
+ * is nobody's fault but that client's. */
+static void wsgi_watch(struct serve *serve, struct serve_watch *ret)
+{
+    struct workers_stats stats;
+    workers_stats(serve->workers, &stats);
+    bool with_client = __atomic_load_n(&serve->with_client, __ATOMIC_RELAXED) > 0;
+    ret->waiting = stats.queued > 0 && !with_client;
+    ret->progress =
+        stats.begun + stats.served + __atomic_load_n(&serve->progress, __ATOMIC_RELAXED);
+}
+
+static unsigned wsgi_expire(struct serve *serve, int64_t before_us, unsigned *ret_hanging)
+{
+    unsigned late = 0;
+    bool swept = false;
+    struct work *work = workers_take_older(serve->workers, before_us);
+    while (work != NULL) {
+        if (work == &serve->sweep) {
+            swept = true;
+        } else {
+            struct serve_request *request = request_of(work);
+            refuse_late(request->exchange);
+            free(request);
+            late++;
+        }
+        work = workers_take_older(serve->workers, before_us);
+    }
+    if (swept && !workers_submit(serve->workers, &serve->sweep))
+        __atomic_store_n(&serve->sweeping, false, __ATOMIC_RELEASE);
+    *ret_hanging = workers_count_older(serve->workers, before_us);
+    return late;
+}
+
 static int wsgi_start(struct serve *serve, const struct serve_config *config, struct err *err)
 {
     if (start_response_start(err) < 0 || input_start(err) < 0 ||
@@ -398,7 +439,11 @@ static int wsgi_start(struct serve *serve, const struct serve_config *config, st
     size_t queue = config->queue == 0 ? SERVE_DEFAULT_QUEUE : config->queue;
     serve->held_limit = queue;
     serve->workers = workers_new(threads, queue, &ops, serve, err);
-    return serve->workers == NULL ? -1 : 0;
+    if (serve->workers == NULL)
+        return -1;
+    if (serve->timeout_ms > 0)
+        workers_note_times(serve->workers);
+    return 0;
 }
 
 static int wsgi_drain(struct serve *serve, int64_t timeout_ms, struct err *err)
@@ -461,6 +506,8 @@ const struct app_protocol wsgi_protocol = {
     .round_end = wsgi_round_end,
     .returned = wsgi_returned,
     .rest_us = wsgi_rest_us,
+    .watch = wsgi_watch,
+    .expire = wsgi_expire,
     .finish = wsgi_finish,
     .free = wsgi_free,
     .stats = wsgi_stats,

@@ -36,6 +36,8 @@ static const struct option_spec specs[] = {
     {.name = "body-timeout", .value_name = "MS", .help = "without a byte of a body"},
     {.name = "header-timeout", .value_name = "MS", .help = "until the head is there"},
     {.name = "write-timeout", .value_name = "MS", .help = "without a byte being taken"},
+    {.name = "watchdog", .value_name = "MS", .help = "until an app is stuck"},
+    {.name = "request-timeout", .value_name = "MS", .help = "that a request may wait for Python"},
     {.name = "stop-timeout", .value_name = "MS", .help = "for what is in flight at the end"},
 };
 
@@ -114,6 +116,8 @@ static struct serve *start_app(const struct options *options, struct err *err)
         .site_folder_count = collect_sites(options, sites),
         .threads = (unsigned)number(options, "threads", 0),
         .queue = (unsigned)number(options, "queue", 0),
+        .watchdog_ms = (unsigned)number(options, "watchdog", 0),
+        .timeout_ms = (unsigned)number(options, "request-timeout", 0),
         .rounds = true,
     };
     if (body_limit(options, &config.message_bytes, err) < 0)
@@ -154,14 +158,15 @@ static void print_counters(struct serve *serve, const struct http_server *server
     http_server_stats(server, &net);
     printf("served %llu, failed %llu, refused %llu, takeover %llu, requests %llu, aborted %llu, "
            "open %llu, rejected %llu, timeouts %llu, evicted %llu, handshake_failures %llu, "
-           "handshakes %llu, resumed %llu\n",
+           "handshakes %llu, resumed %llu, late %llu, hanging %llu\n",
            (unsigned long long)app.served, (unsigned long long)app.failed,
            (unsigned long long)app.refused, (unsigned long long)app.takeover,
            (unsigned long long)net.requests, (unsigned long long)net.aborted,
            (unsigned long long)net.open, (unsigned long long)net.rejected,
            (unsigned long long)net.timeouts, (unsigned long long)net.evicted,
            (unsigned long long)net.handshake_failures, (unsigned long long)net.handshakes,
-           (unsigned long long)net.resumed);
+           (unsigned long long)net.resumed, (unsigned long long)app.late,
+           (unsigned long long)app.hanging);
     (void)fflush(stdout);
 }
 

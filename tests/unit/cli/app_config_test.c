@@ -138,6 +138,11 @@ static void an_access_log_says_where_it_goes(void **state)
     assert_string_equal(server.access_log_to, "sealed");
     assert_int_equal(server.server_timing, 1);
     assert_int_equal(server.require_pq, 0);
+    assert_int_equal(server.watchdog_ms, 60000);
+    assert_int_equal(server.request_timeout_ms, 0);
+    parse_server("watchdog = 0\nrequest_timeout = '2m'\n", &server);
+    assert_int_equal(server.watchdog_ms, 0);
+    assert_int_equal(server.request_timeout_ms, 120000);
     parse_server("require_pq = true\n", &server);
     assert_int_equal(server.require_pq, 1);
     parse_server("access_log = '%h \"%r\"'\naccess_log_to = 'log'\n", &server);
@@ -175,7 +180,7 @@ static void limits_of_the_server_are_the_manifests(void **state)
             fail_msg("%s: the manifest takes more than mse.toml", key->names[0]);
         checked++;
     }
-    assert_int_equal(checked, 11);
+    assert_int_equal(checked, 13);
 }
 
 #define GOOD_CODE "[code]\nlocation = 'c'\npython_application = 'app:app'\n"
