@@ -39,6 +39,12 @@ void argv_add(struct argv *argv, const char *text)
     take(argv, str_copy(text, NULL));
 }
 
+void argv_add_all(struct argv *argv, const char *const *texts, size_t count)
+{
+    for (size_t i = 0; i < count; i++)
+        argv_add(argv, texts[i]);
+}
+
 void argv_addf(struct argv *argv, const char *fmt, ...)
 {
     va_list args;

@@ -29,6 +29,7 @@ struct argv {
 void argv_done(struct argv *argv);
 /* A copy of the text. */
 void argv_add(struct argv *argv, const char *text);
+void argv_add_all(struct argv *argv, const char *const *texts, size_t count);
 void argv_addf(struct argv *argv, const char *fmt, ...) PRINTF_LIKE(2, 3);
 /* Errors: MEMORY. */
 int argv_end(struct argv *argv, struct err *err) MUST_USE;

@@ -31,8 +31,6 @@
     "sysctl kernel.unprivileged_userns_clone=1 user.max_user_namespaces=10000"
 
 enum {
-    ARGUMENTS_MAX = 320,
-    TEXTS_SIZE = 8192,
     PROBE_TIMEOUT_MS = 20000,
     FUSE_CONNECTIONS_MAX = 8,
     KILL_PATIENCE_MS = 3000,
@@ -42,103 +40,57 @@ enum {
 
 /* --- the command line --- */
 
-struct arguments {
-    const char *items[ARGUMENTS_MAX];
-    size_t count;
-    char texts[TEXTS_SIZE]; /* what was formatted for it */
-    size_t text_len;
-    bool overflow;
-};
-
-static void add(struct arguments *to, const char *item)
+static void add_beginning(struct argv *argv, const char *bubblewrap)
 {
-    if (to->count + 1 < ARGUMENTS_MAX)
-        to->items[to->count++] = item;
-    else
-        to->overflow = true;
-}
-
-static void add_many(struct arguments *to, const char *const *items, size_t count)
-{
-    for (size_t i = 0; i < count; i++)
-        add(to, items[i]);
-}
-
-static void add_text(struct arguments *to, const char *folder, const char *name)
-{
-    char *place = to->texts + to->text_len;
-    int len = snprintf(place, TEXTS_SIZE - to->text_len, "%s%s", folder, name);
-    if (len < 0 || (size_t)len >= TEXTS_SIZE - to->text_len) {
-        to->overflow = true;
-        return;
-    }
-    to->text_len += (size_t)len + 1;
-    add(to, place);
-}
-
-static void add_bind(struct arguments *to, const char *how, const char *from, const char *place)
-{
-    add(to, how);
-    add(to, from);
-    add(to, place);
-}
-
-static void add_namespaces(struct arguments *to)
-{
-    static const char *const items[] = {
-        "--unshare-user",
-        "--unshare-ipc",
-        "--unshare-pid",
-        "--unshare-net",
-        "--unshare-uts",
-        "--hostname",
-        "mse",
-        "--unshare-cgroup-try",
-        "--uid",
-        "0",
-        "--gid",
-        "0",
-        "--cap-drop",
-        "ALL",
-        "--cap-add",
+    static const char *const capabilities[] = {
         "CAP_SYS_ADMIN", /* to mount its storage */
-        "--cap-add",
-        "CAP_SETPCAP", /* to give up its bounding set */
-        "--new-session",
-        "--die-with-parent",
+        "CAP_SETPCAP",   /* to give up its bounding set */
     };
-    static const char *const environment[][2] = {
+    static const char *const variables[][2] = {
         {"HOME", SANDBOX_HOME},    {"PATH", "/usr/local/bin:/usr/bin:/bin"},
         {"LANG", "C.UTF-8"},       {"MODULE_PATH", SANDBOX_MODULE},
         {"TMP_PATH", SANDBOX_TMP}, {"SECRETS_PATH", SANDBOX_SECRETS},
         {"PYTHONUNBUFFERED", "1"},
     };
-    add_many(to, items, ARRAY_LEN(items));
-    add(to, "--clearenv");
-    for (size_t i = 0; i < ARRAY_LEN(environment); i++)
-        add_bind(to, "--setenv", environment[i][0], environment[i][1]);
+    const struct bubblewrap sandbox = {
+        .program = bubblewrap,
+        .own_network = true,
+        .own_session = true,
+        .capabilities = capabilities,
+        .capability_count = ARRAY_LEN(capabilities),
+        .variables = variables,
+        .variable_count = ARRAY_LEN(variables),
+        .info_fd = INFO_FD,
+        .block_fd = BLOCK_FD,
+    };
+    bubblewrap_begin(argv, &sandbox);
+}
+
+static void add_mount(struct argv *argv, enum bubblewrap_how how, const char *from, const char *at)
+{
+    const struct bubblewrap_mount mount = {.how = how, .at = at, .from = from};
+    bubblewrap_mounts(argv, &mount, 1);
 }
 
 /* /bin and its like: links into /usr as on Debian, or folders of their own. */
-static void add_system_folders(struct arguments *to)
+static void add_system_folders(struct argv *argv)
 {
     static const char *const folders[] = {"/bin", "/sbin", "/lib", "/lib32", "/lib64"};
-    add_bind(to, "--ro-bind", "/usr", "/usr");
+    add_mount(argv, MOUNT_READ_ONLY, NULL, "/usr");
     for (size_t i = 0; i < ARRAY_LEN(folders); i++) {
         struct stat info;
+        char target[16];
         if (lstat(folders[i], &info) < 0)
             continue;
-        if (!S_ISLNK(info.st_mode)) {
-            add_bind(to, "--ro-bind", folders[i], folders[i]);
-            continue;
-        }
-        add(to, "--symlink");
-        add_text(to, "usr", folders[i]);
-        add(to, folders[i]);
+        (void)snprintf(target, sizeof(target), "usr%s", folders[i]);
+        if (S_ISLNK(info.st_mode))
+            add_mount(argv, MOUNT_LINK, target, folders[i]);
+        else
+            add_mount(argv, MOUNT_READ_ONLY, NULL, folders[i]);
     }
 }
 
-static void add_etc(struct arguments *to, const struct stage *stage)
+static int add_etc(struct argv *argv, const struct stage *stage, struct err *err)
 {
     static const char *const public_files[] = {
         "/etc/ssl/certs",   "/etc/ssl/openssl.cnf", "/etc/ca-certificates.conf",
@@ -146,47 +98,71 @@ static void add_etc(struct arguments *to, const struct stage *stage)
         "/etc/mime.types",  "/etc/services",        "/etc/protocols",
     };
     for (size_t i = 0; i < stage_etc_file_count; i++) {
-        add(to, "--ro-bind");
-        add_text(to, stage->etc, "");
-        /* join the file's name to the text just added */
-        size_t end = to->text_len - 1;
-        int len = snprintf(to->texts + end, TEXTS_SIZE - end, "/%s", stage_etc_files[i]);
-        to->text_len += len > 0 ? (size_t)len : 0;
-        add_text(to, "/etc/", stage_etc_files[i]);
+        AUTO_FREE char *from = path_join(stage->etc, stage_etc_files[i], err);
+        AUTO_FREE char *at = path_join("/etc", stage_etc_files[i], err);
+        if (from == NULL || at == NULL)
+            return -1;
+        add_mount(argv, MOUNT_READ_ONLY, from, at);
     }
     for (size_t i = 0; i < ARRAY_LEN(public_files); i++)
-        add_bind(to, "--ro-bind-try", public_files[i], public_files[i]);
+        add_mount(argv, MOUNT_READ_ONLY_TRY, NULL, public_files[i]);
+    return 0;
 }
 
-static void add_tmp(struct arguments *to, const char *tmp_size)
+static void add_kernel_folders(struct argv *argv, uint64_t tmp_bytes)
 {
-    const char *const tmp[] = {"--perms", "1777", "--size", tmp_size, "--tmpfs", "/tmp"};
-    add_many(to, tmp, ARRAY_LEN(tmp));
-}
-
-static void add_own_folders(struct arguments *to, const struct stage *stage, const char *tmp_size)
-{
-    static const char *const empty[] = {
-        "--dir",     SANDBOX_HOME,
-        "--dir",     SANDBOX_MODULE,
-        "--dir",     SANDBOX_CODE_FOLDER,
-        "--dir",     SANDBOX_SECRETS_FOLDER,
-        "--dir",     SANDBOX_PLAIN,
-        "--dir",     "/var",
-        "--symlink", "../tmp",
-        "/var/tmp",
+    const struct bubblewrap_mount mounts[] = {
+        {.how = MOUNT_PROC, .at = "/proc"},
+        {.how = MOUNT_DEV, .at = "/dev"},
+        {.how = MOUNT_TMPFS, .at = SANDBOX_TMP, .mode = "1777", .size_bytes = tmp_bytes},
     };
-    const char *const devices[] = {"--proc",     "/proc",     "--dev",    "/dev",
-                                   "--dev-bind", stage->fuse, "/dev/fuse"};
-    add_many(to, devices, ARRAY_LEN(devices));
-    add_tmp(to, tmp_size);
-    add_many(to, empty, ARRAY_LEN(empty));
-    add_bind(to, "--ro-bind", stage->package, SANDBOX_PACKAGE);
-    add_bind(to, "--ro-bind", stage->enclave, SANDBOX_PROGRAM);
-    add_bind(to, "--ro-bind", stage->node, SANDBOX_NODE);
-    add_bind(to, "--bind", stage->cipher, SANDBOX_CIPHER);
+    bubblewrap_mounts(argv, mounts, ARRAY_LEN(mounts));
+}
+
+static void add_own_folders(struct argv *argv, const struct stage *stage)
+{
+    const struct bubblewrap_mount mounts[] = {
+        {.how = MOUNT_DEVICE, .at = "/dev/fuse", .from = stage->fuse},
+        {.how = MOUNT_FOLDER, .at = SANDBOX_HOME},
+        {.how = MOUNT_FOLDER, .at = SANDBOX_MODULE},
+        {.how = MOUNT_FOLDER, .at = SANDBOX_CODE_FOLDER},
+        {.how = MOUNT_FOLDER, .at = SANDBOX_SECRETS_FOLDER},
+        {.how = MOUNT_FOLDER, .at = SANDBOX_PLAIN},
+        {.how = MOUNT_FOLDER, .at = "/var"},
+        {.how = MOUNT_LINK, .at = "/var/tmp", .from = "../tmp"},
+        {.how = MOUNT_READ_ONLY, .at = SANDBOX_PACKAGE, .from = stage->package},
+        {.how = MOUNT_WRITABLE, .at = SANDBOX_CIPHER, .from = stage->cipher},
+    };
+    bubblewrap_mounts(argv, mounts, ARRAY_LEN(mounts));
     if (stage->environment[0] != '\0')
-        add_bind(to, "--ro-bind", stage->environment, SANDBOX_ENVIRONMENT);
+        add_mount(argv, MOUNT_READ_ONLY, stage->environment, SANDBOX_ENVIRONMENT);
+}
+
+/* `payload` has no storage to mount, and devices by name. */
+static int make_arguments(struct argv *argv, const struct stage *stage,
+                          const struct sandbox_payload *payload, uint64_t tmp_bytes,
+                          struct err *err)
+{
+    AUTO_FREE char *bubblewrap = NULL;
+    if (process_find("bwrap", "bubblewrap", &bubblewrap, err) < 0)
+        return -1;
+    add_beginning(argv, bubblewrap);
+    add_system_folders(argv);
+    if (add_etc(argv, stage, err) < 0)
+        return -1;
+    add_kernel_folders(argv, tmp_bytes);
+    if (payload == NULL)
+        add_own_folders(argv, stage);
+    else
+        bubblewrap_mounts(argv, payload->mounts, payload->mount_count);
+    add_mount(argv, MOUNT_READ_ONLY, stage->enclave, SANDBOX_PROGRAM);
+    add_mount(argv, MOUNT_READ_ONLY, stage->node, SANDBOX_NODE);
+    add_mount(argv, MOUNT_CLOSE, NULL, "/");
+    bubblewrap_end(argv, "/");
+    argv_add(argv, SANDBOX_PROGRAM);
+    if (payload != NULL)
+        argv_add_all(argv, payload->arguments, payload->argument_count);
+    return argv_end(argv, err);
 }
 
 /* --- starting --- */
@@ -218,7 +194,7 @@ static int pipes_open(struct pipes *pipes, struct err *err)
     return 0;
 }
 
-static int start_bubblewrap(struct sandbox *sandbox, const struct arguments *arguments,
+static int start_bubblewrap(struct sandbox *sandbox, const struct argv *argv,
                             const struct launch_spec *spec, struct pipes *pipes, struct err *err)
 {
     const struct process_fd fds[] = {{pipes->log[1], STDOUT_FILENO},
@@ -228,7 +204,7 @@ static int start_bubblewrap(struct sandbox *sandbox, const struct arguments *arg
                                      {pipes->info[1], INFO_FD},
                                      {pipes->block[0], BLOCK_FD}};
     const struct process_spec process = {
-        .argv = arguments->items,
+        .argv = (const char *const *)argv->items,
         .fds = fds,
         .fd_count = ARRAY_LEN(fds),
         .folder = "/",
@@ -298,55 +274,13 @@ static int complete(struct sandbox *sandbox, const struct launch_spec *spec, str
     return fd_write_all(pipes->block[1], slice_str("x"), err);
 }
 
-/* What a payload other than the enclave has: no storage to mount, devices by name. */
-static void add_payload(struct arguments *to, const struct stage *stage,
-                        const struct sandbox_payload *payload, const char *tmp_size)
-{
-    static const char *const places[] = {"--proc", "/proc", "--dev", "/dev"};
-    add_many(to, places, ARRAY_LEN(places));
-    add_tmp(to, tmp_size);
-    add_bind(to, "--ro-bind", stage->enclave, SANDBOX_PROGRAM);
-    add_bind(to, "--ro-bind", stage->node, SANDBOX_NODE);
-    for (size_t i = 0; i < payload->bind_count; i++)
-        add_bind(to, payload->binds[i].how, payload->binds[i].from, payload->binds[i].to);
-}
-
-static int make_arguments(struct arguments *to, const struct stage *stage,
-                          const struct sandbox_payload *payload, const char *bubblewrap,
-                          const char *tmp_size, struct err *err)
-{
-    static const char *const ending[] = {
-        "--remount-ro", "/", "--chdir", "/", "--info-fd", "5", "--block-fd", "6", "--",
-        SANDBOX_PROGRAM};
-    add(to, bubblewrap);
-    add_namespaces(to);
-    add_system_folders(to);
-    add_etc(to, stage);
-    if (payload == NULL)
-        add_own_folders(to, stage, tmp_size);
-    else
-        add_payload(to, stage, payload, tmp_size);
-    add_many(to, ending, ARRAY_LEN(ending));
-    if (payload != NULL)
-        add_many(to, payload->arguments, payload->argument_count);
-    to->items[to->count] = NULL;
-    if (to->overflow)
-        return FAIL(err, ERR_INTERNAL, "too many arguments for bubblewrap");
-    return 0;
-}
-
 int sandbox_start(struct sandbox *sandbox, const struct launch_spec *spec,
                   const struct sandbox_payload *payload, struct err *err)
 {
-    AUTO_FREE char *bubblewrap = NULL;
-    AUTO_FREE struct arguments *arguments = mem_alloc(sizeof(*arguments), err);
+    AUTO_ARGV struct argv argv = ARGV_INIT;
     __attribute__((cleanup(pipes_close))) struct pipes pipes = PIPES_INIT;
-    char tmp_size[32];
-    (void)snprintf(tmp_size, sizeof(tmp_size), "%llu", (unsigned long long)spec->tmp_bytes);
-    if (arguments == NULL || process_find("bwrap", "bubblewrap", &bubblewrap, err) < 0 ||
-        make_arguments(arguments, &sandbox->stage, payload, bubblewrap, tmp_size, err) < 0 ||
-        pipes_open(&pipes, err) < 0 ||
-        start_bubblewrap(sandbox, arguments, spec, &pipes, err) < 0 ||
+    if (make_arguments(&argv, &sandbox->stage, payload, spec->tmp_bytes, err) < 0 ||
+        pipes_open(&pipes, err) < 0 || start_bubblewrap(sandbox, &argv, spec, &pipes, err) < 0 ||
         complete(sandbox, spec, &pipes, err) < 0)
         return -1;
     sandbox->status_fd = fd_steal(&pipes.status[0]);
@@ -508,23 +442,22 @@ static int probe_namespaces(struct err *err)
     AUTO_BUF struct buf out = BUF_INIT(1024);
     AUTO_BUF struct buf errors = BUF_INIT(1024);
     int status = 0;
-    const char *const argv[] = {"bwrap",
-                                "--unshare-user",
-                                "--unshare-pid",
-                                "--unshare-net",
-                                "--cap-add",
-                                "CAP_NET_ADMIN",
-                                "--ro-bind",
-                                "/",
-                                "/",
-                                "--",
-                                "ip",
-                                "-batch",
-                                "-",
-                                NULL};
+    AUTO_ARGV struct argv argv = ARGV_INIT;
+    static const char *const capabilities[] = {"CAP_NET_ADMIN"};
+    const struct bubblewrap sandbox = {.program = "bwrap",
+                                       .own_network = true,
+                                       .capabilities = capabilities,
+                                       .capability_count = ARRAY_LEN(capabilities)};
+    static const char *const ip[] = {"ip", "-batch", "-"};
+    bubblewrap_begin(&argv, &sandbox);
+    add_mount(&argv, MOUNT_READ_ONLY, NULL, "/");
+    bubblewrap_end(&argv, "/");
+    argv_add_all(&argv, ip, ARRAY_LEN(ip));
+    if (argv_end(&argv, err) < 0)
+        return -1;
     const char policy[] = "xfrm policy update dst 127.0.0.0/8 dir out action block\n";
     const char *const env[] = {"PATH=/usr/sbin:/usr/bin:/sbin:/bin", NULL};
-    const struct process_spec spec = {.argv = argv,
+    const struct process_spec spec = {.argv = (const char *const *)argv.items,
                                       .env = env,
                                       .folder = "/",
                                       .set_ids = geteuid() == 0,

@@ -4,6 +4,7 @@
  */
 #pragma once
 
+#include "launch/bubblewrap.h"
 #include "launch/cgroup.h"
 #include "launch/launcher.h"
 #include "launch/stage.h"
@@ -44,12 +45,8 @@ struct launcher {
 
 /* What runs in a sandbox in the place of the enclave (stage->enclave, bound to SANDBOX_PROGRAM). */
 struct sandbox_payload {
-    const struct sandbox_bind {
-        const char *how; /* bubblewrap's: "--ro-bind", "--bind", "--dev-bind" */
-        const char *from;
-        const char *to;
-    } * binds;
-    size_t bind_count;
+    const struct bubblewrap_mount *mounts;
+    size_t mount_count;
     const char *const *arguments; /* of SANDBOX_PROGRAM */
     size_t argument_count;
 };

@@ -274,17 +274,18 @@ static int start_payload(struct sandbox *sandbox, const struct launch_spec *spec
 {
     const struct stage *stage = &sandbox->stage;
     const char *const *devices = start->kind->devices;
-    struct sandbox_bind binds[3 + STAGE_DEVICES_MAX] = {
-        {"--ro-bind", stage->image, VM_IMAGE},
-        {"--ro-bind", stage->disks, VM_DISKS},
-        {"--bind", stage->storage, VM_STORAGE},
+    struct bubblewrap_mount mounts[3 + STAGE_DEVICES_MAX] = {
+        {.how = MOUNT_READ_ONLY, .at = VM_IMAGE, .from = stage->image},
+        {.how = MOUNT_READ_ONLY, .at = VM_DISKS, .from = stage->disks},
+        {.how = MOUNT_WRITABLE, .at = VM_STORAGE, .from = stage->storage},
     };
     size_t count = 3;
     for (size_t i = 0; devices[i] != NULL; i++)
-        binds[count++] = (struct sandbox_bind){"--dev-bind", stage->devices[i], devices[i]};
+        mounts[count++] = (struct bubblewrap_mount){
+            .how = MOUNT_DEVICE, .at = devices[i], .from = stage->devices[i]};
     const struct sandbox_payload payload = {
-        .binds = binds,
-        .bind_count = count,
+        .mounts = mounts,
+        .mount_count = count,
         .arguments = (const char *const *)start->argv.items,
         .argument_count = start->argv.count,
     };

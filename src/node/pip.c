@@ -12,6 +12,7 @@
 #include "base/file.h"
 #include "base/process.h"
 #include "base/text.h"
+#include "launch/bubblewrap.h"
 
 #include <errno.h>
 #include <fts.h>
@@ -23,41 +24,11 @@
 #include <unistd.h>
 
 #define PIP_CONFIGURATION "/etc/pip.conf"
+#define RESOLVER_FILE "/etc/resolv.conf"
 
-enum { ARGS_MAX = 400, OWNED_MAX = 64, OUTPUT_MAX = 1 << 20, TAIL_MAX = 600 };
+enum { OUTPUT_MAX = 1 << 20, TAIL_MAX = 600, DEV_SHM_BYTES = 64 << 20 };
 
 extern char **environ;
-
-struct list {
-    const char *items[ARGS_MAX];
-    size_t count;
-    char *owned[OWNED_MAX]; /* those of the items that were made here */
-    size_t owned_count;
-};
-
-static void list_done(struct list *list)
-{
-    for (size_t i = 0; i < list->owned_count; i++)
-        free(list->owned[i]);
-}
-
-static int add(struct list *list, const char *item, struct err *err)
-{
-    if (list->count + 1 >= ARGS_MAX)
-        return FAIL(err, ERR_INTERNAL, "pip: more than %d arguments", ARGS_MAX);
-    list->items[list->count++] = item;
-    list->items[list->count] = NULL;
-    return 0;
-}
-
-static int add_all(struct list *list, const char *const *items, struct err *err)
-{
-    for (size_t i = 0; items[i] != NULL; i++) {
-        if (add(list, items[i], err) < 0)
-            return -1;
-    }
-    return 0;
-}
 
 /* Variables of the operator that pip and TLS look at: from where, and with which certificates. */
 static bool is_passed_on(const char *variable)
@@ -103,54 +74,49 @@ static bool operator_has_credentials(void)
 }
 
 /* bubblewrap makes missing folders above a mount for root alone: ours are made open to all. */
-static int add_folders_above(struct list *args, const char *path, struct err *err)
+static int add_folders_above(struct argv *args, const char *path, struct err *err)
 {
     for (const char *slash = strchr(path + 1, '/'); slash != NULL; slash = strchr(slash + 1, '/')) {
-        if (args->owned_count >= OWNED_MAX)
-            return FAIL(err, ERR_INVALID, "pip: too many paths in the environment");
-        char *folder = mem_copy(path, (size_t)(slash - path), err);
+        AUTO_FREE char *folder = mem_copy(path, (size_t)(slash - path), err);
         if (folder == NULL)
             return -1;
-        args->owned[args->owned_count++] = folder;
-        const char *const items[] = {"--perms", "0755", "--dir", folder, NULL};
-        if (add_all(args, items, err) < 0)
-            return -1;
+        const struct bubblewrap_mount mount = {.how = MOUNT_FOLDER, .at = folder, .mode = "0755"};
+        bubblewrap_mounts(args, &mount, 1);
     }
     return 0;
 }
 
 /* A file or folder that such a variable names is shown to the sandbox at its own place. */
-static int add_named_path(struct list *args, const char *variable, struct err *err)
+static int add_named_path(struct argv *args, const char *variable, struct err *err)
 {
     const char *value = strchr(variable, '=') + 1;
     if (value[0] != '/' || strpbrk(value, " :,\n") != NULL)
         return 0;
-    const char *const items[] = {"--ro-bind-try", value, value, NULL};
     if (add_folders_above(args, value, err) < 0)
         return -1;
-    return add_all(args, items, err);
-}
-
-static int add_environment(struct list *args, struct list *env, struct err *err)
-{
-    static const char *const fixed[] = {
-        "PATH=/usr/bin:/bin",          "HOME=/tmp", "LANG=C.UTF-8", "PYTHONNOUSERSITE=1",
-        "PIP_ROOT_USER_ACTION=ignore", NULL};
-    if (add_all(env, fixed, err) < 0)
-        return -1;
-    for (char **variable = environ; *variable != NULL; variable++) {
-        if (!is_passed_on(*variable))
-            continue;
-        if (add(env, *variable, err) < 0 || add_named_path(args, *variable, err) < 0)
-            return -1;
-    }
+    const struct bubblewrap_mount mount = {.how = MOUNT_READ_ONLY_TRY, .at = value};
+    bubblewrap_mounts(args, &mount, 1);
     return 0;
 }
 
-static int add_command(struct list *args, struct err *err)
+static int add_environment(struct argv *args, struct argv *env, struct err *err)
 {
-    static const char *const pip[] = {"--",
-                                      "/usr/bin/prlimit",
+    static const char *const fixed[] = {"PATH=/usr/bin:/bin", "HOME=/tmp", "LANG=C.UTF-8",
+                                        "PYTHONNOUSERSITE=1", "PIP_ROOT_USER_ACTION=ignore"};
+    argv_add_all(env, fixed, ARRAY_LEN(fixed));
+    for (char **variable = environ; *variable != NULL; variable++) {
+        if (!is_passed_on(*variable))
+            continue;
+        argv_add(env, *variable);
+        if (add_named_path(args, *variable, err) < 0)
+            return -1;
+    }
+    return argv_end(env, err);
+}
+
+static void add_command(struct argv *args)
+{
+    static const char *const pip[] = {"/usr/bin/prlimit",
                                       "--nofile=4096",
                                       "--core=0",
                                       "/usr/bin/python3",
@@ -165,91 +131,81 @@ static int add_command(struct list *args, struct err *err)
                                       "--target",
                                       "/out",
                                       "--requirement",
-                                      "/requirements.txt",
-                                      NULL};
-    static const char *const wheels_only[] = {"--only-binary", ":all:", NULL};
-    if (add_all(args, pip, err) < 0)
-        return -1;
-    return operator_has_credentials() ? add_all(args, wheels_only, err) : 0;
+                                      "/requirements.txt"};
+    static const char *const wheels_only[] = {"--only-binary", ":all:"};
+    argv_add_all(args, pip, ARRAY_LEN(pip));
+    if (operator_has_credentials())
+        argv_add_all(args, wheels_only, ARRAY_LEN(wheels_only));
 }
 
-static int add_namespaces(struct list *args, const struct pip_run *run, struct err *err)
-{
-    /* root inside, so that its network can be made from outside; without a capability all the same
-     */
-    static const char *const fixed[] = {"--die-with-parent",
-                                        "--new-session",
-                                        "--unshare-user",
-                                        "--uid",
-                                        "0",
-                                        "--gid",
-                                        "0",
-                                        "--unshare-pid",
-                                        "--unshare-ipc",
-                                        "--unshare-uts",
-                                        "--unshare-cgroup-try",
-                                        "--cap-drop",
-                                        "ALL",
-                                        "--info-fd",
-                                        "4",
-                                        "--block-fd",
-                                        "5",
-                                        NULL};
-    static const char *const network[] = {"--unshare-net", NULL};
-    static const char *const none[] = {NULL};
-    _Static_assert(BUILD_INFO_FD == 4 && BUILD_BLOCK_FD == 5 && BUILD_RESOLVER_FD == 6,
-                   "as in the arguments");
-    if (add_all(args, fixed, err) < 0)
-        return -1;
-    return add_all(args, run->host_network ? none : network, err);
-}
-
-static int add_files_of_etc(struct list *args, const struct pip_run *run, struct err *err)
+static void add_files_of_etc(struct argv *args, const struct pip_run *run)
 {
     static const char *const files[] = {
         "/etc/hosts",      "/etc/nsswitch.conf", "/etc/ssl",          "/etc/ca-certificates",
         PIP_CONFIGURATION, "/etc/ld.so.cache",   "/etc/alternatives", "/etc/python3"};
-    static const char *const resolver[] = {"--perms",          "0444", "--ro-bind-data", "6",
-                                           "/etc/resolv.conf", NULL};
-    static const char *const of_host[] = {"--ro-bind-try", "/etc/resolv.conf", "/etc/resolv.conf",
-                                          NULL};
+    static const struct bubblewrap_mount resolver = {
+        .how = MOUNT_DATA, .at = RESOLVER_FILE, .fd = BUILD_RESOLVER_FD, .mode = "0444"};
+    static const struct bubblewrap_mount of_host = {.how = MOUNT_READ_ONLY_TRY,
+                                                    .at = RESOLVER_FILE};
     for (size_t i = 0; i < ARRAY_LEN(files); i++) {
-        const char *const bind[] = {"--ro-bind-try", files[i], files[i], NULL};
-        if (add_all(args, bind, err) < 0)
-            return -1;
+        const struct bubblewrap_mount mount = {.how = MOUNT_READ_ONLY_TRY, .at = files[i]};
+        bubblewrap_mounts(args, &mount, 1);
     }
-    return add_all(args, run->host_network ? of_host : resolver, err);
+    bubblewrap_mounts(args, run->host_network ? &of_host : &resolver, 1);
 }
 
 /* Every place that can be written to has a size: /tmp, /dev/shm, and /out, which is watched. */
-static int add_sandbox(struct list *args, const struct pip_run *run, const char *tmp_size,
-                       struct err *err)
+static void add_sandbox(struct argv *args, const char *bubblewrap, const struct pip_run *run)
 {
-    const char *const system[] = {
-        "--ro-bind", "/usr",     "/usr",  "--symlink", "usr/bin",   "/bin",
-        "--symlink", "usr/lib",  "/lib",  "--symlink", "usr/lib64", "/lib64",
-        "--symlink", "usr/sbin", "/sbin", "--proc",    "/proc",     "--dev",
-        "/dev",      "--perms",  "1777",  "--size",    "67108864",  "--tmpfs",
-        "/dev/shm",  "--perms",  "1777",  "--size",    tmp_size,    "--tmpfs",
-        "/tmp",      "--perms",  "0755",  "--dir",     "/etc",      NULL};
-    const char *const own[] = {"--bind",          run->output,         "/out", "--ro-bind",
-                               run->requirements, "/requirements.txt", NULL};
-    if (add_namespaces(args, run, err) < 0 || add_all(args, system, err) < 0 ||
-        add_files_of_etc(args, run, err) < 0)
-        return -1;
-    return add_all(args, own, err);
+    /* root inside, so that its network can be made from outside; without a capability all the same
+     */
+    const struct bubblewrap sandbox = {.program = bubblewrap,
+                                       .own_network = !run->host_network,
+                                       .own_session = true,
+                                       .info_fd = BUILD_INFO_FD,
+                                       .block_fd = BUILD_BLOCK_FD};
+    const struct bubblewrap_mount system[] = {
+        {.how = MOUNT_READ_ONLY, .at = "/usr"},
+        {.how = MOUNT_LINK, .at = "/bin", .from = "usr/bin"},
+        {.how = MOUNT_LINK, .at = "/lib", .from = "usr/lib"},
+        {.how = MOUNT_LINK, .at = "/lib64", .from = "usr/lib64"},
+        {.how = MOUNT_LINK, .at = "/sbin", .from = "usr/sbin"},
+        {.how = MOUNT_PROC, .at = "/proc"},
+        {.how = MOUNT_DEV, .at = "/dev"},
+        {.how = MOUNT_TMPFS, .at = "/dev/shm", .mode = "1777", .size_bytes = DEV_SHM_BYTES},
+        {.how = MOUNT_TMPFS, .at = "/tmp", .mode = "1777", .size_bytes = run->limits.tmp_bytes},
+        {.how = MOUNT_FOLDER, .at = "/etc", .mode = "0755"},
+    };
+    const struct bubblewrap_mount own[] = {
+        {.how = MOUNT_WRITABLE, .at = "/out", .from = run->output},
+        {.how = MOUNT_READ_ONLY, .at = "/requirements.txt", .from = run->requirements},
+    };
+    bubblewrap_begin(args, &sandbox);
+    bubblewrap_mounts(args, system, ARRAY_LEN(system));
+    add_files_of_etc(args, run);
+    bubblewrap_mounts(args, own, ARRAY_LEN(own));
 }
 
-/* After all that is made below them. */
-static int close_sandbox(struct list *args, struct err *err)
+static int make_arguments(const struct pip_run *run, struct argv *args, struct argv *env,
+                          struct err *err)
 {
-    static const char *const closed[] = {"--remount-ro", "/dev", "--remount-ro", "/", "--chdir",
-                                         "/tmp",         NULL};
-    return add_all(args, closed, err);
+    /* after all that is made below them */
+    static const struct bubblewrap_mount closed[] = {{.how = MOUNT_CLOSE, .at = "/dev"},
+                                                     {.how = MOUNT_CLOSE, .at = "/"}};
+    AUTO_FREE char *bubblewrap = NULL;
+    if (process_find("bwrap", "bubblewrap", &bubblewrap, err) < 0)
+        return -1;
+    add_sandbox(args, bubblewrap, run);
+    if (add_environment(args, env, err) < 0)
+        return -1;
+    bubblewrap_mounts(args, closed, ARRAY_LEN(closed));
+    bubblewrap_end(args, "/tmp");
+    add_command(args);
+    return argv_end(args, err);
 }
 
 /* A sandbox's network does not reach the node's own machine: said where pip failed for that. */
-static void hint_at_network(const struct pip_run *run, const struct list *env, struct err *err)
+static void hint_at_network(const struct pip_run *run, const struct argv *env, struct err *err)
 {
     static const char *const local[] = {"://localhost", "://127.", "://[::1]"};
     for (size_t i = 0; !run->host_network && i < env->count * ARRAY_LEN(local); i++) {
@@ -274,12 +230,12 @@ static void tail_of(const struct buf *output, char ret[static TAIL_MAX + 1])
         *newline = ';';
 }
 
-static int run_sandbox(const struct pip_run *run, const struct list *args, const struct list *env,
+static int run_sandbox(const struct pip_run *run, const struct argv *args, const struct argv *env,
                        struct err *err)
 {
     AUTO_BUF struct buf errors = BUF_INIT(OUTPUT_MAX);
-    const struct build_run build = {.argv = args->items,
-                                    .env = env->items,
+    const struct build_run build = {.argv = (const char *const *)args->items,
+                                    .env = (const char *const *)env->items,
                                     .output = run->output,
                                     .own_network = !run->host_network,
                                     .limits = &run->limits,
@@ -323,14 +279,9 @@ static int take_over(const char *folder, struct err *err)
 
 int pip_install(const struct pip_run *run, struct err *err)
 {
-    AUTO(list_done) struct list args = {0};
-    struct list env = {0};
-    char tmp_size[24];
-    AUTO_FREE char *bwrap = NULL;
-    (void)snprintf(tmp_size, sizeof(tmp_size), "%llu", (unsigned long long)run->limits.tmp_bytes);
-    if (process_find("bwrap", "bubblewrap", &bwrap, err) < 0 || add(&args, bwrap, err) < 0 ||
-        add_sandbox(&args, run, tmp_size, err) < 0 || add_environment(&args, &env, err) < 0 ||
-        close_sandbox(&args, err) < 0 || add_command(&args, err) < 0)
+    AUTO_ARGV struct argv args = ARGV_INIT;
+    AUTO_ARGV struct argv env = ARGV_INIT;
+    if (make_arguments(run, &args, &env, err) < 0)
         return -1;
     if (geteuid() == 0 && chown(run->output, BUILD_UID, BUILD_UID) < 0)
         return FAIL_ERRNO(err, ERR_IO, "cannot give '%s' to user %d", run->output, BUILD_UID);
