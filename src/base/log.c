@@ -47,7 +47,7 @@ static size_t write_prefix(char *line, enum log_level level)
     return used < 0 ? 0 : strnlen(line, LINE_SIZE - 1);
 }
 
-static void write_line(enum log_level level, const char *fmt, va_list args)
+static void PRINTF_LIKE(2, 0) write_line(enum log_level level, const char *fmt, va_list args)
 {
     if (level < lowest)
         return;

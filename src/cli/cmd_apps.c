@@ -26,7 +26,7 @@ static enum ui_style state_style(const char *state)
 {
     if (strcmp(state, "running") == 0)
         return UI_GREEN;
-    if (strcmp(state, "on_error") == 0)
+    if (strcmp(state, "on_error") == 0 || strcmp(state, "crashing") == 0)
         return UI_RED;
     return strcmp(state, "stopped") == 0 ? UI_DIM : UI_YELLOW;
 }
@@ -93,6 +93,17 @@ const struct command command_list = {
 
 /* --- status --- */
 
+/* What its reason tells has passed: another enclave has been started since. */
+static bool has_come_back(const struct node_app *app)
+{
+    static const char *const states[] = {"spawning", "initializing", "running"};
+    for (size_t i = 0; i < ARRAY_LEN(states); i++) {
+        if (strcmp(app->state, states[i]) == 0)
+            return true;
+    }
+    return false;
+}
+
 static void print_status(const struct node_app *app)
 {
     char created[RFC3339_SIZE];
@@ -109,7 +120,11 @@ static void print_status(const struct node_app *app)
     ui_print(UI_PLAIN, "  %s\n  state        ", app->id);
     ui_print(state_style(app->state), "%s\n", app->state);
     if (app->reason[0] != '\0')
-        ui_print(UI_PLAIN, "  reason       %s\n", app->reason);
+        ui_print(UI_PLAIN, "  %s %s\n", has_come_back(app) ? "last crash  " : "reason      ",
+                 app->reason);
+    if (app->crashes > 0)
+        ui_print(UI_PLAIN, "  crashes      %lld, without a minute of running in between\n",
+                 (long long)app->crashes);
     ui_print(UI_PLAIN,
              "  project      %s\n  url          %s\n  fingerprint  %s\n  created      %s\n"
              "  expires      %s\n  restarts     %lld\n  storage      %s of %s\n",
@@ -217,10 +232,12 @@ const struct command command_status = {
     .name = "status",
     .arguments = "APP",
     .summary = "show one app: state, reason, address, storage, counters",
-    .text = "APP is a UUID, a unique beginning of one, or a name. The states: spawning, "
-            "initializing (waits for its secrets), running, on_error (with the reason), stopped. "
-            "The counters are what the enclave says of its server, every 5 seconds; the node "
-            "shows them to Prometheus at /metrics.",
+    .text =
+        "APP is a UUID, a unique beginning of one, or a name. The states: spawning, "
+        "initializing (waits for its secrets), running, crashing (its enclave died and is started "
+        "again after a pause that grows up to 5 minutes), on_error (with the reason), stopped. "
+        "The counters are what the enclave says of its server, every 5 seconds; the node "
+        "shows them to Prometheus at /metrics.",
     .example = "mse status hello",
     .options = status_options,
     .option_count = ARRAY_LEN(status_options),

@@ -40,7 +40,8 @@ static int wait_until(struct node_client *node, const char *id, const char *stat
             return 0;
         }
         bool is_news = restarts_before < 0 || app.restarts > restarts_before;
-        if (is_news && strcmp(app.state, "on_error") == 0 && strcmp(state, "stopped") != 0)
+        bool failed = strcmp(app.state, "on_error") == 0 || strcmp(app.state, "crashing") == 0;
+        if (is_news && failed && strcmp(state, "stopped") != 0)
             return fail_on_error(&app, err);
         if (strcmp(app.state, "expired") == 0 && restarts_before < 0 &&
             strcmp(state, "running") == 0)

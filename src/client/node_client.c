@@ -364,6 +364,8 @@ int node_app_from_json(const json_t *json, struct node_app *ret, struct err *err
         read_time(&at, "expires", &app.expires, err) < 0 ||
         read_time(&at, "removal", &app.removal, err) < 0 ||
         json_read_i64(&at, "restarts", 0, INT64_MAX, &app.restarts, err) < 0 ||
+        (json_has(&at, "crashes") &&
+         json_read_i64(&at, "crashes", 0, INT64_MAX, &app.crashes, err) < 0) ||
         read_size_optional(&at, "storage_used_bytes", &app.storage_used_bytes, err) < 0 ||
         read_size_optional(&at, "quota_bytes", &app.storage_quota_bytes, err) < 0 ||
         check_app(&app, err) < 0)

@@ -67,6 +67,7 @@ struct node_app {
     int64_t expires; /* 0: never */
     int64_t removal; /* expired: about when its storage is removed */
     int64_t restarts;
+    int64_t crashes; /* in a row, each soon after the one before */
     uint64_t storage_used_bytes;
     uint64_t storage_quota_bytes;
 };

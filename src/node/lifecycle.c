@@ -55,16 +55,9 @@ int64_t lifecycle_died(struct store_app *app, const char *reason, int64_t ran_s,
         lifecycle_failed(app, reason, now);
         return -1;
     }
-    if (app->quick_crashes >= LIFECYCLE_QUICK_DEATHS) {
-        char text[STORE_REASON_SIZE];
-        (void)snprintf(text, sizeof(text), "crashed %d times in a row, the last time: %s",
-                       LIFECYCLE_QUICK_DEATHS, reason);
-        lifecycle_failed(app, text, now);
-        return -1;
-    }
     app->restarts++;
     app->started = 0;
-    set_state(app, STORE_SPAWNING, reason, now);
+    set_state(app, STORE_CRASHING, reason, now);
     return pause_after(app->quick_crashes);
 }
 

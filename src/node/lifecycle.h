@@ -3,10 +3,11 @@
  * The states of an app and what its enclave's news make of them. Pure: the record and a time go in,
  * the record and what to do come out.
  *
- *     spawning ──► initializing ──► running        a death of the enclave: back to spawning after a
- *        ▲  └───────────┴────────────┤             pause that grows, or on_error: at once where it
- *        └──────── pause ◄───────────┤             was never provisioned, after five quick deaths
- *                                    └► on_error   otherwise. stopped ends all of them.
+ *     spawning ──► initializing ──► running        a death of the enclave: crashing, and back to
+ *        ▲  └───────────┴────────────┤             spawning after a pause that grows, for as long as
+ *        └─────── crashing ◄─────────┤             it takes: who visits an app must not be able to
+ *                                    └► on_error   end it. on_error only where it was never
+ *                                                  provisioned. stopped ends all of them.
  *
  *     any of these ──► expired ──► stopped    after the time for which it is kept; back to spawning
  *                                             where a corrected clock says that it was too early
@@ -16,10 +17,10 @@
 #include "store/store.h"
 
 enum {
-    LIFECYCLE_FIRST_PAUSE_MS = 500,
-    LIFECYCLE_LAST_PAUSE_MS = 60 * 1000,
-    LIFECYCLE_STABLE_S = 60, /* an app that ran for so long starts counting anew */
-    LIFECYCLE_QUICK_DEATHS = 5,
+    LIFECYCLE_FIRST_PAUSE_MS = 1000,
+    LIFECYCLE_LAST_PAUSE_MS = 300 * 1000,
+    LIFECYCLE_WAIT_MS = 8000, /* visitors wait through pauses up to this; then they are turned away */
+    LIFECYCLE_STABLE_S = 60,  /* an app that ran for so long starts counting anew */
 };
 
 /* A new enclave is about to be started. The reason of the last crash stays through these three. */

@@ -428,7 +428,7 @@ static void enclave_ended(struct kept *kept, const char *reason)
     end_enclave(kept);
     int64_t ran_s = (clock_monotonic_ms() - kept->since_ms) / 1000;
     int64_t pause_ms = lifecycle_died(&app, reason, ran_s, clock_unix());
-    if (pause_ms < 0)
+    if (pause_ms < 0 || pause_ms > LIFECYCLE_WAIT_MS)
         shut_route(kept);
     publish(kept, &app);
     if (pause_ms > 0)
@@ -491,7 +491,10 @@ static void out_of_time(struct kept *kept)
     else
         (void)snprintf(reason, sizeof(reason), "its enclave did not start within %lld s",
                        (long long)limits->start_timeout_s);
-    fail_app(kept, reason);
+    if (kept->app.provisioned != 0)
+        enclave_ended(kept, reason); /* it can come back by itself */
+    else
+        fail_app(kept, reason);
 }
 
 /* A restart that its owner asked for, also out of on_error. */
@@ -629,7 +632,7 @@ static void adopt(struct kept *kept)
         return;
     }
     end_enclave(kept); /* what a dead one left: mounts, sockets */
-    if (app.state != STORE_SPAWNING)
+    if (app.state != STORE_SPAWNING && app.state != STORE_CRASHING)
         keeper_event(kept->keeper, kept->id, "its enclave died while the node was down");
     if (app.state == STORE_INITIALIZING && app.provisioned == 0) {
         fail_app(kept, "its enclave died before it had its secrets: deploy again");

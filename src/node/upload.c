@@ -257,8 +257,8 @@ static int check_launcher(const struct upload *upload, const struct environment_
     uint8_t nothing[SHA256_SIZE];
     if (offer->is_image != node_hardware_wants_image(hardware)) {
         err_set(err, ERR_INVALID, 0, "profile '%s' has launcher '%s', environment '%s' is %s",
-                hardware->name, node_launchers[hardware->launcher],
-                offer->environment.name, offer->is_image ? "an image" : "no image");
+                hardware->name, node_launchers[hardware->launcher], offer->environment.name,
+                offer->is_image ? "an image" : "no image");
         err_hint(err, "choose another 'resource' or 'docker' in mse.toml: images are for VMs");
         return -1;
     }

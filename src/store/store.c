@@ -11,6 +11,7 @@ const char *store_state_name(int64_t state)
         [STORE_SPAWNING] = "spawning", [STORE_INITIALIZING] = "initializing",
         [STORE_RUNNING] = "running",   [STORE_ON_ERROR] = "on_error",
         [STORE_STOPPED] = "stopped",   [STORE_EXPIRED] = "expired",
+        [STORE_CRASHING] = "crashing",
     };
     if (state < 0 || state >= (int64_t)ARRAY_LEN(names))
         return "unknown";

@@ -36,7 +36,8 @@ enum store_state {
     STORE_RUNNING,
     STORE_ON_ERROR,
     STORE_STOPPED,
-    STORE_EXPIRED, /* ended by its expiry; what it stored is kept for a while */
+    STORE_EXPIRED,  /* ended by its expiry; what it stored is kept for a while */
+    STORE_CRASHING, /* its enclave has died; the next starts after a pause */
 };
 enum store_desired { STORE_DESIRED_RUN, STORE_DESIRED_STOP };
 
@@ -50,7 +51,7 @@ struct store_app {
     char layer[STORE_DIGEST_SIZE];     /* key of its layer, "" where it needs none */
     char fingerprint[STORE_DIGEST_SIZE];
     char host_name[STORE_HOST_NAME_SIZE]; /* that its certificate is for */
-    char reason[STORE_REASON_SIZE];       /* why it is on_error or stopped, "" otherwise */
+    char reason[STORE_REASON_SIZE];       /* why it is on_error or stopped, or of its last crash */
     int64_t state;                        /* enum store_state */
     int64_t desired;                      /* enum store_desired */
     int64_t provisioned; /* it was running once: its sealed state can open without owner */
@@ -62,7 +63,7 @@ struct store_app {
     int64_t started; /* last time it reached running, 0 never */
     int64_t expires; /* 0: never */
     int64_t restarts;
-    int64_t quick_crashes; /* in a row */
+    int64_t quick_crashes; /* in a row, each soon after the one before */
     int64_t kept_s;        /* expired: how long it has been kept since, as the node saw it pass */
     int64_t memory_bytes;  /* that it may use; 0: made by a version that did not write it here */
 };
