@@ -23,6 +23,8 @@ void arena_done(struct arena *arena)
     struct arena_chunk *chunk = arena->chunks;
     while (chunk != NULL) {
         struct arena_chunk *next = chunk->next;
+        if (arena->secret)
+            mem_wipe(chunk->data, chunk->used);
         free(chunk);
         chunk = next;
     }

@@ -13,6 +13,7 @@ struct arena_chunk;
 
 struct arena {
     struct arena_chunk *chunks;
+    bool secret;        /* what it held is wiped at its end */
     bool out_of_memory; /* sticky: some request failed */
 };
 

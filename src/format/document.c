@@ -1,18 +1,20 @@
 // SPDX-License-Identifier: Apache-2.0
 /*
- * The strict JSON reader of libmse. One pass, recursion bounded by DOC_MAX_DEPTH; every byte is
- * looked at through `peek`, which knows the end.
+ * The strict JSON reader. One pass, recursion bounded by the caller's limit; every byte is looked
+ * at through `peek`, which knows the end.
  */
 #include "format/document.h"
 
 #include "base/text.h"
 
+#include <stdio.h>
+
 struct parser {
     struct arena *arena;
     struct slice text;
     size_t pos;
-    size_t nodes;
-    const char *what;
+    size_t values;
+    struct doc_source limits;
 };
 
 static int peek(const struct parser *in)
@@ -26,10 +28,26 @@ static void skip_space(struct parser *in)
         in->pos++;
 }
 
+/* Where the reader is, for people: the text up to there is what its caller has. */
+static int refuse(const struct parser *in, const char *what_is_wrong, struct err *err)
+{
+    size_t line = 1;
+    size_t start = 0;
+    for (size_t i = 0; i < in->pos; i++) {
+        if (in->text.data[i] == '\n') {
+            line++;
+            start = i + 1;
+        }
+    }
+    return FAIL(err, ERR_INVALID, "%s: line %zu, column %zu: %s", in->limits.what, line,
+                in->pos - start + 1, what_is_wrong);
+}
+
 static int syntax(const struct parser *in, const char *expected, struct err *err)
 {
-    return FAIL(err, ERR_INVALID, "%s is not JSON: %s expected at offset %zu", in->what, expected,
-                in->pos);
+    char text[64];
+    (void)snprintf(text, sizeof(text), "not JSON: %s expected", expected);
+    return refuse(in, text, err);
 }
 
 static struct slice since(const struct parser *in, size_t start)
@@ -61,8 +79,7 @@ static int parse_low_surrogate(struct parser *in, struct err *err)
             return -1;
     }
     if (low < 0xdc00 || low > 0xdfff)
-        return FAIL(err, ERR_INVALID, "%s: half of a surrogate pair, at offset %zu", in->what,
-                    in->pos);
+        return refuse(in, "half of a surrogate pair", err);
     return 0;
 }
 
@@ -80,10 +97,9 @@ static int parse_escape(struct parser *in, struct err *err)
     if (parse_hex4(in, &code, err) < 0)
         return -1;
     if (code == 0)
-        return FAIL(err, ERR_INVALID, "%s: a zero character, at offset %zu", in->what, in->pos);
+        return refuse(in, "a zero character", err);
     if (code >= 0xdc00 && code <= 0xdfff)
-        return FAIL(err, ERR_INVALID, "%s: half of a surrogate pair, at offset %zu", in->what,
-                    in->pos);
+        return refuse(in, "half of a surrogate pair", err);
     return code < 0xd800 || code > 0xdfff ? 0 : parse_low_surrogate(in, err);
 }
 
@@ -255,19 +271,18 @@ static int parse_word(struct parser *in, struct doc_node *node, struct err *err)
     return syntax(in, "a value", err);
 }
 
-static int parse_value(struct parser *in, int depth, struct doc_node **ret, struct err *err);
+static int parse_value(struct parser *in, size_t depth, struct doc_node **ret, struct err *err);
 
 static int refuse_duplicate(const struct parser *in, const struct doc_node *object,
                             struct slice name, struct err *err)
 {
     for (const struct doc_node *each = object->child; each != NULL; each = each->next) {
         if (slice_equal(each->name, name))
-            return FAIL(err, ERR_INVALID, "%s: a name stands twice in one object, at offset %zu",
-                        in->what, in->pos);
+            return refuse(in, "a name stands twice in one object", err);
     }
-    if (object->count == DOC_MAX_MEMBERS)
-        return FAIL(err, ERR_TOO_LARGE, "%s: more than %d names in one object", in->what,
-                    DOC_MAX_MEMBERS);
+    if (object->count == in->limits.max_names)
+        return FAIL(err, ERR_TOO_LARGE, "%s: more than %zu names in one object", in->limits.what,
+                    in->limits.max_names);
     return 0;
 }
 
@@ -287,7 +302,7 @@ static int parse_member_name(struct parser *in, const struct doc_node *object, s
 }
 
 /* Members or elements, up to the closing bracket; at the opening one. */
-static int parse_items(struct parser *in, int depth, struct doc_node *whole, struct err *err)
+static int parse_items(struct parser *in, size_t depth, struct doc_node *whole, struct err *err)
 {
     int close = whole->type == DOC_OBJECT ? '}' : ']';
     struct doc_node **tail = &whole->child;
@@ -317,7 +332,7 @@ static int parse_items(struct parser *in, int depth, struct doc_node *whole, str
     }
 }
 
-static int parse_by_first(struct parser *in, int depth, struct doc_node *node, struct err *err)
+static int parse_by_first(struct parser *in, size_t depth, struct doc_node *node, struct err *err)
 {
     int c = peek(in);
     if (c == '{' || c == '[') {
@@ -335,12 +350,14 @@ static int parse_by_first(struct parser *in, int depth, struct doc_node *node, s
     return parse_word(in, node, err);
 }
 
-static int parse_value(struct parser *in, int depth, struct doc_node **ret, struct err *err)
+static int parse_value(struct parser *in, size_t depth, struct doc_node **ret, struct err *err)
 {
-    if (depth > DOC_MAX_DEPTH)
-        return FAIL(err, ERR_TOO_LARGE, "%s: more than %d levels deep", in->what, DOC_MAX_DEPTH);
-    if (++in->nodes > DOC_MAX_NODES)
-        return FAIL(err, ERR_TOO_LARGE, "%s: more than %d values", in->what, DOC_MAX_NODES);
+    if (depth > in->limits.max_depth)
+        return FAIL(err, ERR_TOO_LARGE, "%s: more than %zu levels deep", in->limits.what,
+                    in->limits.max_depth);
+    if (++in->values > in->limits.max_values)
+        return FAIL(err, ERR_TOO_LARGE, "%s: more than %zu values", in->limits.what,
+                    in->limits.max_values);
     struct doc_node *node = arena_alloc(in->arena, sizeof(*node));
     if (node == NULL)
         return FAIL(err, ERR_MEMORY, "out of memory");
@@ -355,15 +372,28 @@ static int parse_value(struct parser *in, int depth, struct doc_node **ret, stru
     return 0;
 }
 
-int doc_parse(struct arena *arena, struct slice text, const char *what, const struct doc_node **ret,
-              struct err *err)
+static size_t limit(size_t asked, size_t otherwise)
 {
-    if (text.len > DOC_MAX_SIZE)
-        return FAIL(err, ERR_TOO_LARGE, "%s has %zu bytes, at most %d are read", what, text.len,
-                    DOC_MAX_SIZE);
+    return asked != 0 ? asked : otherwise;
+}
+
+int doc_read(struct arena *arena, struct slice text, const struct doc_source *source,
+             const struct doc_node **ret, struct err *err)
+{
+    struct parser in = {
+        .arena = arena,
+        .text = text,
+        .limits = {.what = source->what,
+                   .max_size = limit(source->max_size, DOC_MAX_SIZE),
+                   .max_values = limit(source->max_values, DOC_MAX_VALUES),
+                   .max_depth = limit(source->max_depth, DOC_MAX_DEPTH),
+                   .max_names = limit(source->max_names, DOC_MAX_NAMES)},
+    };
+    if (text.len > in.limits.max_size)
+        return FAIL(err, ERR_TOO_LARGE, "%s has %zu bytes, at most %zu are read", source->what,
+                    text.len, in.limits.max_size);
     if (!utf8_valid(text))
-        return FAIL(err, ERR_INVALID, "%s is not UTF-8", what);
-    struct parser in = {.arena = arena, .text = text, .what = what};
+        return FAIL(err, ERR_INVALID, "%s is not UTF-8", source->what);
     struct doc_node *root;
     if (parse_value(&in, 0, &root, err) < 0)
         return -1;
@@ -371,6 +401,12 @@ int doc_parse(struct arena *arena, struct slice text, const char *what, const st
         return syntax(&in, "the end", err);
     *ret = root;
     return 0;
+}
+
+int doc_parse(struct arena *arena, struct slice text, const char *what, const struct doc_node **ret,
+              struct err *err)
+{
+    return doc_read(arena, text, &(const struct doc_source){.what = what}, ret, err);
 }
 
 const struct doc_node *doc_get(const struct doc_node *object, const char *name)

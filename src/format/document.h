@@ -3,7 +3,7 @@
  * A strict JSON reader (RFC 8259) for documents that somebody signed or handed over: a tree of
  * nodes in an arena, strings as views of the text. Refused: one name twice in an object (however it
  * is written), control characters, zero characters, bad UTF-8, bad escapes, half a surrogate pair,
- * anything after the value, more than the limits below.
+ * anything after the value, more than the caller's limits.
  *
  * jansson is not used here: it seeds its hash tables from a file and keeps that seed in a global,
  * and libmse touches neither; and the trees of a verification live exactly as long as its arena.
@@ -14,9 +14,18 @@
 
 enum {
     DOC_MAX_SIZE = 1 << 20,
-    DOC_MAX_NODES = 65536,
+    DOC_MAX_VALUES = 65536,
     DOC_MAX_DEPTH = 16,
-    DOC_MAX_MEMBERS = 64, /* names in one object */
+    DOC_MAX_NAMES = 64, /* in one object */
+};
+
+/* A text and what of it is read at most. */
+struct doc_source {
+    const char *what; /* names it in errors */
+    size_t max_size;  /* 0, here and below: DOC_MAX_... */
+    size_t max_values;
+    size_t max_depth;
+    size_t max_names; /* each is compared with all others */
 };
 
 enum doc_type { DOC_OBJECT, DOC_ARRAY, DOC_STRING, DOC_NUMBER, DOC_TRUE, DOC_FALSE, DOC_NULL };
@@ -30,7 +39,11 @@ struct doc_node {
     size_t count; /* members or elements */
 };
 
-/* `what` names the document in errors. The nodes live in the arena and point into `text`. */
+/* The nodes live in the arena and point into `text`. An error says line and column, never what
+ * stands there: the text may be a secret. */
+int doc_read(struct arena *arena, struct slice text, const struct doc_source *source,
+             const struct doc_node **ret, struct err *err) MUST_USE;
+/* With the limits above. */
 int doc_parse(struct arena *arena, struct slice text, const char *what, const struct doc_node **ret,
               struct err *err) MUST_USE;
 

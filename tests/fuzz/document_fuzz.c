@@ -29,8 +29,9 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
     struct arena arena = {0};
     struct err err = ERR_INIT;
+    const struct doc_source source = {.what = "input", .max_depth = 32, .max_names = 4096};
     const struct doc_node *root;
-    if (doc_parse(&arena, slice_of(data, size), "input", &root, &err) == 0)
+    if (doc_read(&arena, slice_of(data, size), &source, &root, &err) == 0)
         walk(&arena, root);
     arena_done(&arena);
     return 0;

@@ -64,10 +64,11 @@ static void test_half_a_character_is_refused(void **state)
 static void test_other_than_json_is_refused(void **state)
 {
     (void)state;
-    expect_refused("", "a value expected at offset 0");
-    expect_refused("{} {}", "the end expected at offset 3");
+    expect_refused("", "line 1, column 1: not JSON: a value expected");
+    expect_refused("{} {}", "line 1, column 4: not JSON: the end expected");
     expect_refused("{\"a\":01}", "a number expected");
     expect_refused("{'a':1}", "a string expected");
+    expect_refused("{\"a\":1,\n  \"b\":}", "line 2, column 7: not JSON: a value expected");
     expect_refused("{\"a\":1,}", "a string expected");
     expect_refused("[1,]", "a value expected");
     expect_refused("\"\xff\"", "not UTF-8");
@@ -100,12 +101,41 @@ static void test_names_and_strings_are_read_without_escapes(void **state)
     arena_done(&arena);
 }
 
+/* The caller says how much it reads. */
+static void test_limits_are_the_callers(void **state)
+{
+    (void)state;
+    static const char text[] = "{\"a\":[[1,2],3],\"b\":4}";
+    static const struct {
+        struct doc_source source;
+        const char *part; /* NULL: read */
+    } cases[] = {
+        {{.what = "it"}, NULL},
+        {{.what = "it", .max_size = 21, .max_values = 7, .max_depth = 3, .max_names = 2}, NULL},
+        {{.what = "it", .max_size = 20}, "it has 21 bytes, at most 20 are read"},
+        {{.what = "it", .max_values = 6}, "it: more than 6 values"},
+        {{.what = "it", .max_depth = 2}, "it: more than 2 levels deep"},
+        {{.what = "it", .max_names = 1}, "it: more than 1 names in one object"},
+    };
+    for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
+        struct arena arena = {0};
+        struct err err = ERR_INIT;
+        const struct doc_node *root;
+        int result = doc_read(&arena, slice_str(text), &cases[i].source, &root, &err);
+        if (result != (cases[i].part == NULL ? 0 : -1) ||
+            (result < 0 && (err.kind != ERR_TOO_LARGE || strcmp(err.message, cases[i].part) != 0)))
+            fail_msg("case %zu: %d '%s'", i, result, err.message);
+        arena_done(&arena);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_one_name_is_one_name),
         cmocka_unit_test(test_half_a_character_is_refused),
         cmocka_unit_test(test_other_than_json_is_refused),
+        cmocka_unit_test(test_limits_are_the_callers),
         cmocka_unit_test(test_names_and_strings_are_read_without_escapes),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -119,7 +119,7 @@ static const struct {
     {"init_on_alloc=1 ", "init_on_alloc=1  ", ERR_INVALID, "one space between"},
     {"init_on_alloc=1", "init=\\\"a b\\\"", ERR_INVALID, "without quotes"},
     {"acpi=off", "acpi=off\\u0001", ERR_INVALID, "key 'cmdline'"},
-    {"acpi=off", "acpi=off\\u0000", ERR_INVALID, "image: a zero character"},
+    {"acpi=off", "acpi=off\\u0000", ERR_INVALID, "a zero character"},
     {"\"package\":\"ovmf-amdsev 2026.08+ds-2\"", "\"package\":\"ovmf-amdsev\"", ERR_INVALID,
      "key 'firmware.snp.package'"},
     {"\"package\":\"ovmf-amdsev 2026.08+ds-2\",", "", ERR_INVALID, "key 'firmware.snp.package'"},
