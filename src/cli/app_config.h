@@ -99,10 +99,10 @@ int app_config_parse(struct slice text, const char *path, struct app_config *ret
                      struct err *err) MUST_USE;
 void app_config_done(struct app_config *config);
 
-/* Checks what the file points to: code folder and module are there; secrets are one JSON object;
- * the expiration date is not before `now` (unix seconds). What of it is packed: code_folder.h. That
- * certificate, key and domain belong together is for the caller, who has the cryptography: report
- * it through APP_CONFIG_FAIL. */
+/* Checks what the file points to: code folder, module and files are there; the expiration date is
+ * not before `now` (unix seconds). What of it is packed: code_folder.h. That certificate, key and
+ * domain belong together is for the caller, who has the cryptography: report it through
+ * APP_CONFIG_FAIL. */
 int app_config_check(const struct app_config *config, int64_t now, struct err *err) MUST_USE;
 
 /* The checks of one entry of [env], "NAME=value", and of secrets_env. */
@@ -121,10 +121,6 @@ int app_config_check_secrets_env(const struct app_config *config, struct slice s
 void app_config_server_settings(const struct app_config_server *from, struct manifest_server *ret);
 
 enum { APP_SECRETS_MAX = 1024 * 1024 };
-/* One JSON object without duplicate keys? Says line and column of what is wrong, never what stands
- * there. `what` names the text in errors. */
-int app_config_check_secrets(struct slice text, const char *what, struct err *err) MUST_USE;
-
 /* Sets ERR_INVALID "mse.toml:7: code.location: …" for the key behind a member; the literal -1. */
 #define APP_CONFIG_FAIL(config, member, err, ...)                                                  \
     (app_config_fail((config), offsetof(struct app_config, member), (err), __VA_ARGS__), -1)

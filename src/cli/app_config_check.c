@@ -8,8 +8,6 @@
 #include "base/file.h"
 #include "net/tls.h"
 
-#include <jansson.h>
-
 static int check_expiration(const struct app_config *config, int64_t now, struct err *err)
 {
     if (config->expiration == 0 || config->expiration > now)
@@ -68,35 +66,6 @@ static int check_module(const struct app_config *config, struct err *err)
 
 #define OFFSET(member) offsetof(struct app_config, member)
 
-int app_config_check_secrets(struct slice text, const char *what, struct err *err)
-{
-    json_error_t reason;
-    /* reason.text quotes what stands there: it must not reach anybody. */
-    json_t *json = json_loadb((const char *)text.data, text.len, JSON_REJECT_DUPLICATES, &reason);
-    bool object = json_is_object(json);
-    json_decref(json);
-    if (object)
-        return 0;
-    if (json != NULL)
-        return FAIL(err, ERR_INVALID, "%s: expected a JSON object, found another JSON value", what);
-    if (json_error_code(&reason) == json_error_duplicate_key)
-        return FAIL(err, ERR_INVALID, "%s:%d:%d: the same key stands twice in a JSON object", what,
-                    reason.line, reason.column);
-    return FAIL(err, ERR_INVALID, "%s:%d:%d: not valid JSON", what, reason.line, reason.column);
-}
-
-static int check_secrets(const struct app_config *config, struct err *err)
-{
-    if (config->secrets == NULL)
-        return app_config_check_secrets_env(config, slice_str("{}"), err);
-    AUTO_BUF struct buf text = BUF_INIT(APP_SECRETS_MAX);
-    struct err reason = ERR_INIT;
-    if (file_read(config->secrets, &text, &reason) < 0 ||
-        app_config_check_secrets(buf_slice(&text), config->secrets, &reason) < 0)
-        return APP_CONFIG_FAIL(config, secrets, err, "%s", reason.message);
-    return app_config_check_secrets_env(config, buf_slice(&text), err);
-}
-
 static int check_readable(const struct app_config *config, size_t offset, const char *path,
                           struct err *err)
 {
@@ -114,9 +83,8 @@ int app_config_check(const struct app_config *config, int64_t now, struct err *e
         check_module(config, err) < 0 ||
         check_readable(config, OFFSET(ssl_certificate), config->ssl_certificate, err) < 0 ||
         check_readable(config, OFFSET(ssl_private_key), config->ssl_private_key, err) < 0 ||
+        check_readable(config, OFFSET(secrets), config->secrets, err) < 0 ||
         check_readable(config, OFFSET(policy), config->policy, err) < 0)
         return -1;
-    if (config->tests != NULL && check_folder(config, OFFSET(tests), config->tests, err) < 0)
-        return -1;
-    return check_secrets(config, err);
+    return config->tests == NULL ? 0 : check_folder(config, OFFSET(tests), config->tests, err);
 }

@@ -5,6 +5,7 @@
  */
 #include "cli/command.h"
 #include "cli/project.h"
+#include "cli/secrets_file.h"
 #include "cli/tests_run.h"
 #include "cli/ui.h"
 
@@ -15,6 +16,7 @@
 #include "base/text.h"
 #include "client/context_store.h"
 #include "client/owner.h"
+#include "launch/bubblewrap.h"
 #include "model/environment.h"
 #include "model/sandbox_layout.h"
 
@@ -24,16 +26,15 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
 #include <sys/socket.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
-enum {
-    START_TIMEOUT_MS = 20000,
-    POLL_MS = 20,
-    ARGV_MAX = 96 + 3 * VARIABLES_MAX,
-    REQUIREMENTS_MAX = 256
-};
+#define SANDBOX_LOCAL "/run/mse-local"
+#define SITE_FOLDER SANDBOX_ENVIRONMENT "/site-packages"
+
+enum { START_TIMEOUT_MS = 20000, POLL_MS = 20, REQUIREMENTS_MAX = 256, SECRETS_FD = 3 };
 
 static int read_config(const struct options *options, struct app_config *config, struct err *err)
 {
@@ -84,7 +85,8 @@ struct local {
     struct app_config config;
     char *folder; /* temporary: code/ and home/ */
     char *program;
-    char *site; /* packages of requirements.txt, NULL: none */
+    char *site;     /* packages of requirements.txt, NULL: none */
+    int secrets_fd; /* a file in memory; -1: none */
     int port;
     pid_t pid;
 };
@@ -121,20 +123,30 @@ static int copy_code(struct local *local, struct err *err)
     return run_quietly(argv, err);
 }
 
-static int lay_secrets(struct local *local, struct err *err)
+/* They lie in memory, here as inside: nothing of them is left where a test is killed. */
+static int keep_secrets(struct local *local, struct err *err)
+{
+    AUTO_SECRET struct secret secret = SECRET_INIT;
+    AUTO_CLOSE int fd = -1;
+    if (secrets_file_read(&local->config, &secret, err) < 0)
+        return -1;
+    if (secret.data == NULL)
+        return 0;
+    fd = memfd_create("secrets", MFD_CLOEXEC);
+    if (fd < 0)
+        return FAIL_ERRNO(err, ERR_IO, "cannot make a file in memory");
+    if (fd_write_all(fd, secret_slice(&secret), err) < 0)
+        return -1;
+    if (lseek(fd, 0, SEEK_SET) < 0)
+        return FAIL_ERRNO(err, ERR_IO, "cannot rewind a file in memory");
+    local->secrets_fd = fd_steal(&fd);
+    return 0;
+}
+
+static int make_home(struct local *local, struct err *err)
 {
     AUTO_FREE char *home = path_join(local->folder, "home", err);
-    AUTO_FREE char *folder = path_join(local->folder, "secrets", err);
-    if (home == NULL || folder == NULL || folder_create(home, 0700, err) < 0 ||
-        folder_create(folder, 0700, err) < 0)
-        return -1;
-    if (local->config.secrets == NULL)
-        return 0;
-    AUTO_BUF struct buf text = BUF_INIT(APP_SECRETS_MAX);
-    AUTO_FREE char *path = path_join(folder, "secrets.json", err);
-    if (path == NULL || file_read(local->config.secrets, &text, err) < 0)
-        return -1;
-    return file_write_atomic(path, buf_slice(&text), 0400, err);
+    return home == NULL ? -1 : folder_create(home, 0700, err);
 }
 
 /* As the node does it (node/layers.c): with packages of its own an app sees none of the system's.
@@ -193,82 +205,108 @@ static int free_port(int *ret, struct err *err)
     return 0;
 }
 
-/* A growing argument vector; the array is large enough for what start_sandbox adds. */
-struct argument_list {
-    const char *items[ARGV_MAX];
-    size_t count;
-};
-
-static void add_arguments(struct argument_list *list, const char *const *items, size_t count)
-{
-    for (size_t i = 0; i < count; i++)
-        list->items[list->count++] = items[i];
-}
-
-#define ADD(list, ...)                                                                             \
-    add_arguments((list), (const char *const[]){__VA_ARGS__},                                      \
-                  ARRAY_LEN(((const char *const[]){__VA_ARGS__})))
-
 /* The same view as inside: the enclave's paths, no host files, nothing but loopback's port. */
-static void add_sandbox(struct argument_list *list)
+static void add_sandbox(struct argv *argv, const char *bubblewrap)
 {
-    static const char secrets[] = SANDBOX_SECRETS;
-    ADD(list, "--unshare-user", "--unshare-pid", "--unshare-ipc", "--unshare-uts", "--hostname",
-        "mse", "--die-with-parent", "--uid", "0", "--gid", "0", "--clearenv");
-    ADD(list, "--setenv", "HOME", SANDBOX_HOME, "--setenv", "PATH", "/usr/bin:/bin");
-    ADD(list, "--setenv", "LANG", "C.UTF-8", "--setenv", "MODULE_PATH", SANDBOX_MODULE);
-    ADD(list, "--setenv", "TMP_PATH", SANDBOX_TMP, "--setenv", "SECRETS_PATH");
-    ADD(list, secrets, "--ro-bind", "/usr", "/usr", "--symlink", "usr/lib", "/lib", "--symlink",
-        "usr/lib64", "/lib64", "--symlink", "usr/bin", "/bin");
-    ADD(list, "--ro-bind", "/etc", "/etc", "--proc", "/proc", "--dev", "/dev", "--tmpfs", "/tmp");
+    static const char *const variables[][2] = {
+        {"HOME", SANDBOX_HOME},    {"PATH", "/usr/bin:/bin"},
+        {"LANG", "C.UTF-8"},       {"MODULE_PATH", SANDBOX_MODULE},
+        {"TMP_PATH", SANDBOX_TMP}, {"SECRETS_PATH", SANDBOX_SECRETS},
+    };
+    static const struct bubblewrap_mount system[] = {
+        {.how = MOUNT_READ_ONLY, .at = "/usr"},
+        {.how = MOUNT_LINK, .at = "/lib", .from = "usr/lib"},
+        {.how = MOUNT_LINK, .at = "/lib64", .from = "usr/lib64"},
+        {.how = MOUNT_LINK, .at = "/bin", .from = "usr/bin"},
+        {.how = MOUNT_READ_ONLY, .at = "/etc"},
+        {.how = MOUNT_PROC, .at = "/proc"},
+        {.how = MOUNT_DEV, .at = "/dev"},
+        {.how = MOUNT_TMPFS, .at = SANDBOX_TMP},
+    };
+    const struct bubblewrap sandbox = {
+        .program = bubblewrap, .variables = variables, .variable_count = ARRAY_LEN(variables)};
+    bubblewrap_begin(argv, &sandbox);
+    bubblewrap_mounts(argv, system, ARRAY_LEN(system));
 }
 
-/* Cuts the lines in place: the arguments point into them. */
-static void add_variables(struct argument_list *list, char *lines)
+static void add_project(struct argv *argv, const struct local *local, const char *code,
+                        const char *home)
 {
-    char *rest = lines;
-    for (char *line = strsep(&rest, "\n"); rest != NULL; line = strsep(&rest, "\n")) {
-        char *value = line;
-        const char *name = strsep(&value, "=");
-        ADD(list, "--setenv", name, value);
+    const struct bubblewrap_mount own[] = {
+        {.how = MOUNT_WRITABLE, .at = SANDBOX_MODULE, .from = code},
+        {.how = MOUNT_WRITABLE, .at = SANDBOX_HOME, .from = home},
+        {.how = MOUNT_READ_ONLY, .at = SANDBOX_LOCAL, .from = local->program},
+    };
+    const struct bubblewrap_mount secrets = {
+        .how = MOUNT_DATA, .at = SANDBOX_SECRETS, .fd = SECRETS_FD, .mode = "0400"};
+    const struct bubblewrap_mount site = {
+        .how = MOUNT_READ_ONLY, .at = SITE_FOLDER, .from = local->site};
+    bubblewrap_mounts(argv, own, ARRAY_LEN(own));
+    bubblewrap_mounts(argv, &secrets, local->secrets_fd >= 0 ? 1 : 0);
+    bubblewrap_mounts(argv, &site, local->site != NULL ? 1 : 0);
+}
+
+static int add_variables(struct argv *argv, const struct app_config *config, struct err *err)
+{
+    char lines[VARIABLES_SIZE];
+    struct variable variable;
+    if (app_config_variables(config, lines, err) < 0)
+        return -1;
+    for (const char *rest = variables_next(lines, &variable); rest != NULL;
+         rest = variables_next(rest, &variable)) {
+        argv_add(argv, "--setenv");
+        argv_add(argv, variable.name);
+        argv_add(argv, variable.value);
     }
+    return 0;
+}
+
+static int add_program(struct argv *argv, const struct local *local, struct err *err)
+{
+    const struct app_config_server *server = &local->config.server;
+    char names[VARIABLE_NAMES_SIZE];
+    if (app_config_secrets_env(&local->config, names, err) < 0)
+        return -1;
+    argv_add(argv, SANDBOX_LOCAL);
+    argv_addf(argv, "%d", local->port);
+    argv_add(argv, local->config.application);
+    argv_addf(argv, "%lld", (long long)server->threads);
+    argv_addf(argv, "%lld", (long long)server->queue);
+    argv_add(argv, app_config_new_processes[server->new_processes]);
+    argv_add(argv, names[0] == '\0' ? "-" : names);
+    if (local->site != NULL)
+        argv_add(argv, SITE_FOLDER);
+    return argv_end(argv, err);
+}
+
+static int make_arguments(const struct local *local, struct argv *argv, struct err *err)
+{
+    AUTO_FREE char *bubblewrap = NULL;
+    AUTO_FREE char *code = path_join(local->folder, "code", err);
+    AUTO_FREE char *home = path_join(local->folder, "home", err);
+    if (code == NULL || home == NULL || process_find("bwrap", "bubblewrap", &bubblewrap, err) < 0)
+        return -1;
+    add_sandbox(argv, bubblewrap);
+    if (add_variables(argv, &local->config, err) < 0)
+        return -1;
+    add_project(argv, local, code, home);
+    bubblewrap_end(argv, "/");
+    return add_program(argv, local, err);
 }
 
 static int start_sandbox(struct local *local, struct err *err)
 {
-    AUTO_FREE char *bwrap = NULL;
-    AUTO_FREE char *code = path_join(local->folder, "code", err);
-    AUTO_FREE char *home = path_join(local->folder, "home", err);
-    char port[16];
-    char threads[24];
-    char queue[24];
-    char variables[VARIABLES_SIZE];
-    char names[VARIABLE_NAMES_SIZE];
-    (void)snprintf(port, sizeof(port), "%d", local->port);
-    (void)snprintf(threads, sizeof(threads), "%lld", (long long)local->config.server.threads);
-    (void)snprintf(queue, sizeof(queue), "%lld", (long long)local->config.server.queue);
-    AUTO_FREE char *secrets = path_join(local->folder, "secrets", err);
-    if (code == NULL || home == NULL || secrets == NULL ||
-        app_config_variables(&local->config, variables, err) < 0 ||
-        app_config_secrets_env(&local->config, names, err) < 0 ||
-        process_find("bwrap", "bubblewrap", &bwrap, err) < 0)
+    AUTO_ARGV struct argv argv = ARGV_INIT;
+    if (make_arguments(local, &argv, err) < 0)
         return -1;
-    struct argument_list list = {.items = {bwrap}, .count = 1};
-    add_sandbox(&list);
-    add_variables(&list, variables);
-    ADD(&list, "--bind", code, "/mse-app", "--bind", home, "/root", "--bind", secrets,
-        SANDBOX_SECRETS_FOLDER, "--ro-bind", local->program, "/run/mse-local");
-    if (local->site != NULL)
-        ADD(&list, "--ro-bind", local->site, "/mse-env/site-packages");
-    ADD(&list, "/run/mse-local", port, local->config.application, threads, queue,
-        app_config_new_processes[local->config.server.new_processes],
-        names[0] == '\0' ? "-" : names);
-    if (local->site != NULL)
-        ADD(&list, "/mse-env/site-packages");
-    const struct process_fd fds[] = {{2, 1}, {2, 2}};
-    const struct process_spec spec = {
-        .argv = list.items, .fds = fds, .fd_count = ARRAY_LEN(fds), .die_with_parent = true};
-    return process_start(&spec, &local->pid, err);
+    const struct process_fd fds[] = {{2, 1}, {2, 2}, {local->secrets_fd, SECRETS_FD}};
+    const struct process_spec spec = {.argv = (const char *const *)argv.items,
+                                      .fds = fds,
+                                      .fd_count = local->secrets_fd >= 0 ? 3 : 2,
+                                      .die_with_parent = true};
+    int result = process_start(&spec, &local->pid, err);
+    fd_close(fd_steal(&local->secrets_fd));
+    return result;
 }
 
 static bool is_listening(int port)
@@ -302,7 +340,7 @@ static int serve_and_test(struct local *local, bool only_serve, struct err *err)
 {
     char url[64];
     ui_step_begin("serve");
-    if (copy_code(local, err) < 0 || lay_secrets(local, err) < 0 ||
+    if (keep_secrets(local, err) < 0 || copy_code(local, err) < 0 || make_home(local, err) < 0 ||
         install_requirements(local, err) < 0 || free_port(&local->port, err) < 0 ||
         start_sandbox(local, err) < 0 || wait_until_served(local, err) < 0) {
         ui_step_fail();
@@ -326,7 +364,7 @@ static int serve_and_test(struct local *local, bool only_serve, struct err *err)
 
 static int localtest(const struct options *options, struct err *err)
 {
-    struct local local = {0};
+    struct local local = {.secrets_fd = -1};
     int status = -1;
     if (read_config(options, &local.config, err) == 0 &&
         program_find("mse-local", &local.program, err) == 0)
@@ -338,6 +376,7 @@ static int localtest(const struct options *options, struct err *err)
         if (folder_remove_tree(local.folder, &ignored) < 0)
             ui_warning("%s", ignored.message);
     }
+    fd_close(local.secrets_fd);
     app_config_done(&local.config);
     free(local.folder);
     free(local.program);

@@ -4,6 +4,7 @@
  * the owner's own, kept in locked memory.
  */
 #include "cli/project.h"
+#include "cli/secrets_file.h"
 
 #include "cli/code_folder.h"
 #include "cli/ui.h"
@@ -59,18 +60,8 @@ void project_done(struct project *project)
 
 static int read_secrets(struct project *project, struct err *err)
 {
-    if (project->config.secrets == NULL)
-        return 0;
-    AUTO_BUF struct buf text = BUF_INIT(APP_SECRETS_MAX);
-    if (file_read(project->config.secrets, &text, err) < 0)
-        return APP_CONFIG_FAIL(&project->config, secrets, err, "cannot read '%s'",
-                               project->config.secrets);
-    /* These very bytes are sent: another program may have written the file since it was checked. */
-    struct err reason = ERR_INIT;
-    if (app_config_check_secrets(buf_slice(&text), project->config.secrets, &reason) < 0)
-        return APP_CONFIG_FAIL(&project->config, secrets, err, "%s", reason.message);
-    project->secrets.has_secrets = true;
-    return text.len == 0 ? 0 : secret_copy(&project->secrets.secrets, buf_slice(&text), err);
+    project->secrets.has_secrets = project->config.secrets != NULL;
+    return secrets_file_read(&project->config, &project->secrets.secrets, err);
 }
 
 static int check_certificate(struct project *project, X509 *certificate, EVP_PKEY *key,

@@ -167,6 +167,25 @@ def test_localtest_shows_what_would_fail_inside(alone):
     assert list(Path("/tmp").glob("mse-local-*")) == []
 
 
+def test_localtest_leaves_no_secret_on_the_disk(alone):
+    """Not while it runs either: a test that is killed removes nothing."""
+    alone.ok("scaffold", "hello")
+    folder = alone.folder / "hello"
+    (folder / "secrets.json").write_text('{"api_token": "s3cret-of-localtest"}')
+    test = folder / "tests" / "test_app.py"
+    test.write_text(test.read_text() + """
+
+def test_nothing_on_the_disk():
+    from pathlib import Path
+    folders = list(Path("/tmp").glob("mse-local-*"))
+    assert folders
+    assert [path for folder in folders for path in folder.rglob("*")
+            if path.is_file() and b"s3cret-of-localtest" in path.read_bytes()] == []
+""")
+    result = alone.run("localtest", cwd=folder)
+    assert result.status == 0, repr(result)
+
+
 def linked_with(program):
     said = subprocess.run(["readelf", "-hldW", BUILD / program], check=True, capture_output=True,
                           text=True).stdout
