@@ -357,6 +357,24 @@ static const struct config_key keys[] = {
      AT(server.request_timeout_s),
      .doc = "How long a request may wait for Python; then it is answered 503. One that the app has "
             "begun with is not ended but counted as hanging. Without it, or 0, there is no limit."},
+    {{"server.health_interval", "server.health_interval"},
+     {0},
+     CONFIG_DURATION,
+     .fallback = "30s",
+     .min = 0,
+     .max = 86400,
+     AT(server.health_interval_s),
+     .doc =
+         "How often the enclave itself asks for healthcheck_endpoint, from the inside; mse status "
+         "shows what came of it. 0: only at the end of a deployment."},
+    {{"server.restart_unhealthy", "server.restart_unhealthy"},
+     {0},
+     CONFIG_BOOLEAN,
+     .fallback = "false",
+     AT(server.restart_unhealthy),
+     .doc =
+         "Whether the app starts anew after three health checks in a row have failed, behind one "
+         "that passed."},
     {{"server.http2", "server.http2"},
      {0},
      CONFIG_BOOLEAN,
@@ -425,6 +443,8 @@ void app_config_server_settings(const struct app_config_server *from, struct man
         .queue = (uint64_t)from->queue,
         .target_bytes = (uint64_t)from->target_bytes,
         .threads = (uint64_t)from->threads,
+        .health_interval_ms = (uint64_t)from->health_interval_s * 1000,
+        .restart_unhealthy = from->restart_unhealthy ? 1 : 0,
         .watchdog_ms = (uint64_t)from->watchdog_s * 1000,
         .request_timeout_ms = (uint64_t)from->request_timeout_s * 1000,
         .require_pq = from->require_pq ? 1 : 0,

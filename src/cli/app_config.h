@@ -28,6 +28,8 @@ struct app_config_server {
     int64_t body_timeout_s;
     int64_t idle_timeout_s;
     int64_t write_timeout_s;
+    int64_t health_interval_s; /* 0: none */
+    bool restart_unhealthy;
     int64_t watchdog_s;        /* 0: none */
     int64_t request_timeout_s; /* 0: none */
     int64_t queue;

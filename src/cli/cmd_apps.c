@@ -155,8 +155,25 @@ static double milliseconds(const json_t *counters, const char *name)
     return (double)counter(counters, name) / 1000.0;
 }
 
+static void print_health(const json_t *counters)
+{
+    uint64_t failing = counter(counters, "health_failing");
+    uint64_t status = counter(counters, "health_status");
+    char answered[40] = "no answer";
+    if (counter(counters, "health_checks") == 0)
+        return;
+    if (status > 0)
+        (void)snprintf(answered, sizeof(answered), "answered %" PRIu64, status);
+    if (failing == 0)
+        ui_print(UI_PLAIN, "  health       good: %s\n", answered);
+    else
+        ui_print(UI_RED, "  health       failed %" PRIu64 " times in a row: %s\n", failing,
+                 answered);
+}
+
 static void print_counters(const json_t *counters, const char *reported)
 {
+    print_health(counters);
     char in[UI_SIZE_TEXT];
     char out[UI_SIZE_TEXT];
     char memory[UI_SIZE_TEXT];

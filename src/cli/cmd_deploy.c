@@ -353,9 +353,9 @@ static int step_health(struct deployment *d, struct err *err)
     int status;
     if (attested_request(d->channel, "GET", endpoint, slice_of(NULL, 0), &status, &answer, err) < 0)
         return FAIL_CONTEXT(err, "health check GET %s", endpoint);
-    if (status < 200 || status > 299)
-        return FAIL(err, ERR_APP, "health check: GET %s answered %d, expected 2xx", endpoint,
-                    status);
+    if (status < 200 || status > 399)
+        return FAIL(err, ERR_APP, "health check: GET %s answered %d, expected a status below 400",
+                    endpoint, status);
     ui_step_end("GET %s answered %d", endpoint, status);
     return 0;
 }

@@ -269,15 +269,17 @@ int boot_listen(struct enclave *enclave, struct err *err)
         return -1;
     if (open_access_log(enclave, err) < 0)
         return -1;
-    const struct http_listener listener = {
-        .use_fd = true,
-        .fd = SANDBOX_LISTEN_FD,
-        .proxy = true,
-        .tls = enclave->tls,
+    bool checks = health_wanted(&enclave->manifest);
+    int health_fd = -1;
+    if (checks && health_listen(&health_fd, err) < 0)
+        return -1;
+    const struct http_listener listeners[] = {
+        {.use_fd = true, .fd = SANDBOX_LISTEN_FD, .proxy = true, .tls = enclave->tls},
+        {.use_fd = true, .fd = health_fd, .tls = enclave->tls},
     };
     struct http_server_config config = {
-        .listeners = &listener,
-        .listener_count = 1,
+        .listeners = listeners,
+        .listener_count = checks ? 2 : 1,
         .handler = front_handler(),
         .context = enclave->front,
         .extended_connect = true, /* for WebSocket; an app that has none answers 501 */

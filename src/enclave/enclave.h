@@ -10,6 +10,7 @@
 #include "enclave/front.h"
 #include "http/access_log.h"
 #include "http/server.h"
+#include "model/app_stats.h"
 #include "model/launch_spec.h"
 #include "model/manifest.h"
 #include "model/sandbox_layout.h"
@@ -141,6 +142,14 @@ int open_variables(struct enclave *enclave, struct err *err) MUST_USE;
 int open_code(struct enclave *enclave, struct err *err) MUST_USE;
 int open_secrets_file(struct enclave *enclave, struct err *err) MUST_USE;
 int open_app(struct enclave *enclave, struct err *err) MUST_USE;
+
+/* health.c: the app's health check, asked from inside again and again. */
+bool health_wanted(const struct manifest *manifest);
+/* A listener for nobody but it, which the server takes over. */
+int health_listen(int *ret_fd, struct err *err) MUST_USE;
+/* After the app: asks from now on, where it is wanted. */
+int health_start(struct enclave *enclave, struct err *err) MUST_USE;
+void health_report(struct app_stats *ret);
 
 /* state.c: the files of the sealed state folder, each a box bound to its name and this identity. */
 #define STATE_PROVISIONED "provisioned"

@@ -36,6 +36,7 @@ static const struct step {
     {"variables", open_variables},
     {"secrets file", open_secrets_file},
     {"app", open_app},
+    {"health check", health_start},
 };
 
 static int boot(struct enclave *enclave, struct err *err)

@@ -124,6 +124,7 @@ void report_stats(const struct enclave *enclave)
     struct app_stats stats = {0};
     take_server(enclave->server, &stats);
     take_app(enclave->serve, &stats);
+    health_report(&stats);
     stats.memory_bytes = memory_bytes();
     stats.log_dropped = enclave->access_log == NULL ? 0 : access_log_dropped(enclave->access_log);
     if (memcmp(&stats, &last, sizeof(stats)) == 0)

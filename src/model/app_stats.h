@@ -45,6 +45,10 @@ enum {
     X(late, C, "late_total", "", "Requests answered 503 after request_timeout of waiting.")        \
     X(hanging, C, "hanging_total", "",                                                             \
       "Requests in the app for longer than request_timeout without an answer begun.")              \
+    X(health_checks, C, "health_checks_total", "", "Health checks that the enclave has made.")     \
+    X(health_failures, C, "health_failures_total", "", "Health checks that failed.")               \
+    X(health_failing, G, "health_failing", "", "Health checks that failed in a row, until now.")   \
+    X(health_status, G, "health_status", "", "What the last health check was answered.")           \
     X(queued, G, "requests_queued", "", "Requests that wait for Python now.")                      \
     X(running, G, "requests_running", "", "Requests in the app now.")                              \
     X(log_dropped, C, "access_log_dropped_total", "", "Lines that the access log lost.")           \

@@ -42,12 +42,14 @@ struct manifest_server {
     uint64_t header_bytes;                           /* largest request head */
     uint64_t header_count;                           /* most fields of a request head */
     uint64_t header_timeout_ms;                      /* to send a head */
+    uint64_t health_interval_ms;                     /* between two health checks */
     uint64_t http_version;                           /* the newest that is offered: 1 or 2 */
     uint64_t idle_timeout_ms;                        /* of a connection between requests */
     char new_processes[MANIFEST_NEW_PROCESSES_SIZE]; /* "refuse", the default, or "end" */
     uint64_t queue;                                  /* requests that wait for a thread */
     uint64_t request_timeout_ms;                     /* that a request waits for Python */
     uint64_t require_pq;                             /* 1: no key exchange but a post-quantum one */
+    uint64_t restart_unhealthy;                      /* 1: an app whose checks fail starts anew */
     uint64_t server_timing;                          /* 1: responses carry Server-Timing */
     uint64_t target_bytes;                           /* longest request line */
     uint64_t threads;                                /* that call the app */

@@ -435,6 +435,17 @@ static void enclave_ended(struct kept *kept, const char *reason)
         (void)wait_for(kept, pause_ms); /* what woke it is looked at again by the caller */
 }
 
+/* A line when its health check begins to fail and one when it passes again. */
+static void note_health(struct kept *kept, uint64_t failing)
+{
+    lock_acquire(&kept->keeper->mutex);
+    bool failed = kept->stats.counters.health_failing > 0;
+    lock_release(&kept->keeper->mutex);
+    if (failed != (failing > 0))
+        keeper_event(kept->keeper, kept->id,
+                     failing > 0 ? "its health check fails" : "its health check passes again");
+}
+
 static void take_news(struct kept *kept)
 {
     struct err err = ERR_INIT;
@@ -450,6 +461,7 @@ static void take_news(struct kept *kept)
         return;
     if (event.news == RUNNER_STATS) {
         const struct keeper_stats stats = {clock_unix(), event.stats};
+        note_health(kept, event.stats.health_failing);
         set_stats(kept, &stats);
         return;
     }

@@ -181,7 +181,7 @@ static void limits_of_the_server_are_the_manifests(void **state)
             fail_msg("%s: the manifest takes more than mse.toml", key->names[0]);
         checked++;
     }
-    assert_int_equal(checked, 13);
+    assert_int_equal(checked, 14);
 }
 
 #define GOOD_CODE "[code]\nlocation = 'c'\npython_application = 'app:app'\n"

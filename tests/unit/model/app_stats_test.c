@@ -81,10 +81,10 @@ static void anything_else_is_refused(void **state)
     expect_refused("\"open\":1001", "\"open\":\"1001\"", "'open'");
     expect_refused("\"open\":1001", "\"open\":9007199254740992", "'open' is 9007199254740992");
     expect_refused("\"queue\":[", "\"queue\":[7,", "has 29 numbers, expected 28");
-    expect_refused("\"queue\":[1056,", "\"queue\":[", "has 27 numbers, expected 28");
-    expect_refused("\"queue\":[1056,", "\"queue\":[-1,", "'queue[0]' is no whole number");
-    expect_refused("\"queue\":[1056,", "\"queue\":[null,", "'queue[0]' is no whole number");
-    expect_refused("\"queue\":[1056,", "\"queue\":[9007199254740992,", "'queue[0]'");
+    expect_refused("\"queue\":[1060,", "\"queue\":[", "has 27 numbers, expected 28");
+    expect_refused("\"queue\":[1060,", "\"queue\":[-1,", "'queue[0]' is no whole number");
+    expect_refused("\"queue\":[1060,", "\"queue\":[null,", "'queue[0]' is no whole number");
+    expect_refused("\"queue\":[1060,", "\"queue\":[9007199254740992,", "'queue[0]'");
     expect_refused("\"latency\":[", "\"latency\":{},\"x\":[", "unknown key 'x'");
 }
 
