@@ -21,7 +21,10 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
-enum { DESCRIPTORS_KEPT = 512 };
+enum {
+    DESCRIPTORS_KEPT = 512,
+    HELD_SHARE = 8, /* of the app's memory, for bodies that it has not read */
+};
 
 /* Of strangers: the log has a limit, behind which are the app's own lines. */
 static struct log_spare refusals;
@@ -210,7 +213,8 @@ static void bound_by_descriptors(struct http_limits *limits)
     limits->connections = (unsigned)room;
 }
 
-static void set_limits(const struct manifest_server *from, struct http_limits *limits)
+static void set_limits(const struct manifest_server *from, uint64_t memory_bytes,
+                       struct http_limits *limits)
 {
     limits->connections = (unsigned)from->connections;
     limits->header_bytes = (size_t)from->header_bytes;
@@ -221,6 +225,7 @@ static void set_limits(const struct manifest_server *from, struct http_limits *l
     limits->body_timeout_ms = (unsigned)from->body_timeout_ms;
     limits->idle_timeout_ms = (unsigned)from->idle_timeout_ms;
     limits->write_timeout_ms = (unsigned)from->write_timeout_ms;
+    limits->held_bytes = (size_t)memory_bytes / HELD_SHARE;
     http_limits_complete(limits);
     bound_by_descriptors(limits);
 }
@@ -288,7 +293,7 @@ int boot_listen(struct enclave *enclave, struct err *err)
     };
     config.access_log = enclave->access_log;
     config.server_timing = enclave->manifest.server.server_timing != 0;
-    set_limits(&enclave->manifest.server, &config.limits);
+    set_limits(&enclave->manifest.server, enclave->manifest.memory_bytes, &config.limits);
     return http_server_start(&config, &enclave->server, err);
 }
 

@@ -104,9 +104,10 @@ struct http_exchange {
     int64_t left;       /* of the announced content_length; -1: not announced */
     uint64_t body_sent; /* bytes of the response's body, as the handler wrote them */
     bool close_after;
-    bool queued_high;  /* somebody wrote past HTTP_WRITE_HIGH and is to be told... */
-    size_t tell_below; /* ...when less than this is queued */
-    size_t spooled;    /* what this response has of its connection's spool, and of all */
+    bool queued_high;        /* somebody wrote past HTTP_WRITE_HIGH and is to be told... */
+    size_t tell_below;       /* ...when less than this is queued */
+    atomic_size_t body_held; /* of its body, unread; written under the lock */
+    size_t spooled;          /* what this response has of its connection's spool, and of all */
     struct output out;
     struct http_loan *loan; /* goes out behind `out`, as the last of the body; NULL: nothing */
     size_t sending_left;    /* of `sending`, for who counts what is queued */
@@ -290,6 +291,7 @@ struct http_server {
     size_t io_count;
     atomic_uint connections;
     atomic_size_t spooled; /* of all connections' responses */
+    atomic_size_t held;    /* of all bodies, unread: see exchange_held.c */
     struct lock lock;
     pthread_cond_t emptied; /* the last connection is closed */
     atomic_bool stopping;
@@ -436,6 +438,14 @@ bool exchange_lend(struct http_exchange *exchange, struct http_loan *loan, size_
 void exchange_lent_sent(struct http_exchange *exchange, size_t sent);
 /* No more of a loan will be sent, if there is one. */
 void exchange_end_loan(struct http_exchange *exchange);
+
+/* --- exchange_held.c --- */
+
+/* After every change of `in`. Under the lock. */
+void exchange_count_held(struct http_exchange *exchange);
+/* [I/O thread] After more of this body has come: where all of them are more than the server holds,
+ * closes the connection that holds most. -1: that is this one; BUSY. */
+int exchange_make_room(struct http_exchange *exchange, struct err *err) MUST_USE;
 
 /* --- exchange_spool.c: under the exchange's lock --- */
 

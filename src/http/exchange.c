@@ -206,6 +206,7 @@ void exchange_recycle(struct http_exchange *exchange)
         return; /* the release has posted it once more: then it is recycled from there */
     io->exchange_count--;
     exchange_unspool(exchange, 0);
+    (void)atomic_fetch_sub(&io->server->held, atomic_load(&exchange->body_held));
     if (io->spare_count < SPARE_EXCHANGES) {
         clear(exchange);
         exchange->next = io->spare;
@@ -314,6 +315,7 @@ struct exchange_view exchange_take(struct http_exchange *exchange)
     if (exchange->stage == RESPONSE_ENDED && exchange->body_paused) {
         /* What is left of the body is of no use to anybody. */
         output_reset(&exchange->in, KEEP_BUFFER);
+        exchange_count_held(exchange);
         exchange->body_paused = view.body_paused = false;
     }
     lock_release(&exchange->lock);

@@ -46,6 +46,7 @@ int exchange_body(struct http_exchange *exchange, struct slice bytes, struct err
     bool wanted = wants_body(exchange);
     if (wanted)
         result = output_bytes(&exchange->in, bytes.data, bytes.len, err);
+    exchange_count_held(exchange);
     exchange->body_received += (int64_t)bytes.len;
     if (wanted && output_left(&exchange->in) >= BODY_HIGH)
         exchange->body_paused = true;
@@ -55,7 +56,7 @@ int exchange_body(struct http_exchange *exchange, struct slice bytes, struct err
         (void)pthread_cond_broadcast(&exchange->changed);
     if (result == 0 && wanted)
         call_body(exchange);
-    return result;
+    return result < 0 ? result : exchange_make_room(exchange, err);
 }
 
 static void set_body_state(struct http_exchange *exchange, enum body_state state,
@@ -103,6 +104,7 @@ static int take_body(struct http_exchange *exchange, void *to, size_t size, size
     if (len > 0) {
         memcpy(to, in->data + in->pos, len);
         output_consume(in, len);
+        exchange_count_held(exchange);
         exchange->unconsumed += len;
     }
     bool empty = output_left(in) == 0;

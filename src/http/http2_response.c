@@ -207,6 +207,7 @@ static struct changes take_changes(struct http_exchange *exchange)
     };
     if (exchange->released || exchange->stage == RESPONSE_ENDED) {
         output_reset(&exchange->in, KEEP_BUFFER);
+        exchange_count_held(exchange);
         changes.consumed = exchange->owed;
     }
     exchange->owed -= changes.consumed;

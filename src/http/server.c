@@ -38,6 +38,7 @@ void http_limits_complete(struct http_limits *limits)
     DEFAULT(header_bytes, 32 * 1024);
     DEFAULT(target_bytes, 8 * 1024);
     DEFAULT(body_bytes, (int64_t)2 * 1024 * 1024 * 1024);
+    DEFAULT(held_bytes, 64 * 1024 * 1024);
     DEFAULT(spool_bytes, 2 * 1024 * 1024);
     DEFAULT(spool_total_bytes, 32 * 1024 * 1024);
     DEFAULT(header_timeout_ms, 10 * 1000);

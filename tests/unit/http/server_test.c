@@ -9,6 +9,7 @@
 #include "net/loop.h"
 #include "net/proxy.h"
 
+#include <errno.h>
 #include <pthread.h>
 
 /* --- time --- */
@@ -112,6 +113,36 @@ static void a_body_that_nobody_reads_stops_the_reading(void **state)
     (void)setsockopt(fd, SOL_SOCKET, SO_LINGER, &reset, sizeof(reset));
     fd_close(fd);
     wait_for(&aborts_seen, 1);
+}
+
+/* Each body has a limit, and so have all together: a handler that reads none of them for a while is
+ * not filled up by one client with many connections, and who sent little stays. */
+static void who_sends_most_that_nobody_reads_gives_way(void **state)
+{
+    (void)state;
+    enum { GREEDY = 12, EACH = 200 * 1024, HELD = 1024 * 1024 };
+    struct http_limits limits = {.held_bytes = HELD};
+    static const char block[EACH];
+    int greedy[GREEDY];
+    start_server(&limits);
+    int modest = connect_client();
+    send_text(modest, "POST /hold HTTP/1.1\r\n" HOST "Content-Length: 20\r\n\r\nhello");
+    wait_for(&requests_seen, 1);
+    for (int i = 0; i < GREEDY; i++) {
+        greedy[i] = connect_client();
+        send_text(greedy[i], "POST /hold HTTP/1.1\r\n" HOST "Content-Length: 1000000000\r\n\r\n");
+        (void)!send(greedy[i], block, sizeof(block), MSG_NOSIGNAL);
+        wait_for(&requests_seen, i + 2);
+    }
+    wait_for(&aborts_seen, GREEDY - HELD / EACH);
+    assert_int_equal(stats_now().evicted, GREEDY - HELD / EACH);
+    char byte;
+    assert_int_equal(recv(modest, &byte, 1, MSG_DONTWAIT), -1);
+    assert_int_equal(errno, EAGAIN);
+    for (int i = 0; i < GREEDY; i++)
+        fd_close(greedy[i]);
+    fd_close(modest);
+    wait_for(&aborts_seen, GREEDY + 1);
 }
 
 /* --- answers from another thread --- */
@@ -631,6 +662,7 @@ int main(void)
         cmocka_unit_test_teardown(a_client_that_shut_down_its_side_gets_its_answer_or_the_end,
                                   stop_server),
         cmocka_unit_test_teardown(a_body_that_nobody_reads_stops_the_reading, stop_server),
+        cmocka_unit_test_teardown(who_sends_most_that_nobody_reads_gives_way, stop_server),
         cmocka_unit_test_teardown(big_bodies_pass_whole_through_bounded_queues, stop_server),
         cmocka_unit_test_teardown(a_writer_is_woken_when_its_client_goes, stop_server),
         cmocka_unit_test_teardown(clients_killed_in_the_middle_hold_up_nobody, stop_server),
