@@ -21,10 +21,7 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
-enum {
-    DESCRIPTORS_KEPT = 512,
-    HELD_SHARE = 8, /* of the app's memory, for bodies that it has not read */
-};
+enum { DESCRIPTORS_KEPT = 512 };
 
 /* Of strangers: the log has a limit, behind which are the app's own lines. */
 static struct log_spare refusals;
@@ -225,7 +222,7 @@ static void set_limits(const struct manifest_server *from, uint64_t memory_bytes
     limits->body_timeout_ms = (unsigned)from->body_timeout_ms;
     limits->idle_timeout_ms = (unsigned)from->idle_timeout_ms;
     limits->write_timeout_ms = (unsigned)from->write_timeout_ms;
-    limits->held_bytes = (size_t)memory_bytes / HELD_SHARE;
+    limits->held_bytes = (size_t)memory_bytes / ENCLAVE_HELD_SHARE;
     http_limits_complete(limits);
     bound_by_descriptors(limits);
 }

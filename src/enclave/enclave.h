@@ -32,7 +32,9 @@
 #define ENCLAVE_OCSP ENCLAVE_CACHE "/ocsp.der"
 
 enum {
-    PEM_MAX = 64 << 10,                         /* of a TLS identity */
+    ENCLAVE_HELD_SHARE = 8, /* of the app's memory, for bodies that it has not read, and as much for
+                               unfinished WebSocket messages */
+    PEM_MAX = 64 << 10,     /* of a TLS identity */
     ENCLAVE_ACCESS_LOG_BYTES = 16 << 20,        /* with the file before it */
     ENCLAVE_REPORT_S = 5,                       /* between two reports of the counters */
     ENCLAVE_STOP_MS = LAUNCH_GRACE_MS * 9 / 10, /* then the node's patience is about to end */

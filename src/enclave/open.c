@@ -90,6 +90,7 @@ int open_app(struct enclave *enclave, struct err *err)
         .threads = (unsigned)enclave->manifest.server.threads,
         .queue = (unsigned)enclave->manifest.server.queue,
         .message_bytes = enclave->manifest.server.body_bytes,
+        .messages_bytes = enclave->manifest.memory_bytes / ENCLAVE_HELD_SHARE,
         .watchdog_ms = (unsigned)enclave->manifest.server.watchdog_ms,
         .timeout_ms = (unsigned)enclave->manifest.server.request_timeout_ms,
         .stuck = report_stuck,

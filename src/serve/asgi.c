@@ -653,6 +653,8 @@ static struct asgi *make(struct serve *serve, const struct serve_config *config,
     asgi->limit = config->queue == 0 ? SERVE_DEFAULT_TASKS : config->queue;
     bool lower = config->message_bytes > 0 && config->message_bytes < SERVE_MAX_MESSAGE;
     asgi->message_limit = lower ? (size_t)config->message_bytes : SERVE_MAX_MESSAGE;
+    asgi->messages_limit =
+        config->messages_bytes > 0 ? (size_t)config->messages_bytes : SERVE_DEFAULT_MESSAGES;
     lock_init(&asgi->lock, LOCK_ASGI);
     clock_cond_init(&asgi->changed);
     asgi->wake_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);

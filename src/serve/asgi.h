@@ -124,8 +124,10 @@ struct asgi {
     bool tell_stop; /* the app's own handler of SIGTERM is due; under lock */
     struct err start_err;
     int wake_fd;
-    size_t limit;         /* of requests under way */
-    size_t message_limit; /* bytes of a WebSocket message */
+    size_t limit;          /* of requests under way */
+    size_t message_limit;  /* bytes of a WebSocket message */
+    size_t messages_limit; /* of all that are put together */
+    size_t messages_held;
     PyObject *loop;
     PyObject *create_future;
     PyObject *end;             /* the function of the loop's code */

@@ -22,6 +22,7 @@ enum state {
 struct websocket {
     struct websocket_parser parser;
     uint8_t piece[READ_PIECE];
+    size_t counted;      /* of asgi->messages_held */
     struct slice unread; /* of piece */
     bool owes_pong;      /* for the latest ping, while the client does not read */
     uint8_t pong[WEBSOCKET_CONTROL_MAX];
@@ -171,6 +172,24 @@ static bool read_more(struct asgi_channel *channel)
     return len > 0;
 }
 
+/* What messages that are put together take. All of them have a limit, past which one of more than
+ * WEBSOCKET_KEEP bytes grows no further: unfinished ones of many connections would fill the memory.
+ * False: this one is it. */
+static bool count_message(struct asgi_channel *channel)
+{
+    struct websocket *socket = channel->websocket;
+    size_t *held = &channel->asgi->messages_held;
+    *held += socket->parser.message.cap - socket->counted;
+    socket->counted = socket->parser.message.cap;
+    return socket->counted <= WEBSOCKET_KEEP || *held <= channel->asgi->messages_limit;
+}
+
+static void drop_message(struct asgi_channel *channel)
+{
+    websocket_parser_done(&channel->websocket->parser);
+    (void)count_message(channel);
+}
+
 static PyObject *open_receive(struct asgi_channel *channel)
 {
     struct websocket *socket = channel->websocket;
@@ -180,6 +199,11 @@ static PyObject *open_receive(struct asgi_channel *channel)
         struct websocket_event event;
         int code = WEBSOCKET_PROTOCOL_ERROR;
         int parsed = websocket_parse(&socket->parser, &socket->unread, &event, &code, NULL);
+        if (parsed >= 0 && !count_message(channel)) {
+            code = WEBSOCKET_TOO_BIG;
+            parsed = -1;
+            drop_message(channel);
+        }
         if (parsed < 0) {
             send_close(channel, code, slice_of(NULL, 0));
             close_with(channel, code, slice_of(NULL, 0));
@@ -187,6 +211,7 @@ static PyObject *open_receive(struct asgi_channel *channel)
         }
         PyObject *message = parsed > 0 ? handle_event(channel, &event) : NULL;
         websocket_forget_message(&socket->parser);
+        (void)count_message(channel);
         if (message != NULL || PyErr_Occurred() != NULL)
             return message;
     }
@@ -445,7 +470,7 @@ static void websocket_clear(struct asgi_channel *channel)
 {
     if (channel->websocket == NULL)
         return;
-    websocket_parser_done(&channel->websocket->parser);
+    drop_message(channel);
     free(STEAL(channel->websocket));
 }
 

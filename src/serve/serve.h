@@ -22,6 +22,7 @@ enum {
     SERVE_DEFAULT_TASKS = 8192,
     SERVE_MAX_QUEUE = 65536,
     SERVE_MAX_MESSAGE = 16 * 1024 * 1024,
+    SERVE_DEFAULT_MESSAGES = 64 * 1024 * 1024,
     SERVE_STUCK_STATUS = 87, /* how the process of an app that is stuck exits */
 };
 
@@ -37,10 +38,12 @@ struct serve_config {
     unsigned threads;   /* Python threads of a WSGI app; 0: SERVE_DEFAULT_THREADS */
     unsigned queue;     /* WSGI: requests that may wait for a thread, 0: SERVE_DEFAULT_QUEUE; ASGI:
                            requests under way at once, 0: SERVE_DEFAULT_TASKS */
-    uint64_t message_bytes; /* longest WebSocket message; 0, or more: SERVE_MAX_MESSAGE */
-    unsigned watchdog_ms;   /* requests wait for Python and none gets on for so long: the process
-                               ends, with SERVE_STUCK_STATUS. 0: never */
-    unsigned timeout_ms;    /* a request that waits longer for Python is answered 503; 0: none is */
+    uint64_t message_bytes;  /* longest WebSocket message; 0, or more: SERVE_MAX_MESSAGE */
+    uint64_t messages_bytes; /* unfinished WebSocket messages of all connections; 0:
+                                SERVE_DEFAULT_MESSAGES */
+    unsigned watchdog_ms;    /* requests wait for Python and none gets on for so long: the process
+                                ends, with SERVE_STUCK_STATUS. 0: never */
+    unsigned timeout_ms; /* a request that waits longer for Python is answered 503; 0: none is */
     /* [a thread of its own] Told why the process is going to end, before the tracebacks are written
      * to standard error. It may take no lock and allocate nothing. NULL: nobody is. */
     void (*stuck)(const char *reason);

@@ -147,3 +147,23 @@ def test_a_flood_of_pings_is_answered_with_the_last(server):
             last = int.from_bytes(payload, "big")
         connection.sendall(frame(FINAL | TEXT, b"still here"))
         assert read_frame(connection) == (FINAL | TEXT, b"still here")
+
+
+def test_unfinished_messages_of_many_connections(serve):
+    """Each may be as long as any; all together have a limit, and short ones go on."""
+    server = serve("http2_app:asgi")
+    begun = bytes([FINAL | BINARY, 0xff]) + (LARGEST - 1).to_bytes(8, "big") + bytes(4)
+    with contextlib.ExitStack() as stack:
+        short = stack.enter_context(opened(server))
+        connections = [stack.enter_context(opened(server)) for _ in range(12)]
+        closed = 0
+        for connection in connections:
+            with contextlib.suppress(ConnectionError):
+                connection.sendall(begun + bytes(12 * MIB))
+            connection.settimeout(0.5)
+            with contextlib.suppress(TimeoutError, ConnectionError):
+                closed += read_exactly(connection, 4) == CLOSED_TOO_BIG
+        assert closed >= 6
+        assert server.peak_kib() < 200 * 1024
+        short.sendall(frame(FINAL | TEXT, b"hello"))
+        assert read_frame(short) == (FINAL | TEXT, b"hello")
