@@ -45,6 +45,7 @@
     X(TLS_SERVER, "a TLS server's configuration")                                                  \
     X(TLS_STATE, "a TLS server's tickets and staple")                                              \
     X(UNION_NAMES, "the names of the app's folder")                                                \
+    X(UNION_ROOM, "the size of the app's /tmp")                                                    \
     X(UNION_TABLE, "the nodes of the app's folder")
 
 enum lock_rank {

@@ -249,6 +249,15 @@ static const struct config_key keys[] = {
      .doc = "A file with the answer of the certificate authority's OCSP responder about that "
             "certificate, in DER, which the app then shows with it. It must belong to the "
             "certificate and hold still; mse staple renews it."},
+    {{"storage.tmp", "storage.tmp"},
+     {0},
+     CONFIG_SIZE,
+     .min = 1 << 20,
+     .max = INT64_C(1) << 50,
+     AT(storage_tmp),
+     .doc = "The size of /tmp on the app's encrypted storage, where it is emptied at each start. "
+            "It counts to the storage of the hardware profile. Without it /tmp lies in memory and "
+            "may take a quarter of the app's. In the manifest."},
     {{"server.threads", "server.threads"},
      {0},
      CONFIG_INTEGER,

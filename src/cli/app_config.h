@@ -76,6 +76,7 @@ struct app_config {
     char *ssl_certificate;   /* file: PEM chain */
     char *ssl_private_key;   /* file */
     char *ssl_ocsp_response; /* file: DER; may be absent */
+    int64_t storage_tmp;     /* bytes of /tmp on sealed storage; 0: it is in memory */
     struct app_config_server server;
 };
 

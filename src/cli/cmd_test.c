@@ -209,9 +209,13 @@ static int free_port(int *ret, struct err *err)
 static void add_sandbox(struct argv *argv, const char *bubblewrap)
 {
     static const char *const variables[][2] = {
-        {"HOME", SANDBOX_HOME},    {"PATH", "/usr/bin:/bin"},
-        {"LANG", "C.UTF-8"},       {"MODULE_PATH", SANDBOX_MODULE},
-        {"TMP_PATH", SANDBOX_TMP}, {"SECRETS_PATH", SANDBOX_SECRETS},
+        {"HOME", SANDBOX_HOME},
+        {"PATH", "/usr/bin:/bin"},
+        {"LANG", "C.UTF-8"},
+        {"MODULE_PATH", SANDBOX_MODULE},
+        {"TMPDIR", SANDBOX_TMP},
+        {"TMP_PATH", SANDBOX_TMP},
+        {"SECRETS_PATH", SANDBOX_SECRETS},
     };
     static const struct bubblewrap_mount system[] = {
         {.how = MOUNT_READ_ONLY, .at = "/usr"},

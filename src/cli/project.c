@@ -365,6 +365,17 @@ static int fill_tls(struct project *project, struct err *err)
     return 0;
 }
 
+/* What is in /tmp lies beside what is kept. */
+static int fill_storage(const struct app_config *config, struct manifest *manifest, struct err *err)
+{
+    manifest->tmp_bytes = (uint64_t)config->storage_tmp;
+    if (manifest->tmp_bytes < manifest->quota_bytes)
+        return 0;
+    return APP_CONFIG_FAIL(config, storage_tmp, err,
+                           "it must be less than the storage of '%s', which is %llu bytes",
+                           config->resource, (unsigned long long)manifest->quota_bytes);
+}
+
 /* Everything but the commitment, which has the same length whatever it is. */
 static int fill_manifest(struct project *project, struct err *err)
 {
@@ -393,6 +404,8 @@ static int fill_manifest(struct project *project, struct err *err)
     memcpy(manifest->owner_key, project->owner.public_key, sizeof(manifest->owner_key));
     memset(manifest->code_commitment, 0xff, SHA256_SIZE);
     app_config_server_settings(&config->server, &manifest->server);
+    if (fill_storage(config, manifest, err) < 0)
+        return -1;
     if (app_config_variables(config, manifest->env, err) < 0)
         return -1;
     return app_config_secrets_env(config, manifest->secrets_env, err);

@@ -25,6 +25,7 @@
 /* What stored files are bound to, besides their path (storage/head.h). */
 #define ENCLAVE_DATA_PURPOSE "app"
 #define ENCLAVE_HOME_PURPOSE "home"
+#define ENCLAVE_TMP_PURPOSE "tmp"
 #define ENCLAVE_CODE_NAME "app" /* in SANDBOX_CODE_FOLDER */
 #define ENCLAVE_CODE SANDBOX_CODE_FOLDER "/" ENCLAVE_CODE_NAME
 #define ENCLAVE_CACHE SANDBOX_HOME "/.cache/mse"
@@ -112,6 +113,9 @@ int boot_guard(struct enclave *enclave, struct err *err) MUST_USE;
 /* storage.c */
 int boot_storage(struct enclave *enclave, struct err *err) MUST_USE;
 int boot_confine(struct enclave *enclave, struct err *err) MUST_USE;
+
+/* tmp.c: /tmp on sealed storage, where the manifest wants it there; within boot_storage. */
+int tmp_mount(const struct enclave *enclave, struct err *err) MUST_USE;
 
 /* identity.c: TLS key, certificate, evidence. */
 int boot_identity(struct enclave *enclave, struct err *err) MUST_USE;

@@ -242,10 +242,15 @@ static _Noreturn void run_enclave(struct guest *guest)
 {
     static const char *const argv[] = {GUEST_ENCLAVE, NULL};
     static const char *const environment[] = {
-        "HOME=" SANDBOX_HOME,    "PATH=/usr/local/bin:/usr/bin:/bin",
-        "LANG=C.UTF-8",          "MODULE_PATH=" SANDBOX_MODULE,
-        "TMP_PATH=" SANDBOX_TMP, "SECRETS_PATH=" SANDBOX_SECRETS,
-        "PYTHONUNBUFFERED=1",    NULL,
+        "HOME=" SANDBOX_HOME,
+        "PATH=/usr/local/bin:/usr/bin:/bin",
+        "LANG=C.UTF-8",
+        "MODULE_PATH=" SANDBOX_MODULE,
+        "TMPDIR=" SANDBOX_TMP,
+        "TMP_PATH=" SANDBOX_TMP,
+        "SECRETS_PATH=" SANDBOX_SECRETS,
+        "PYTHONUNBUFFERED=1",
+        NULL,
     };
     sigset_t none;
     struct err err = ERR_INIT;

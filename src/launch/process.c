@@ -47,9 +47,13 @@ static void add_beginning(struct argv *argv, const char *bubblewrap)
         "CAP_SETPCAP",   /* to give up its bounding set */
     };
     static const char *const variables[][2] = {
-        {"HOME", SANDBOX_HOME},    {"PATH", "/usr/local/bin:/usr/bin:/bin"},
-        {"LANG", "C.UTF-8"},       {"MODULE_PATH", SANDBOX_MODULE},
-        {"TMP_PATH", SANDBOX_TMP}, {"SECRETS_PATH", SANDBOX_SECRETS},
+        {"HOME", SANDBOX_HOME},
+        {"PATH", "/usr/local/bin:/usr/bin:/bin"},
+        {"LANG", "C.UTF-8"},
+        {"MODULE_PATH", SANDBOX_MODULE},
+        {"TMPDIR", SANDBOX_TMP},
+        {"TMP_PATH", SANDBOX_TMP},
+        {"SECRETS_PATH", SANDBOX_SECRETS},
         {"PYTHONUNBUFFERED", "1"},
     };
     const struct bubblewrap sandbox = {

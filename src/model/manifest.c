@@ -86,6 +86,8 @@ static const struct field fields[] = {
     NUMBER("storage", "quota_bytes", ALWAYS, quota_bytes, MIB, SIZE_LIMIT, "another storage quota"),
     NUMBER("storage", "key_epoch", ALWAYS, key_epoch, 1, UINT32_MAX,
            "other sealing keys: stored data does not open"),
+    NUMBER("storage", "tmp_bytes", OPTIONAL, tmp_bytes, MIB, SIZE_LIMIT,
+           "/tmp has another size, or lies in memory"),
     TEXT("server", "access_log", OPTIONAL, server.access_log, manifest_log_format_valid,
          "1 to 256 printable ASCII characters", "another access log is kept, or none"),
     TEXT("server", "access_log_to", OPTIONAL, server.access_log_to, manifest_log_target_valid,

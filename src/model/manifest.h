@@ -82,6 +82,7 @@ struct manifest {
     uint64_t cpu_millis;
     uint64_t quota_bytes;
     uint64_t key_epoch;
+    uint64_t tmp_bytes; /* of /tmp on sealed storage; 0: it is in memory */
     struct manifest_server server;
 };
 

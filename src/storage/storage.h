@@ -46,6 +46,7 @@ struct storage_union {
     int data;              /* a folder */
     const struct secret *key; /* binds each file of the data to its path (head.h) */
     const char *purpose;      /* of this mount; a literal */
+    uint64_t limit_bytes; /* of all its files, 8 KiB more for each; 0: the file system's alone */
 };
 /* Forks the server, which ends with this process and has a copy of the key: call it with one thread
  * and nothing else secret in memory. Needs CAP_SYS_ADMIN and /dev/fuse; keeps no descriptor.

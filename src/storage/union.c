@@ -267,7 +267,11 @@ static int mount_device(const char *point, int *ret, struct err *err)
 int storage_union_mount(const struct storage_union *spec, struct err *err)
 {
     static struct union_fs fs = {
-        .code = -1, .names = LOCK_INIT(LOCK_UNION_NAMES), .table = LOCK_INIT(LOCK_UNION_TABLE)};
+        .code = -1,
+        .names = LOCK_INIT(LOCK_UNION_NAMES),
+        .table = LOCK_INIT(LOCK_UNION_TABLE),
+        .room = LOCK_INIT(LOCK_UNION_ROOM),
+    };
     AUTO_CLOSE int device = -1;
     if (mount_device(spec->point, &device, err) < 0)
         return -1;
@@ -276,6 +280,7 @@ int storage_union_mount(const struct storage_union *spec, struct err *err)
     fs.code_name = spec->code_name;
     fs.data = spec->data;
     fs.place = (struct head_place){spec->key, spec->purpose};
+    fs.limit = spec->limit_bytes;
     fs.root.is_code = spec->code_parent >= 0;
     pid_t parent = getpid();
     pid_t pid = fork();

@@ -74,6 +74,9 @@ struct union_fs {
     struct node *buckets[UNION_BUCKETS];
     struct lock names; /* held from making a path of names until it has been used */
     struct lock table; /* nodes, handles of nodes, `code` */
+    uint64_t limit;    /* bytes of all files, their heads included; 0: none */
+    uint64_t counted;  /* of them, never too few; under `room` */
+    struct lock room;  /* held while a file grows, where there is a limit */
 };
 
 /* One request of the kernel's, and room for its answer. */
@@ -122,7 +125,7 @@ bool node_is_fresh(struct union_fs *fs, struct node *parent, const char *name);
  * or one that belongs elsewhere, or another -errno. Its contents begin at HEAD_SIZE. */
 int union_open_file(const struct union_fs *fs, const char *path, bool writes);
 /* A new one in this folder, whose head is written. */
-int union_new_file(const struct union_fs *fs, int folder, const char *name, const char *path,
+int union_new_file(struct union_fs *fs, int folder, const char *name, const char *path,
                    mode_t mode);
 /* What the data has at a path, as the app sees it. -ENOENT as above. */
 int union_stat_data(const struct union_fs *fs, const char *path, struct stat *info);
@@ -152,6 +155,17 @@ int union_move_data(const struct union_fs *fs, const struct union_move *move);
 
 /* What the kernel knows of a file's attributes is not so any more. */
 void union_forget_attributes(const struct union_fs *fs, const struct node *node);
+
+/* --- union_room.c --- */
+
+/* Is there room for one more file? 0, or -ENOSPC. */
+int union_room_for_file(struct union_fs *fs);
+/* May the file at `fd` reach to `end`, its head included? 0: then it is to be done, and the room
+ * held till union_room_end; or -ENOSPC. */
+int union_room_begin(struct union_fs *fs, int fd, uint64_t end);
+void union_room_end(struct union_fs *fs);
+/* What the limit makes of the size of the file system. */
+void union_room_show(struct union_fs *fs, struct fuse_kstatfs *st);
 
 /* --- union_names.c --- */
 

@@ -135,10 +135,12 @@ int union_clear_foreign(const struct union_fs *fs, int folder, const char *name,
     return unlinkat(folder, name, 0) < 0 && errno != ENOENT ? -errno : 0;
 }
 
-int union_new_file(const struct union_fs *fs, int folder, const char *name, const char *path,
-                   mode_t mode)
+int union_new_file(struct union_fs *fs, int folder, const char *name, const char *path, mode_t mode)
 {
     const int flags = O_RDWR | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC;
+    int room = union_room_for_file(fs);
+    if (room < 0)
+        return room;
     int fd = openat(folder, name, flags, mode & 07777);
     if (fd < 0 && errno == EEXIST) {
         int cleared = union_clear_foreign(fs, folder, name, path);

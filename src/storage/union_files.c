@@ -168,16 +168,21 @@ int union_read(struct union_fs *fs, struct request *request)
 int union_write(struct union_fs *fs, struct request *request)
 {
     struct fuse_write_in in;
-    (void)fs;
     memcpy(&in, request->body, sizeof(in));
     if (in.size > request->body_len - sizeof(in))
         return -EINVAL;
     off_t place = place_of(handle_of(in.fh), in.offset);
     if (place < 0)
         return (int)place;
-    ssize_t len = pwrite(handle_of(in.fh)->fd, request->body + sizeof(in), in.size, place);
-    if (len < 0)
-        return -errno;
+    int fd = handle_of(in.fh)->fd;
+    int room = union_room_begin(fs, fd, (uint64_t)place + in.size);
+    if (room < 0)
+        return room;
+    ssize_t len = pwrite(fd, request->body + sizeof(in), in.size, place);
+    int result = len < 0 ? -errno : 0;
+    union_room_end(fs);
+    if (result < 0)
+        return result;
     const struct fuse_write_out out = {.size = (uint32_t)len};
     memcpy(request->out, &out, sizeof(out));
     request->out_len = sizeof(out);
@@ -223,12 +228,20 @@ int union_release(struct union_fs *fs, struct request *request)
 int union_fallocate(struct union_fs *fs, struct request *request)
 {
     struct fuse_fallocate_in in;
-    (void)fs;
     memcpy(&in, request->body, sizeof(in));
     off_t place = place_of(handle_of(in.fh), in.offset);
     if (place < 0)
         return (int)place;
-    return fallocate(handle_of(in.fh)->fd, (int)in.mode, place, (off_t)in.length) < 0 ? -errno : 0;
+    if (in.length > INT64_MAX - (uint64_t)place)
+        return -EFBIG;
+    int fd = handle_of(in.fh)->fd;
+    int result = union_room_begin(fs, fd, (uint64_t)place + in.length);
+    if (result < 0)
+        return result;
+    if (fallocate(fd, (int)in.mode, place, (off_t)in.length) < 0)
+        result = -errno;
+    union_room_end(fs);
+    return result;
 }
 
 int union_statfs(struct union_fs *fs, struct request *request)
@@ -236,16 +249,17 @@ int union_statfs(struct union_fs *fs, struct request *request)
     struct statfs info;
     if (fstatfs(fs->data, &info) < 0)
         return -errno;
-    const struct fuse_statfs_out out = {.st = {
-                                            .blocks = info.f_blocks,
-                                            .bfree = info.f_bfree,
-                                            .bavail = info.f_bavail,
-                                            .files = info.f_files,
-                                            .ffree = info.f_ffree,
-                                            .bsize = (uint32_t)info.f_bsize,
-                                            .namelen = (uint32_t)info.f_namelen,
-                                            .frsize = (uint32_t)info.f_frsize,
-                                        }};
+    struct fuse_statfs_out out = {.st = {
+                                      .blocks = info.f_blocks,
+                                      .bfree = info.f_bfree,
+                                      .bavail = info.f_bavail,
+                                      .files = info.f_files,
+                                      .ffree = info.f_ffree,
+                                      .bsize = (uint32_t)info.f_bsize,
+                                      .namelen = (uint32_t)info.f_namelen,
+                                      .frsize = (uint32_t)info.f_frsize,
+                                  }};
+    union_room_show(fs, &out.st);
     memcpy(request->out, &out, sizeof(out));
     request->out_len = sizeof(out);
     return 0;

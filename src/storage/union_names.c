@@ -291,13 +291,26 @@ static struct timespec time_of(const struct fuse_setattr_in *in, bool modified)
     return time;
 }
 
-static int change(int fd, const struct fuse_setattr_in *in)
+static int change_size(struct union_fs *fs, int fd, uint64_t size)
+{
+    if (size > INT64_MAX - HEAD_SIZE)
+        return -EFBIG;
+    int result = union_room_begin(fs, fd, size + HEAD_SIZE);
+    if (result < 0)
+        return result;
+    if (ftruncate(fd, (off_t)(size + HEAD_SIZE)) < 0)
+        result = -errno;
+    union_room_end(fs);
+    return result;
+}
+
+static int change(struct union_fs *fs, int fd, const struct fuse_setattr_in *in)
 {
     char self[64];
     (void)snprintf(self, sizeof(self), "/proc/self/fd/%d", fd);
-    if ((in->valid & FATTR_SIZE) != 0 &&
-        (in->size > INT64_MAX - HEAD_SIZE || ftruncate(fd, (off_t)in->size + HEAD_SIZE) < 0))
-        return in->size > INT64_MAX - HEAD_SIZE ? -EFBIG : -errno;
+    int result = (in->valid & FATTR_SIZE) != 0 ? change_size(fs, fd, in->size) : 0;
+    if (result < 0)
+        return result;
     if ((in->valid & FATTR_MODE) != 0 && chmod(self, in->mode & 07777) < 0)
         return -errno;
     if ((in->valid & (FATTR_UID | FATTR_GID)) != 0 &&
@@ -325,7 +338,7 @@ int union_setattr(struct union_fs *fs, struct request *request)
     int fd = handle == NULL ? opened : handle->fd;
     if (fd < 0)
         return fd;
-    int result = change(fd, &in);
+    int result = change(fs, fd, &in);
     return result < 0 ? result : answer_attributes(fs, request, node);
 }
 

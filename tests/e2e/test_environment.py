@@ -1,11 +1,14 @@
 # SPDX-License-Identifier: Apache-2.0
 """The environment that an app finds itself in: its variables, from the open and from its secrets."""
 import json
+import os
 import subprocess
 from pathlib import Path
 
 import pytest
 import requests
+
+from conftest import Owner
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -127,3 +130,75 @@ def test_all_secrets_and_the_local_server(owner):
     toml.write_text('tests = "./tests"\ntests_cmd = "python3 look.py"\n' + toml.read_text())
     owner.ok("localtest", "--path", project)
     assert seen(owner.deploy(project))["TOKEN"] == "s3cr3t-v4lue-1850"
+
+
+UPLOADS = """
+import os, shutil, tempfile
+from flask import Flask, jsonify, request
+app = Flask(__name__)
+LEFT = sorted(os.listdir("/tmp"))
+
+@app.get("/")
+def index():
+    usage = shutil.disk_usage("/tmp")
+    return jsonify(left=LEFT, tmpdir=os.environ["TMPDIR"], folder=tempfile.gettempdir(),
+                   total=usage.total)
+
+@app.put("/keep")
+def keep():
+    with tempfile.NamedTemporaryFile(prefix="kept-", delete=False) as file:
+        try:
+            shutil.copyfileobj(request.stream, file, 1 << 20)
+        except OSError as error:
+            os.unlink(file.name)
+            while request.stream.read(1 << 20):
+                pass  # the client hears of it at its end
+            return error.strerror, 507
+        file.seek(0)
+        return str(sum(len(part) for part in iter(lambda: file.read(1 << 20), b"")))
+"""
+MIB = 1 << 20
+
+
+def upload(app, size):
+    return requests.put(app["url"] + "/keep", verify=app["certificate"], timeout=120,
+                        data=(b"x" * MIB for _ in range(size)))
+
+
+@pytest.fixture
+def small(workspace):
+    """A node whose apps have little memory: /tmp in memory may take a quarter of it."""
+    someone = Owner(workspace / "small-owner", workspace / "small-state")
+    someone.folder.mkdir()
+    folder = workspace / "small-state" / "node"
+    folder.mkdir(parents=True)
+    quota = "" if os.geteuid() == 0 else 'quota = "none"\n'
+    (folder / "msed.toml").write_text(
+        f'state = "{folder}"\nsocket = "{folder}/msed.sock"\nlisten = ""\ndomain = "localhost"\n'
+        f'{quota}[hardware.free]\nmemory = "160M"\nstorage = "512M"\n')
+    someone.ok("node", "start")
+    yield someone
+    someone.ok("node", "stop", "--apps")
+
+
+def test_an_upload_larger_than_memory(small):
+    """In memory it does not fit; with [storage] tmp it does, up to the size that is named."""
+    without = small.deploy(small.project("memory", {"app.py": UPLOADS}))
+    assert upload(without, 200).status_code == 507
+    small.ok("stop", "--yes", without["id"])
+    app = small.deploy(small.project("disk", {"app.py": UPLOADS}, toml='[storage]\ntmp = "300M"\n'))
+    first = get(app, "/").json()
+    assert first == {"left": [], "tmpdir": "/tmp", "folder": "/tmp", "total": 300 * MIB}
+    done = upload(app, 200)
+    assert (done.status_code, done.text) == (200, str(200 * MIB))
+    assert upload(app, 200).status_code == 507  # the first is still there
+    small.ok("restart", app["id"])
+    assert get(app, "/").json()["left"] == []
+    assert upload(app, 200).status_code == 200
+    assert "300.0 MiB of encrypted storage" in small.ok("status", "disk").out
+
+
+def test_tmp_must_fit_into_the_storage(owner):
+    project = owner.project("large", {"app.py": UPLOADS}, toml='[storage]\ntmp = "256M"\n')
+    done = owner.run("deploy", "--path", project, "--yes")
+    assert done.status == 1 and "less than the storage of 'free'" in done.err, done

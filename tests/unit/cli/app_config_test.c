@@ -300,6 +300,9 @@ static const struct {
      "m.toml:5: code.secrets_env[0]: no secret may become the variable 'HOME': it is set by mse "
      "itself",
      ""},
+    {"name = 'a'\n" GOOD_CODE "[storage]\ntmp = '4K'\n",
+     "m.toml:6: storage.tmp: expected a value between 1048576 and 1125899906842624, found 4096",
+     ""},
     {"name = 'a\n", "m.toml:1:10: the string does not end in its line", ""},
 };
 

@@ -102,7 +102,7 @@ static void test_what_the_app_sees(void **state)
         "assert not os.path.exists('/etc/shadow') and not os.path.exists('/etc/machine-id')\n"
         "assert os.listdir('/run') == ['mse'] and os.listdir('/root') == []\n"
         "assert sorted(os.environ) == ['HOME','LANG','MODULE_PATH','PATH','PWD',"
-        "'PYTHONUNBUFFERED','SECRETS_PATH','TMP_PATH'], sorted(os.environ)\n"
+        "'PYTHONUNBUFFERED','SECRETS_PATH','TMPDIR','TMP_PATH'], sorted(os.environ)\n"
         "assert [p for p in os.listdir('/proc') if p.isdigit() and int(p) > 9] == []\n"
         "fds = sorted(int(f) for f in os.listdir('/proc/self/fd'))\n"
         "assert fds[:5] == [0,1,2,3,4] and len(fds) == 6, fds\n"

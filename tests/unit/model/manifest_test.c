@@ -179,6 +179,7 @@ static void test_bounds(void **state)
     expect_refused("1800000000", "-1", "tls.not_after");
     expect_refused("536870912", "1024", "resources.memory_bytes");
     expect_refused("536870912", "\"512M\"", "resources.memory_bytes");
+    expect_refused("10737418240", "10737418240,\"tmp_bytes\":1024", "storage.tmp_bytes");
     expect_refused("\"key_epoch\":1", "\"key_epoch\":0", "storage.key_epoch");
     expect_refused("\"key_epoch\":1", "\"key_epoch\":4294967296", "storage.key_epoch");
     expect_refused(HEX32("11"), HEX32("00"), "'code_commitment' is all zeros");

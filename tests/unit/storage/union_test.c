@@ -18,6 +18,7 @@
 #include <pthread.h>
 #include <sys/mman.h>
 #include <sys/stat.h>
+#include <sys/statvfs.h>
 #include <sys/wait.h>
 
 static char base[] = "/tmp/mse-union-XXXXXX";
@@ -80,9 +81,8 @@ static void assert_fails(int result, int expected)
     assert_int_equal(errno, expected);
 }
 
-static int set_up(void **state)
+static int set_up_with(uint64_t limit)
 {
-    (void)state;
     if (!namespace_is_ready || access("/dev/fuse", R_OK | W_OK) < 0)
         return 0;
     char path[64];
@@ -105,10 +105,25 @@ static int set_up(void **state)
                                        .code_name = "app",
                                        .data = data,
                                        .key = &key,
-                                       .purpose = "app"};
+                                       .purpose = "app",
+                                       .limit_bytes = limit};
     if (storage_union_mount(&spec, &err) < 0)
         fail_msg("%s", err.message);
     return 0;
+}
+
+static int set_up(void **state)
+{
+    (void)state;
+    return set_up_with(0);
+}
+
+enum { LIMIT = 1 << 20 };
+
+static int set_up_limited(void **state)
+{
+    (void)state;
+    return set_up_with(LIMIT);
 }
 
 static int tear_down(void **state)
@@ -613,6 +628,55 @@ static void many_at_once(void **state)
     }
 }
 
+static int make(const char *name)
+{
+    return open(in(name), O_RDWR | O_CREAT | O_CLOEXEC, 0644);
+}
+
+/* Whatever makes a file longer meets the limit, and what goes makes room again. */
+static void a_limit_holds_for_all_that_grows(void **state)
+{
+    (void)state;
+    SKIP_WITHOUT_FUSE();
+    const off_t most = LIMIT - HEAD_SIZE;
+    AUTO_CLOSE int fd = make("grows");
+    assert_true(fd >= 0);
+    assert_int_equal(ftruncate(fd, most), 0);
+    assert_fails(ftruncate(fd, most + 1), ENOSPC);
+    assert_int_equal(pwrite(fd, "x", 1, most - 1), 1);
+    assert_fails((int)pwrite(fd, "x", 1, most), ENOSPC);
+    assert_fails(fallocate(fd, 0, most, 1), ENOSPC);
+    assert_fails(make("another"), ENOSPC);
+    assert_int_equal(ftruncate(fd, most - HEAD_SIZE), 0);
+    AUTO_CLOSE int other = make("another");
+    assert_true(other >= 0);
+    assert_fails((int)pwrite(other, "x", 1, 0), ENOSPC);
+    assert_int_equal(unlink(in("grows")), 0); /* it is open: its bytes are still there */
+    assert_fails((int)pwrite(other, "x", 1, 0), ENOSPC);
+    fd_close(fd_steal(&fd));
+    assert_int_equal(ftruncate(other, most), 0);
+    assert_int_equal(unlink(in("another")), 0);
+}
+
+static void a_limit_counts_what_lies_in_folders(void **state)
+{
+    (void)state;
+    SKIP_WITHOUT_FUSE();
+    assert_int_equal(mkdir(in("a"), 0755), 0);
+    assert_int_equal(mkdir(in("a/b"), 0755), 0);
+    AUTO_CLOSE int fd = make("a/b/deep");
+    assert_int_equal(ftruncate(fd, LIMIT / 2), 0);
+    AUTO_CLOSE int other = make("flat");
+    assert_fails(ftruncate(other, LIMIT / 2), ENOSPC);
+    struct statvfs info;
+    assert_int_equal(statvfs(point, &info), 0);
+    assert_int_equal(info.f_blocks * info.f_frsize, LIMIT);
+    assert_true(info.f_bavail * info.f_frsize <= LIMIT / 2);
+    assert_int_equal(folder_remove_tree(in("a"), &err), 0);
+    fd_close(fd_steal(&fd));
+    assert_int_equal(ftruncate(other, LIMIT / 2), 0);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -635,6 +699,10 @@ int main(void)
         cmocka_unit_test_setup_teardown(shared_memory_of_a_file, set_up, tear_down),
         cmocka_unit_test_setup_teardown(a_folder_shows_both, set_up, tear_down),
         cmocka_unit_test_setup_teardown(many_at_once, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(a_limit_holds_for_all_that_grows, set_up_limited,
+                                        tear_down),
+        cmocka_unit_test_setup_teardown(a_limit_counts_what_lies_in_folders, set_up_limited,
+                                        tear_down),
     };
     return cmocka_run_group_tests(tests, enter_namespace, NULL);
 }
