@@ -64,15 +64,7 @@ static int check_image(const char *text, struct err *err)
                 text);
 }
 
-static int check_log_format(const char *text, struct err *err)
-{
-    if (manifest_log_format_valid(text))
-        return 0;
-    return FAIL(err, ERR_INVALID,
-                "expected off, common, combined, json or a format of at most %d printable ASCII "
-                "characters such as \"%%h %%t %%s\"",
-                MANIFEST_LOG_FORMAT_SIZE - 1);
-}
+const char *const app_config_log_formats[] = {"off", "common", "combined", "json", NULL};
 
 const char *const app_config_log_targets[] = {"sealed", "log", NULL};
 
@@ -399,14 +391,12 @@ static const struct config_key keys[] = {
             "Needs OpenSSL 3.5 (Debian 13) on the node, here, and at every client."},
     {{"server.access_log", "server.access_log"},
      {0},
-     CONFIG_STRING,
+     CONFIG_CHOICE,
      .fallback = "off",
+     .choices = app_config_log_formats,
      AT(server.access_log),
-     .check = check_log_format,
-     .doc =
-         "A line for each request: off, common, combined or json, or a format with the "
-         "directives of Apache's LogFormat: %h %t %r %m %U %q %H %s %b %B %D %T %X %{Name}i, and "
-         "%{queue}x for the microseconds before the app began."},
+     .doc = "A line for each request, as Apache's common or combined format has it, or a JSON "
+            "object, which also says how long it took and waited."},
     {{"server.access_log_to", "server.access_log_to"},
      {0},
      CONFIG_CHOICE,
@@ -462,9 +452,10 @@ void app_config_server_settings(const struct app_config_server *from, struct man
     };
     (void)snprintf(ret->new_processes, sizeof(ret->new_processes), "%s",
                    app_config_new_processes[from->new_processes]);
-    if (from->access_log == NULL || strcmp(from->access_log, "off") == 0)
+    if (from->access_log == 0)
         return;
-    (void)snprintf(ret->access_log, sizeof(ret->access_log), "%s", from->access_log);
+    (void)snprintf(ret->access_log, sizeof(ret->access_log), "%s",
+                   app_config_log_formats[from->access_log]);
     (void)snprintf(ret->access_log_to, sizeof(ret->access_log_to), "%s",
                    app_config_log_targets[from->access_log_to]);
 }

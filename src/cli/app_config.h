@@ -34,14 +34,15 @@ struct app_config_server {
     int64_t request_timeout_s; /* 0: none */
     int64_t queue;
     bool http2;
-    char *access_log;  /* its format; "off": none */
+    int access_log;    /* place in app_config_log_formats; 0: none */
     int access_log_to; /* place in app_config_log_targets */
     bool require_pq;
     bool server_timing;
     int new_processes; /* place in app_config_new_processes */
 };
 
-extern const char *const app_config_log_targets[]; /* NULL-terminated */
+extern const char *const app_config_log_formats[]; /* NULL-terminated */
+extern const char *const app_config_log_targets[];
 extern const char *const app_config_new_processes[];
 
 /* Texts are owned; NULL where the file says nothing and there is no default. Paths are joined to

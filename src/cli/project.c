@@ -15,7 +15,6 @@
 #include "base/text.h"
 #include "crypto/name_proof.h"
 #include "crypto/ocsp.h"
-#include "http/access_log.h"
 #include "model/environment.h"
 #include "model/package_format.h"
 #include "package/package.h"
@@ -126,19 +125,6 @@ static int read_certificate(struct project *project, struct err *err)
     return secret_copy(&project->secrets.tls_private_key, buf_slice(&key_pem), err);
 }
 
-/* The enclave would refuse it at its start. */
-static int check_access_log(const struct app_config *config, struct err *err)
-{
-    struct err reason = ERR_INIT;
-    if (strcmp(config->server.access_log, "off") == 0 ||
-        access_log_check(config->server.access_log, &reason) == 0)
-        return 0;
-    (void)APP_CONFIG_FAIL(config, server.access_log, err, "%s", reason.message);
-    if (reason.hint[0] != '\0')
-        err_hint(err, "%s", reason.hint);
-    return -1;
-}
-
 static int read_requirements(struct project *project, struct err *err)
 {
     AUTO_FREE char *path = path_join(project->config.code, "requirements.txt", err);
@@ -200,8 +186,8 @@ int project_read(struct project *project, const char *path, struct err *err)
     if (project_config_path(path, &file, err) < 0 ||
         app_config_read(file, &project->config, err) < 0 ||
         app_config_check(&project->config, clock_unix(), err) < 0 ||
-        check_access_log(&project->config, err) < 0 || read_secrets(project, err) < 0 ||
-        read_certificate(project, err) < 0 || read_image(project, err) < 0)
+        read_secrets(project, err) < 0 || read_certificate(project, err) < 0 ||
+        read_image(project, err) < 0)
         return -1;
     return read_requirements(project, err);
 }

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 /*
- * Lines of the access log: Apache's directives over one finished request. Nearly every byte that is
- * written here was chosen by a client.
+ * Lines of the access log over one finished request: three forms, each a function. Nearly every
+ * byte that is written here was chosen by a client.
  */
 #include "http/access_format.h"
 
@@ -11,18 +11,9 @@
 #include <string.h>
 #include <time.h>
 
-static const char common[] = "%h %l %u %t \"%r\" %>s %b";
-static const char combined[] = "%h %l %u %t \"%r\" %>s %b \"%{Referer}i\" \"%{User-Agent}i\"";
-static const char json[] =
-    "{\"time\":\"%{iso}t\",\"client\":\"%h\",\"method\":\"%m\",\"path\":\"%U\","
-    "\"query\":\"%q\",\"protocol\":\"%H\",\"status\":%s,\"bytes\":%B,"
-    "\"duration_us\":%D,\"queue_us\":%{queue}x,\"aborted\":%X,"
-    "\"referer\":\"%{Referer}i\",\"user_agent\":\"%{User-Agent}i\"}";
-
 /* The line that is being made; it never gets longer than its room, less the line's end. */
 struct line {
     const struct access_record *record;
-    struct slice argument; /* of the directive: in braces */
     bool json;
     char *to;
     size_t len;
@@ -37,6 +28,11 @@ static void put(struct line *line, const char *bytes, size_t len)
         len = room;
     memcpy(line->to + line->len, bytes, len);
     line->len += len;
+}
+
+static void put_text(struct line *line, const char *text)
+{
+    put(line, text, strlen(text));
 }
 
 static void put_number(struct line *line, uint64_t number)
@@ -84,21 +80,11 @@ static void put_value(struct line *line, struct slice value)
         put_escaped(line, value);
 }
 
-/* --- directives --- */
+/* --- what a line tells --- */
 
 static void put_client(struct line *line)
 {
     put_value(line, slice_str(line->record->client));
-}
-
-static void put_dash(struct line *line)
-{
-    put(line, "-", 1);
-}
-
-static void put_percent(struct line *line)
-{
-    put(line, "%", 1);
 }
 
 static void put_method(struct line *line)
@@ -113,10 +99,7 @@ static void put_path(struct line *line)
 
 static void put_query(struct line *line)
 {
-    struct slice query = line->record->request->query;
-    if (query.len > 0 && !line->json)
-        put(line, "?", 1);
-    put_escaped(line, query);
+    put_value(line, line->record->request->query);
 }
 
 static void put_protocol(struct line *line)
@@ -154,27 +137,18 @@ static void put_bytes(struct line *line)
     put_number(line, line->record->body_bytes);
 }
 
+/* As the common format has it. */
 static void put_bytes_or_dash(struct line *line)
 {
     if (line->record->body_bytes == 0)
-        put(line, "-", 1);
+        put_text(line, "-");
     else
         put_bytes(line);
 }
 
-static void put_us(struct line *line)
+static void put_duration(struct line *line)
 {
     put_number(line, (uint64_t)line->record->duration_us);
-}
-
-static void put_ms(struct line *line)
-{
-    put_number(line, (uint64_t)line->record->duration_us / 1000);
-}
-
-static void put_seconds(struct line *line)
-{
-    put_number(line, (uint64_t)line->record->duration_us / 1000000);
 }
 
 static void put_queue(struct line *line)
@@ -182,25 +156,28 @@ static void put_queue(struct line *line)
     if (line->record->queue_us >= 0)
         put_number(line, (uint64_t)line->record->queue_us);
     else
-        put(line, line->json ? "null" : "-", line->json ? 4 : 1);
+        put_text(line, "null");
 }
 
 static void put_aborted(struct line *line)
 {
-    bool aborted = line->record->aborted;
-    if (line->json)
-        put(line, aborted ? "true" : "false", aborted ? 4 : 5);
-    else
-        put(line, aborted ? "X" : "+", 1);
+    put_text(line, line->record->aborted ? "true" : "false");
 }
 
-static void put_header(struct line *line)
+static void put_header(struct line *line, const char *name)
 {
-    char name[ACCESS_FORMAT_MAX];
-    (void)snprintf(name, sizeof(name), "%.*s", (int)line->argument.len,
-                   (const char *)line->argument.data);
     const struct http_header *header = http_request_header(line->record->request, name);
     put_value(line, header == NULL ? slice_of(NULL, 0) : header->value);
+}
+
+static void put_referer(struct line *line)
+{
+    put_header(line, "Referer");
+}
+
+static void put_user_agent(struct line *line)
+{
+    put_header(line, "User-Agent");
 }
 
 /* When the request came. */
@@ -238,175 +215,80 @@ static void put_iso_time(struct line *line)
     put(line, text, (size_t)len);
 }
 
-/* `argument` NULL: none may stand in braces; "": any name must. */
-static const struct access_directive {
-    char letter;
-    const char *argument;
-    void (*put)(struct line *line);
-} directives[] = {
-    {'%', NULL, put_percent},
-    {'h', NULL, put_client},
-    {'l', NULL, put_dash},
-    {'u', NULL, put_dash},
-    {'t', NULL, put_time},
-    {'t', "iso", put_iso_time},
-    {'r', NULL, put_request_line},
-    {'m', NULL, put_method},
-    {'U', NULL, put_path},
-    {'q', NULL, put_query},
-    {'H', NULL, put_protocol},
-    {'s', NULL, put_status},
-    {'b', NULL, put_bytes_or_dash},
-    {'B', NULL, put_bytes},
-    {'D', NULL, put_us},
-    {'T', NULL, put_seconds},
-    {'T', "s", put_seconds},
-    {'T', "ms", put_ms},
-    {'T', "us", put_us},
-    {'x', "queue", put_queue},
-    {'X', NULL, put_aborted},
-    {'i', "", put_header},
-};
+/* --- the forms --- */
 
-/* --- taking a format apart --- */
-
-static const struct access_directive *find_directive(char letter, bool braces,
-                                                     struct slice argument)
+/* As Apache's: %h %l %u %t "%r" %>s %b */
+static void put_common(struct line *line)
 {
-    for (size_t i = 0; i < ARRAY_LEN(directives); i++) {
-        const struct access_directive *directive = &directives[i];
-        if (directive->letter != letter || (directive->argument != NULL) != braces)
-            continue;
-        if (!braces || slice_is_str(argument, directive->argument) ||
-            (directive->argument[0] == '\0' && http_is_token(argument)))
-            return directive;
-    }
-    return NULL;
+    put_client(line);
+    put_text(line, " - - ");
+    put_time(line);
+    put_text(line, " \"");
+    put_request_line(line);
+    put_text(line, "\" ");
+    put_status(line);
+    put_text(line, " ");
+    put_bytes_or_dash(line);
 }
 
-static int fail_directive(const char *at, struct err *err)
+static void put_combined(struct line *line)
 {
-    (void)FAIL(err, ERR_INVALID, "the access log's format has no directive '%.*s'",
-               (int)strcspn(at, " \""), at);
-    err_hint(err,
-             "%%h %%t %%r %%m %%U %%q %%H %%s %%b %%B %%D %%T %%X %%l %%u %%%% %%{iso}t %%{ms}T "
-             "%%{us}T %%{queue}x %%{Header-Name}i");
-    return -1;
+    put_common(line);
+    put_text(line, " \"");
+    put_referer(line);
+    put_text(line, "\" \"");
+    put_user_agent(line);
+    put_text(line, "\"");
 }
 
-static int add_part(struct access_format *format, const struct access_directive *directive,
-                    struct slice text, struct err *err)
-{
-    if (format->count == ACCESS_PARTS_MAX)
-        return FAIL(err, ERR_INVALID, "the access log's format has more than %d parts",
-                    ACCESS_PARTS_MAX);
-    format->parts[format->count++] = (struct access_part){directive, text};
-    return 0;
-}
-
-/* At a percent sign; *ret_end is behind the directive. */
-static int parse_directive(struct access_format *format, const char *at, const char **ret_end,
-                           struct err *err)
-{
-    const char *letter = at + 1;
-    struct slice argument = slice_of(NULL, 0);
-    bool braces = *letter == '{';
-    if (braces) {
-        const char *close = strchr(letter, '}');
-        if (close == NULL)
-            return fail_directive(at, err);
-        argument = slice_of(letter + 1, (size_t)(close - letter - 1));
-        letter = close + 1;
-    } else if (*letter == '>') {
-        letter++; /* "%>s": after redirections inside, which there are none of */
-        if (*letter != 's')
-            return fail_directive(at, err);
-    }
-    const struct access_directive *directive = find_directive(*letter, braces, argument);
-    if (directive == NULL)
-        return fail_directive(at, err);
-    *ret_end = letter + 1;
-    return add_part(format, directive, argument, err);
-}
-
-static int parse_parts(struct access_format *format, struct err *err)
-{
-    const char *at = format->text;
-    while (*at != '\0') {
-        size_t text = strcspn(at, "%");
-        if (text > 0 && add_part(format, NULL, slice_of(at, text), err) < 0)
-            return -1;
-        at += text;
-        if (*at == '%' && parse_directive(format, at, &at, err) < 0)
-            return -1;
-    }
-    return 0;
-}
-
-static const char *named(const char *format)
+static void put_json(struct line *line)
 {
     static const struct {
-        const char *name;
-        const char *format;
-    } names[] = {{"common", common}, {"combined", combined}, {"json", json}};
-    for (size_t i = 0; i < ARRAY_LEN(names); i++) {
-        if (strcmp(format, names[i].name) == 0)
-            return names[i].format;
+        const char *before;
+        void (*put)(struct line *line);
+    } members[] = {
+        {"{\"time\":\"", put_iso_time},           {"\",\"client\":\"", put_client},
+        {"\",\"method\":\"", put_method},         {"\",\"path\":\"", put_path},
+        {"\",\"query\":\"", put_query},           {"\",\"protocol\":\"", put_protocol},
+        {"\",\"status\":", put_status},           {",\"bytes\":", put_bytes},
+        {",\"duration_us\":", put_duration},      {",\"queue_us\":", put_queue},
+        {",\"aborted\":", put_aborted},           {",\"referer\":\"", put_referer},
+        {"\",\"user_agent\":\"", put_user_agent},
+    };
+    for (size_t i = 0; i < ARRAY_LEN(members); i++) {
+        put_text(line, members[i].before);
+        members[i].put(line);
     }
-    return NULL;
+    put_text(line, "\"}");
 }
 
-static int check_own(const char *format, struct err *err)
+static const struct access_format {
+    const char *name;
+    bool json;
+    void (*put)(struct line *line);
+} formats[] = {
+    {"common", false, put_common},
+    {"combined", false, put_combined},
+    {"json", true, put_json},
+};
+
+int access_format_by_name(const char *name, const struct access_format **ret, struct err *err)
 {
-    size_t len = strlen(format);
-    if (strchr(format, '%') == NULL)
-        return FAIL(
-            err, ERR_INVALID,
-            "'%.80s' is no format of an access log; expected common, combined, json or a text "
-            "with directives such as %%h",
-            format);
-    if (len > ACCESS_FORMAT_MAX)
-        return FAIL(err, ERR_INVALID, "the access log's format has %zu bytes, at most %d are taken",
-                    len, ACCESS_FORMAT_MAX);
-    for (size_t i = 0; i < len; i++) {
-        if (format[i] < 0x20 || format[i] == 0x7f)
-            return FAIL(err, ERR_INVALID,
-                        "the access log's format has a control character or one "
-                        "that is not ASCII");
+    for (size_t i = 0; i < ARRAY_LEN(formats); i++) {
+        if (strcmp(formats[i].name, name) == 0) {
+            *ret = &formats[i];
+            return 0;
+        }
     }
-    return 0;
-}
-
-int access_format_parse(const char *format, struct access_format *ret, struct err *err)
-{
-    const char *own = named(format);
-    if (own == NULL && check_own(format, err) < 0)
-        return -1;
-    ret->count = 0;
-    ret->json = own == json;
-    (void)snprintf(ret->text, sizeof(ret->text), "%s", own == NULL ? format : own);
-    return parse_parts(ret, err);
-}
-
-int access_log_check(const char *format, struct err *err)
-{
-    struct access_format parsed;
-    return access_format_parse(format, &parsed, err);
+    return FAIL(err, ERR_INVALID, "there is no format '%.32s', expected common, combined or json",
+                name);
 }
 
 size_t access_format_line(const struct access_format *format, const struct access_record *record,
                           char to[static ACCESS_LINE_MAX])
 {
     struct line line = {.record = record, .json = format->json, .to = to};
-    for (size_t i = 0; i < format->count; i++) {
-        const struct access_part *part = &format->parts[i];
-        if (part->directive == NULL) {
-            put(&line, (const char *)part->text.data, part->text.len);
-            continue;
-        }
-        line.argument = part->text;
-        part->directive->put(&line);
-    }
+    format->put(&line);
     to[line.len] = '\n';
     return line.len + 1;
 }

@@ -28,7 +28,7 @@ struct buffer {
 };
 
 struct access_log {
-    struct access_format format;
+    const struct access_format *format;
     struct rotating_file file; /* or fd */
     bool use_file;
     int fd;
@@ -115,7 +115,7 @@ static int start_writer(struct access_log *log, struct err *err)
 
 static int prepare(struct access_log *log, const struct access_log_config *config, struct err *err)
 {
-    if (access_format_parse(config->format, &log->format, err) < 0)
+    if (access_format_by_name(config->format, &log->format, err) < 0)
         return -1;
     log->filling.bytes = mem_resize_array(NULL, BUFFER_SIZE, 1, err);
     log->writing.bytes = mem_resize_array(NULL, BUFFER_SIZE, 1, err);
@@ -161,7 +161,7 @@ void access_log_free(struct access_log *log)
 void access_log_append(struct access_log *log, const struct access_record *record)
 {
     char line[ACCESS_LINE_MAX];
-    size_t len = access_format_line(&log->format, record, line);
+    size_t len = access_format_line(log->format, record, line);
     lock_acquire(&log->lock);
     struct buffer *to = &log->filling;
     bool fits = len <= BUFFER_SIZE - to->len;

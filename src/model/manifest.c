@@ -89,7 +89,7 @@ static const struct field fields[] = {
     NUMBER("storage", "tmp_bytes", OPTIONAL, tmp_bytes, MIB, SIZE_LIMIT,
            "/tmp has another size, or lies in memory"),
     TEXT("server", "access_log", OPTIONAL, server.access_log, manifest_log_format_valid,
-         "1 to 256 printable ASCII characters", "another access log is kept, or none"),
+         "\"common\", \"combined\" or \"json\"", "another access log is kept, or none"),
     TEXT("server", "access_log_to", OPTIONAL, server.access_log_to, manifest_log_target_valid,
          "\"sealed\" or \"log\"",
          "the access log is kept elsewhere: in \"log\" the operator reads it"),

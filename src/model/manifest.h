@@ -19,7 +19,7 @@ enum {
     MANIFEST_ID_SIZE = 37,
     MANIFEST_APPLICATION_SIZE = 257,
     MANIFEST_ENDPOINT_SIZE = 257,
-    MANIFEST_LOG_FORMAT_SIZE = 257,
+    MANIFEST_LOG_FORMAT_SIZE = 9,
     MANIFEST_DATA_SIZE = 257,
     MANIFEST_LOG_TARGET_SIZE = 8,
     MANIFEST_NEW_PROCESSES_SIZE = 8,
@@ -116,7 +116,7 @@ bool manifest_endpoint_valid(const char *text); /* "/..." of printable ASCII wit
 /* Paths below the code's folder, in ascending order, each once, with MANIFEST_DATA_SEPARATOR
  * between: of printable ASCII without it and '\\', no empty, "." or ".." component. */
 bool manifest_data_valid(const char *text);
-bool manifest_log_format_valid(const char *text);    /* 1-256 of printable ASCII */
+bool manifest_log_format_valid(const char *text);    /* "common", "combined", "json" */
 bool manifest_log_target_valid(const char *text);    /* "sealed", "log" */
 bool manifest_new_processes_valid(const char *text); /* "refuse", "end" */
 

@@ -119,12 +119,8 @@ bool manifest_data_valid(const char *text)
 
 bool manifest_log_format_valid(const char *text)
 {
-    size_t len = 0;
-    for (; text[len] != '\0'; len++) {
-        if (text[len] < 0x20 || text[len] > 0x7e)
-            return false;
-    }
-    return len > 0 && len < MANIFEST_LOG_FORMAT_SIZE;
+    return strcmp(text, "common") == 0 || strcmp(text, "combined") == 0 ||
+           strcmp(text, "json") == 0;
 }
 
 bool manifest_log_target_valid(const char *text)

@@ -146,8 +146,8 @@ static void an_access_log_says_where_it_goes(void **state)
     assert_int_equal(server.request_timeout_ms, 120000);
     parse_server("require_pq = true\n", &server);
     assert_int_equal(server.require_pq, 1);
-    parse_server("access_log = '%h \"%r\"'\naccess_log_to = 'log'\n", &server);
-    assert_string_equal(server.access_log, "%h \"%r\"");
+    parse_server("access_log = 'combined'\naccess_log_to = 'log'\n", &server);
+    assert_string_equal(server.access_log, "combined");
     assert_string_equal(server.access_log_to, "log");
 }
 
@@ -263,6 +263,10 @@ static const struct {
     {"name = 'a'\n" GOOD_CODE "[server]\nthreads = '4'\n",
      "m.toml:6: server.threads: expected an integer, found a string", ""},
     {"name = 'a'\n" GOOD_CODE "[server]\naccess_log = ''\n", NULL, NULL},
+    {"name = 'a'\n" GOOD_CODE "[server]\naccess_log = '%h %r'\n",
+     "m.toml:6: server.access_log: expected one of \"off\", \"common\", \"combined\", "
+     "\"json\", found \"%h %r\"",
+     ""},
     {"name = 'a'\n" GOOD_CODE "[server]\naccess_log_to = 'disk'\n", NULL, NULL},
     {"name = 'a'\n" GOOD_CODE "[server]\nserver_timing = 1\n", NULL, NULL},
     {"name = 'a'\n" GOOD_CODE "[server]\nnew_processes = 'allow'\n", NULL, NULL},

@@ -127,15 +127,6 @@ static void test_secrets_are_not_quoted(void **state)
     }
 }
 
-static void test_what_the_enclave_would_refuse(void **state)
-{
-    AUTO_TEMP struct temp_folder folder =
-        make_project(TOML "[server]\naccess_log = '%{no such thing'\n");
-    AUTO_PROJECT struct project project;
-    (void)state;
-    FAILS(ERR_INVALID, "access_log", read_project(&folder, &project));
-}
-
 static void test_a_certificate_that_is_none(void **state)
 {
     AUTO_TEMP struct temp_folder folder =
@@ -158,7 +149,6 @@ int main(void)
         cmocka_unit_test(test_an_image_by_its_digest),
         cmocka_unit_test(test_a_folder_that_is_no_image),
         cmocka_unit_test(test_secrets_are_not_quoted),
-        cmocka_unit_test(test_what_the_enclave_would_refuse),
         cmocka_unit_test(test_a_certificate_that_is_none),
     };
     OK(crypto_init(&err));
