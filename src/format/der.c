@@ -126,6 +126,8 @@ int der_time(struct reader *in, const char *field, int64_t *ret, struct err *err
             return FAIL(err, ERR_INVALID, "%s is no time", field);
     }
     const int *rest = parts + year_len / 2;
+    if (rest[4] > 59) /* X.680 46 and 47: 00 to 59, no leap second */
+        return FAIL(err, ERR_INVALID, "%s is no time", field);
     int year = tag == DER_GENERALIZED_TIME ? parts[0] * 100 + parts[1]
                : parts[0] >= 50            ? 1900 + parts[0]
                                            : 2000 + parts[0];
