@@ -19,13 +19,16 @@ _Static_assert(HASHES_A_BLOCK == 1 << HASHES_BITS, "a power of two");
 
 struct level {
     uint8_t block[VERITY_BLOCK_SIZE];
-    size_t count; /* hashes in it */
+    size_t count;    /* hashes in it */
+    uint64_t number; /* of the block, where the tree is stored: the top level comes first */
 };
 
 struct tree {
     struct level levels[LEVELS_MAX];
     size_t depth; /* levels of hashes; 0 where one block is all */
     uint8_t root[VERITY_ROOT_SIZE];
+    verity_write *write; /* NULL: the tree is not wanted */
+    void *context;
 };
 
 static size_t depth_of(uint64_t blocks)
@@ -48,12 +51,38 @@ static int hash_block(const uint8_t block[static VERITY_BLOCK_SIZE],
     return digest_final(digest, ret, err);
 }
 
+/* Blocks of hashes on one level, over so many blocks of data. */
+static uint64_t blocks_of_level(uint64_t blocks, size_t level)
+{
+    return ((blocks - 1) >> (HASHES_BITS * (level + 1))) + 1;
+}
+
+uint64_t verity_tree_blocks(uint64_t blocks)
+{
+    uint64_t sum = 0;
+    for (size_t i = 0; i < depth_of(blocks); i++)
+        sum += blocks_of_level(blocks, i);
+    return sum;
+}
+
+static void number_levels(struct tree *tree, uint64_t blocks)
+{
+    uint64_t number = blocks;
+    for (size_t i = tree->depth; i > 0; i--) {
+        tree->levels[i - 1].number = number;
+        number += blocks_of_level(blocks, i - 1);
+    }
+}
+
 /* Hashes the level's block, with zeros where no hash came, and empties it. */
-static int close_block(struct level *level, uint8_t ret[static SHA256_SIZE], struct err *err)
+static int close_block(struct tree *tree, struct level *level, uint8_t ret[static SHA256_SIZE],
+                       struct err *err)
 {
     if (hash_block(level->block, ret, err) < 0)
         return -1;
-    memset(level, 0, sizeof(*level));
+    if (tree->write != NULL && tree->write(tree->context, level->number, level->block, err) < 0)
+        return -1;
+    *level = (struct level){.number = level->number + 1};
     return 0;
 }
 
@@ -67,7 +96,7 @@ static int put_hash(struct tree *tree, size_t level, uint8_t hash[static SHA256_
         to->count++;
         if (to->count < HASHES_A_BLOCK)
             return 0;
-        if (close_block(to, hash, err) < 0)
+        if (close_block(tree, to, hash, err) < 0)
             return -1;
     }
     memcpy(tree->root, hash, sizeof(tree->root));
@@ -79,19 +108,20 @@ static int finish(struct tree *tree, struct err *err)
 {
     for (size_t i = 0; i < tree->depth; i++) {
         uint8_t hash[SHA256_SIZE];
-        if (tree->levels[i].count > 0 &&
-            (close_block(&tree->levels[i], hash, err) < 0 || put_hash(tree, i + 1, hash, err) < 0))
+        if (tree->levels[i].count > 0 && (close_block(tree, &tree->levels[i], hash, err) < 0 ||
+                                          put_hash(tree, i + 1, hash, err) < 0))
             return -1;
     }
     return 0;
 }
 
-int verity_root(uint64_t blocks, verity_read *read, void *context,
+int verity_tree(uint64_t blocks, verity_read *read, verity_write *write, void *context,
                 uint8_t ret[static VERITY_ROOT_SIZE], struct err *err)
 {
     if (blocks == 0 || blocks > VERITY_BLOCKS_MAX)
         return FAIL(err, ERR_INVALID, "verity: %" PRIu64 " blocks, expected 1 to 2^32", blocks);
-    struct tree tree = {.depth = depth_of(blocks)};
+    struct tree tree = {.depth = depth_of(blocks), .write = write, .context = context};
+    number_levels(&tree, blocks);
     for (uint64_t i = 0; i < blocks; i++) {
         uint8_t block[VERITY_BLOCK_SIZE];
         uint8_t hash[SHA256_SIZE];
@@ -103,6 +133,12 @@ int verity_root(uint64_t blocks, verity_read *read, void *context,
         return -1;
     memcpy(ret, tree.root, sizeof(tree.root));
     return 0;
+}
+
+int verity_root(uint64_t blocks, verity_read *read, void *context,
+                uint8_t ret[static VERITY_ROOT_SIZE], struct err *err)
+{
+    return verity_tree(blocks, read, NULL, context, ret, err);
 }
 
 static int read_slice(void *context, uint64_t index, uint8_t block[static VERITY_BLOCK_SIZE],

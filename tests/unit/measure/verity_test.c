@@ -47,6 +47,64 @@ static void roots_of_veritysetup(void **state)
     }
 }
 
+struct stored {
+    struct buf image;
+    uint64_t next;
+};
+
+static int read_stored(void *context, uint64_t index, uint8_t block[static VERITY_BLOCK_SIZE],
+                       struct err *error)
+{
+    struct stored *stored = context;
+    return read_pattern(&stored->next, index, block, error);
+}
+
+static int store(void *context, uint64_t number, const uint8_t block[static VERITY_BLOCK_SIZE],
+                 struct err *error)
+{
+    struct stored *stored = context;
+    (void)error;
+    assert_true((number + 1) * VERITY_BLOCK_SIZE <= stored->image.cap);
+    memcpy(stored->image.data + number * VERITY_BLOCK_SIZE, block, VERITY_BLOCK_SIZE);
+    return 0;
+}
+
+/* SHA-256 of what `veritysetup format --no-superblock` appends to the same data. */
+static void trees_of_veritysetup(void **state)
+{
+    (void)state;
+    static const struct {
+        uint64_t blocks;
+        uint64_t tree;
+        const char *sha256;
+    } trees[] = {
+        {1, 0, NULL},
+        {2, 1, "f237586db9942aea5a0303d4ee501a097f7aab901394de682ebf8f6f4b1fb2dc"},
+        {129, 3, "c76aa51f9695923a3c8991a5c01be7887b19dd125c01b7b8b8978e4acf187141"},
+        {16385, 132, "82b11c5f8e4793e99e744893ee22dd788132bce755dd16815c94a48abe864677"},
+    };
+    for (size_t i = 0; i < ARRAY_LEN(trees); i++) {
+        const uint64_t blocks = trees[i].blocks;
+        const size_t data = blocks * VERITY_BLOCK_SIZE;
+        const size_t all = data + trees[i].tree * VERITY_BLOCK_SIZE;
+        struct stored stored = {.image = BUF_INIT(all)};
+        uint8_t root[VERITY_ROOT_SIZE];
+        uint8_t plain[VERITY_ROOT_SIZE];
+        uint8_t digest[SHA256_SIZE];
+        uint64_t next = 0;
+        assert_int_equal(verity_tree_blocks(blocks), trees[i].tree);
+        assert_non_null(buf_reserve(&stored.image, all, &err));
+        OK(verity_tree(blocks, read_stored, store, &stored, root, &err));
+        OK(verity_root(blocks, read_pattern, &next, plain, &err));
+        assert_memory_equal(root, plain, sizeof(root));
+        if (trees[i].sha256 != NULL) {
+            OK(sha256(slice_of(stored.image.data + data, all - data), digest, &err));
+            assert_digest(digest, sizeof(digest), trees[i].sha256);
+        }
+        buf_done(&stored.image);
+    }
+}
+
 static void bytes_that_are_there(void **state)
 {
     (void)state;
@@ -127,9 +185,8 @@ static void one_way_to_write_it(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(roots_of_veritysetup),
-        cmocka_unit_test(bytes_that_are_there),
-        cmocka_unit_test(a_read_that_fails_is_told),
+        cmocka_unit_test(roots_of_veritysetup), cmocka_unit_test(trees_of_veritysetup),
+        cmocka_unit_test(bytes_that_are_there), cmocka_unit_test(a_read_that_fails_is_told),
         cmocka_unit_test(one_way_to_write_it),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
