@@ -64,6 +64,7 @@ struct http_exchange {
     size_t header_capacity;
 
     /* --- I/O thread --- */
+    size_t head_held; /* what its head takes, here and with the handler; 0: not worth counting */
     struct http_exchange *next; /* in its connection, or among the spare ones */
     struct output sending;      /* taken from `out`, on its way to the socket */
     struct http_loan *lent;     /* goes out behind `sending`; NULL: nothing */
@@ -220,6 +221,7 @@ struct connection {
     unsigned linked_count;
     unsigned unsafe_count;
     unsigned references;   /* exchanges that point here */
+    size_t heads;          /* what their heads take */
     atomic_size_t spooled; /* [any thread] of its responses, see exchange_spool.c */
     struct http1 http1;
     struct http2 *http2; /* NULL: not spoken */
@@ -292,6 +294,7 @@ struct http_server {
     atomic_uint connections;
     atomic_size_t spooled; /* of all connections' responses */
     atomic_size_t held;    /* of all bodies, unread: see exchange_held.c */
+    atomic_size_t heads;   /* what all heads take */
     struct lock lock;
     pthread_cond_t emptied; /* the last connection is closed */
     atomic_bool stopping;
@@ -446,6 +449,10 @@ void exchange_count_held(struct http_exchange *exchange);
 /* [I/O thread] After more of this body has come: where all of them are more than the server holds,
  * closes the connection that holds most. -1: that is this one; BUSY. */
 int exchange_make_room(struct http_exchange *exchange, struct err *err) MUST_USE;
+/* [I/O thread] Its head is known. false: with what other requests have, of its connection or of
+ * all, it takes too much; it is counted all the same until it is recycled. */
+bool exchange_take_head(struct http_exchange *exchange);
+void exchange_give_head(struct http_exchange *exchange);
 
 /* --- exchange_spool.c: under the exchange's lock --- */
 

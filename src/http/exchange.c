@@ -207,6 +207,7 @@ void exchange_recycle(struct http_exchange *exchange)
     io->exchange_count--;
     exchange_unspool(exchange, 0);
     (void)atomic_fetch_sub(&io->server->held, atomic_load(&exchange->body_held));
+    exchange_give_head(exchange);
     if (io->spare_count < SPARE_EXCHANGES) {
         clear(exchange);
         exchange->next = io->spare;

@@ -2,9 +2,18 @@
 /*
  * Bodies that came and that nobody has read: each has a limit (BODY_HIGH), and so have all of a
  * server, or a client with many streams and connections would fill the memory of a handler that
- * takes its time. At that limit whoever holds most gives way. Runs in node and enclave.
+ * takes its time. At that limit whoever holds most gives way. Heads cost the client next to nothing
+ * over HTTP/2 (HPACK), so those of requests under way have a limit too. Runs in node and enclave.
  */
 #include "http/connection.h"
+
+enum {
+    FIELD_WEIGHT = 128,        /* of a header field, besides its bytes */
+    HEAD_UNCOUNTED = 2 * 1024, /* most are smaller */
+    HEAD_SMALL = 16 * 1024,    /* is let in where its connection has no other */
+    HEADS_OF_CONNECTION = 1 << 20,
+    HEADS_SHARE = 2, /* of the limit of bodies: a head is there again in the handler's objects */
+};
 
 /* Under the lock. */
 void exchange_count_held(struct http_exchange *exchange)
@@ -69,4 +78,37 @@ int exchange_make_room(struct http_exchange *exchange, struct err *err)
         return FAIL(err, ERR_BUSY, "more of bodies waits than the server holds");
     connection_close(most);
     return 0;
+}
+
+/* --- heads --- */
+
+static size_t weigh_head(const struct http_request *request)
+{
+    size_t weight = request->target.len + request->header_count * FIELD_WEIGHT;
+    for (size_t i = 0; i < request->header_count; i++)
+        weight += request->headers[i].name.len + request->headers[i].value.len;
+    return weight;
+}
+
+bool exchange_take_head(struct http_exchange *exchange)
+{
+    struct connection *connection = exchange->connection;
+    struct http_server *server = exchange->io->server;
+    size_t weight = weigh_head(&exchange->request);
+    if (weight <= HEAD_UNCOUNTED)
+        return true;
+    exchange->head_held = weight;
+    connection->heads += weight;
+    size_t all = atomic_fetch_add(&server->heads, weight) + weight;
+    bool alone = connection->heads == weight;
+    if (alone && weight <= HEAD_SMALL)
+        return true;
+    return (alone || connection->heads <= HEADS_OF_CONNECTION) &&
+           all <= server->limits.held_bytes / HEADS_SHARE;
+}
+
+void exchange_give_head(struct http_exchange *exchange)
+{
+    exchange->connection->heads -= exchange->head_held;
+    (void)atomic_fetch_sub(&exchange->io->server->heads, exchange->head_held);
 }

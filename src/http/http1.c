@@ -177,6 +177,10 @@ static size_t take_request(struct connection *connection, const uint8_t *data, s
         refuse(connection, exchange, refusal.status, refusal.text);
         return len;
     }
+    if (!exchange_take_head(exchange)) {
+        refuse(connection, exchange, 503, "too many large requests are under way");
+        return len;
+    }
     if (connection->surplus) {
         refuse(connection, exchange, 503, "too many connections");
         return len;

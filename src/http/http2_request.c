@@ -207,7 +207,7 @@ static bool target_is_valid(const struct http_request *request)
 }
 
 /* What is wrong with a request whose form is right: the status of the answer, 0 for nothing. */
-static int judge(const struct connection *connection, const struct http_exchange *exchange,
+static int judge(const struct connection *connection, struct http_exchange *exchange,
                  const char **ret_text)
 {
     const struct http_limits *limits = &connection->io->server->limits;
@@ -218,6 +218,7 @@ static int judge(const struct connection *connection, const struct http_exchange
         const char *text;
     } faults[] = {
         {connection->surplus, 503, "too many connections"},
+        {!exchange_take_head(exchange), 503, "too many large requests are under way"},
         {exchange->too_large, 431, "the header fields are too large"},
         {request->target.len > limits->target_bytes, 414, "the request target is too long"},
         {request->content_length > limits->body_bytes, 413, "the body is too large"},

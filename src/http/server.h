@@ -21,7 +21,8 @@ struct http_limits {
     size_t target_bytes;        /* 8 KiB for the request line: 414 */
     int64_t body_bytes;         /* 2 GiB: 413 */
     size_t held_bytes;          /* 64 MiB of bodies that came and were not read: past it the
-                                   connection that holds most is closed */
+                                   connection that holds most is closed; and half as much of the heads
+                                   of requests under way: 503 */
     size_t spool_bytes;         /* 2 MiB of a connection's responses, beyond HTTP_WRITE_HIGH, wait
                                    in memory instead of their threads... */
     size_t spool_total_bytes;   /* ...and 32 MiB of all */

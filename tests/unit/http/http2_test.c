@@ -527,6 +527,43 @@ static void a_header_bomb_ends_the_connection(void **state)
     probe();
 }
 
+/* A head of 31 KiB costs a client eight bytes, and the app that waits for something else all of it,
+ * as often as there are streams and connections. Who sends small ones goes on. */
+static void large_heads_have_a_limit_together(void **state)
+{
+    (void)state;
+    enum { VALUE = 3900, AGAIN = 7, HELD = 256 * 1024, STREAMS = 99 };
+    static const char again[] = "\xbe\xbe\xbe\xbe\xbe\xbe\xbe\xbe";
+    struct http_limits limits = {.held_bytes = HELD};
+    start_tls_server(&limits);
+    struct raw raw = {0};
+    struct raw other = {0};
+    AUTO_BUF struct buf block = BUF_INIT(1 << 16);
+    AUTO_BUF struct buf payload = BUF_INIT(1 << 24);
+    greet(&raw);
+    assert_int_equal(buf_bytes(&block, slice_str(held_request), &err), 0);
+    assert_int_equal(buf_bytes(&block, slice_of("\x40\x01x\x7f\xbd\x1d", 6), &err), 0);
+    memset(buf_reserve(&block, VALUE, &err), 'v', VALUE);
+    block.len += VALUE;
+    assert_int_equal(buf_bytes(&block, slice_of(again, AGAIN), &err), 0);
+    assert_true(write_frame(&raw, HEADERS, END_HEADERS | END_STREAM, 1, buf_slice(&block)));
+    buf_clear(&block);
+    assert_int_equal(buf_str(&block, held_request, &err), 0);
+    assert_int_equal(buf_str(&block, again, &err), 0);
+    for (uint32_t stream = 3; stream < 2 * STREAMS; stream += 2)
+        assert_true(
+            write_frame(&raw, HEADERS, END_HEADERS | END_STREAM, stream, buf_slice(&block)));
+    assert_true(read_until(&raw, HEADERS, 2 * STREAMS - 1, &payload)); /* 503 */
+    assert_in_range(atomic_load(&requests_seen), 1, HELD / (8 * VALUE));
+    int before = atomic_load(&requests_seen);
+    greet(&other);
+    assert_true(write_frame(&other, HEADERS, END_HEADERS | END_STREAM, 1, slice_str(held_request)));
+    wait_for(&requests_seen, before + 1);
+    close_raw(&other);
+    close_raw(&raw);
+    wait_for(&aborts_seen, before + 1);
+}
+
 /* The client asks for a table of 4 GiB: what we send takes no more than 4 KiB of it. */
 static void a_huge_header_table_is_not_used(void **state)
 {
@@ -696,6 +733,7 @@ int main(void)
         cmocka_unit_test_teardown(a_header_block_without_end_ends_the_connection, stop_server),
         cmocka_unit_test_teardown(continuations_without_end_end_the_connection, stop_server),
         cmocka_unit_test_teardown(a_header_bomb_ends_the_connection, stop_server),
+        cmocka_unit_test_teardown(large_heads_have_a_limit_together, stop_server),
         cmocka_unit_test_teardown(a_huge_header_table_is_not_used, stop_server),
         cmocka_unit_test_teardown(resets_that_we_are_made_to_send_end_the_connection, stop_server),
         cmocka_unit_test_teardown(half_open_streams_time_out_whatever_else_happens, stop_server),
