@@ -35,12 +35,15 @@ coverage: deps ## which lines of src the unit tests run, by folder (build-covera
 	@tools/coverage
 
 build: deps $(BUILD)/build.ninja ## compile everything
-	@ninja -C $(BUILD) --quiet
+	@steps=$$(ninja -C $(BUILD) -n | sed -n 's/^\[[0-9]*\/\([0-9]*\)\] .*/\1/p' | tail -n 1); \
+	[ -z "$$steps" ] || echo "building mse in $(BUILD)/: $$steps steps, one or two minutes where all of them are new"
+	@if [ -t 1 ]; then ninja -C $(BUILD); else ninja -C $(BUILD) --quiet; fi
 
 deps: ## install the Debian packages that are missing
 	@tools/install-deps
 
 $(BUILD)/build.ninja:
+	@echo "looking for what mse is built with"
 	@log=$$(CC=$(CC) meson setup $(BUILD) --prefix $(PREFIX) 2>&1) || { echo "$$log" | tail -n 5; exit 1; }
 
 image: build ## build the image mse-flask of a confidential VM into build/images/
@@ -61,10 +64,17 @@ SOAK_FLAGS ?=
 soak: build ## load the server inside with SOAK_REQUESTS checked requests for each way to serve
 	@MSE_BUILD=$(BUILD) tests/soak/soak --requests $(SOAK_REQUESTS) $(SOAK_FLAGS)
 
-install: build ## put the programs, man pages, completions and the systemd unit in place (PREFIX, DESTDIR)
-	@meson configure $(BUILD) -Dprefix=$(PREFIX) && DESTDIR=$(DESTDIR) meson install -C $(BUILD) --no-rebuild --quiet
+# The prefix is compiled in: first it is set, then built.
+install: deps $(BUILD)/build.ninja ## put the programs, man pages, completions and the systemd unit in place (PREFIX, DESTDIR)
+	@meson configure $(BUILD) -Dprefix=$(PREFIX)
+	@$(MAKE) --no-print-directory build BUILD=$(BUILD)
+	@DESTDIR=$(DESTDIR) meson install -C $(BUILD) --no-rebuild --quiet
+
+uninstall: ## remove what the last make install has put in place
+	@test -f $(BUILD)/meson-logs/install-log.txt || { echo "make uninstall: nothing was installed from $(BUILD)/"; exit 1; }
+	@ninja -C $(BUILD) --quiet uninstall
 
 clean: ## remove everything that was built
 	@rm -rf build build-asan build-analyze build-coverage build-tsan
 
-.PHONY: help demo demo-vm test test-fast conformance lint analyze coverage build deps image bench bench-serve soak install clean
+.PHONY: help demo demo-vm test test-fast conformance lint analyze coverage build deps image bench bench-serve soak install uninstall clean

@@ -37,6 +37,9 @@ static json_t *difference_json(const struct manifest_difference *difference)
                      difference->b, "meaning", difference->meaning);
 }
 
+enum { DIFFERENT_STATUS = 1 };
+
+/* As struct command's run. */
 static int print_manifests(const struct manifest *a, const struct manifest *b, struct err *err)
 {
     AUTO_FREE struct manifest_difference *differences =
@@ -48,7 +51,9 @@ static int print_manifests(const struct manifest *a, const struct manifest *b, s
         json_t *list = json_array();
         for (size_t i = 0; i < count; i++)
             (void)json_array_append_new(list, difference_json(&differences[i]));
-        return ui_print_json(list, err);
+        if (ui_print_json(list, err) < 0)
+            return -1;
+        return count == 0 ? 0 : DIFFERENT_STATUS;
     }
     for (size_t i = 0; i < count; i++) {
         ui_print(UI_BOLD, "%s\n", differences[i].field);
@@ -57,19 +62,20 @@ static int print_manifests(const struct manifest *a, const struct manifest *b, s
     }
     if (count == 0)
         ui_print(UI_PLAIN, "no difference\n");
-    return 0;
+    return count == 0 ? 0 : DIFFERENT_STATUS;
 }
 
 static int print_evidence(const struct buf *a, const struct buf *b, struct err *err)
 {
     char message[MSE_ERROR_SIZE];
+    bool same = false;
     AUTO_FREE char *text =
         mse_diff((struct mse_bytes){a->data, a->len}, (struct mse_bytes){b->data, b->len},
-                 ui_json() ? MSE_JSON : MSE_TEXT, NULL, message);
+                 ui_json() ? MSE_JSON : MSE_TEXT, &same, message);
     if (text == NULL)
         return FAIL(err, ERR_INVALID, "%s", message);
     ui_print(UI_PLAIN, "%s", text);
-    return 0;
+    return same ? 0 : DIFFERENT_STATUS;
 }
 
 static int diff(const struct options *options, struct err *err)
@@ -92,9 +98,11 @@ const struct command command_diff = {
     .name = "diff",
     .arguments = "A B",
     .summary = "say what differs between two manifests or two pieces of evidence",
-    .text = "Takes two manifests or exported contexts, and says which of code, requirements, "
-            "runtime, environment and options is different; or two pieces of evidence, "
-            "certificates or collateral bundles, and compares them field by field.",
+    .text =
+        "Takes two manifests or exported contexts, and says which of code, requirements, "
+        "runtime, environment and options is different; or two pieces of evidence, "
+        "certificates or collateral bundles, and compares them field by field. Exit status 1 where "
+        "they differ, 0 where they do not.",
     .example = "mse diff old.context new.context\nmse diff cert-1.pem cert-2.pem --json",
     .options = diff_options,
     .option_count = ARRAY_LEN(diff_options),

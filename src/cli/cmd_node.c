@@ -19,6 +19,7 @@
 #include <fcntl.h>
 #include <signal.h>
 #include <stdlib.h>
+#include <string.h>
 #include <sys/file.h>
 #include <sys/socket.h>
 #include <sys/wait.h>
@@ -282,6 +283,31 @@ static bool is_gone(const char *folder)
     return flock(fd, LOCK_SH | LOCK_NB) == 0;
 }
 
+/* Says how much is lost; without an app there is nothing to ask. */
+static int ask_about_apps(struct node_client *node, bool yes, struct err *err)
+{
+    AUTO_JSON json_t *apps = NULL;
+    uint64_t used = 0;
+    size_t count = 0;
+    char text[UI_SIZE_TEXT];
+    if (node_client_list(node, "/v1/apps", "apps", &apps, err) < 0)
+        return -1;
+    for (size_t i = 0; i < json_array_size(apps); i++) {
+        AUTO_NODE_APP struct node_app app = {0};
+        if (node_app_from_json(json_array_get(apps, i), &app, err) < 0)
+            return -1;
+        if (strcmp(app.state, "stopped") == 0)
+            continue;
+        used += app.storage_used_bytes;
+        count++;
+    }
+    if (count == 0)
+        return 0;
+    ui_size_text(used, text);
+    return ui_confirm(yes, err, "Stop the node and %zu app%s, and destroy what they stored (%s)?",
+                      count, count == 1 ? "" : "s", text);
+}
+
 static int node_stop(const struct options *options, struct err *err)
 {
     AUTO_FREE char *folder = NULL;
@@ -295,6 +321,7 @@ static int node_stop(const struct options *options, struct err *err)
     bool apps = options_has(options, "apps");
     AUTO_NODE_CLIENT struct node_client *node = NULL;
     if (node_client_open(ui_hooks(), socket_path, &node, err) < 0 ||
+        (apps && ask_about_apps(node, options_has(options, "yes"), err) < 0) ||
         node_client_request(node, "POST",
                             apps ? "/v1/node/shutdown?apps=stop" : "/v1/node/shutdown?apps=keep",
                             NULL, err) < 0)
@@ -311,6 +338,7 @@ static int node_stop(const struct options *options, struct err *err)
 
 static const struct option_spec stop_options[] = {
     {.name = "apps", .help = "also stop all apps and destroy their storage"},
+    OPTION_YES,
     OPTION_JSON,
     OPTION_HELP,
 };
@@ -321,7 +349,7 @@ const struct command command_node_stop = {
     .summary = "stop the local node",
     .text = "Stops msed. Running apps go on without it, cannot be reached meanwhile, and are found "
             "again by the next start; with --apps they are stopped too, and what they stored is "
-            "destroyed.",
+            "destroyed, after a question.",
     .example = "mse node stop --apps",
     .options = stop_options,
     .option_count = ARRAY_LEN(stop_options),

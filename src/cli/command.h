@@ -17,6 +17,7 @@ struct command {
     size_t option_count;
     size_t min_arguments;
     size_t max_arguments;
+    /* 0, or an exit status for what is no error; -1 with one. */
     int (*run)(const struct options *options, struct err *err);
 };
 
@@ -82,5 +83,11 @@ extern const struct command command_verify;
 /* cli/docs.c */
 void docs_print_help(void);
 void docs_print_command_help(const struct command *command);
+/* The commands that begin with that word; false: there are none. */
+bool docs_print_group_help(const char *group);
 int docs_print_man_page(struct err *err) MUST_USE;
 int docs_print_completion(const char *shell, struct err *err) MUST_USE;
+
+/* cli/completion.c */
+void completion_print_bash(void);
+void completion_print_zsh(void);

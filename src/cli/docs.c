@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 /*
- * Everything that is told about the commands, made from their tables: --help, mse(1), completion
- * for bash and zsh.
+ * Everything that is told about the commands, made from their tables: --help and mse(1).
+ * Completion is completion.c's.
  */
 #include "base/mem.h"
 #include "cli/command.h"
@@ -23,6 +23,24 @@ static const struct {
     {1, "any other error"},
 };
 
+static const struct {
+    const char *name;
+    const char *meaning;
+} variables[] = {
+    {"MSE_NODE", "the node, as given to --node."},
+    {"MSE_NODE_TOKEN",
+     "the bearer token for a node over https://, as its operator gave it. Never sent to a Unix "
+     "socket or an address without TLS."},
+    {"MSE_NODE_CA",
+     "a file with the certificate, or its authority's, that such a node shows, in PEM. Without it "
+     "the system's authorities are asked."},
+    {"MSE_CONFIG_HOME", "the owner's config folder (default: ~/.config/mse)."},
+    {"MSE_STATE_HOME",
+     "where the local node of 'mse node start' lives (default: ~/.local/state/mse)."},
+    {"MSE_CACHE_HOME", "where vendors' collateral is kept (default: ~/.cache/mse)."},
+    {"NO_COLOR", "any value: no colour."},
+};
+
 enum { TEXT_WIDTH = 80 };
 
 void docs_print_help(void)
@@ -34,6 +52,24 @@ void docs_print_help(void)
     (void)printf("\n'mse COMMAND --help' explains one, with an example. 'mse --version' says which "
                  "mse this is.\nA first app: mse node start && mse scaffold hello && cd hello && "
                  "mse deploy\n");
+}
+
+bool docs_print_group_help(const char *group)
+{
+    size_t len = strlen(group);
+    bool any = false;
+    for (size_t i = 0; i < command_count; i++) {
+        const char *name = commands[i]->name;
+        if (strncmp(name, group, len) != 0 || name[len] != ' ')
+            continue;
+        if (!any)
+            (void)printf("usage: mse %s COMMAND [options]\n\ncommands:\n", group);
+        (void)printf("  %-18s %s\n", name, commands[i]->summary);
+        any = true;
+    }
+    if (any)
+        (void)printf("\n'mse %s COMMAND --help' explains one, with an example.\n", group);
+    return any;
 }
 
 static void print_option(const struct option_spec *option)
@@ -142,77 +178,25 @@ int docs_print_man_page(struct err *err)
         print_troff(exit_statuses[i].meaning);
         (void)printf("\n");
     }
-    (void)printf(".SH ENVIRONMENT\n.TP\n.B MSE_NODE\nthe node, as given to \\-\\-node.\n.TP\n"
-                 ".B MSE_CONFIG_HOME\nthe owner's config folder (default: ~/.config/mse).\n.TP\n"
-                 ".B MSE_STATE_HOME\nwhere the local node of 'mse node start' lives (default: "
-                 "~/.local/state/mse).\n.TP\n.B NO_COLOR\nany value: no colour.\n"
-                 ".SH FILES\n.TP\n.I ~/.config/mse/owner.key\nthe owner's Ed25519 key, made on "
+    (void)printf(".SH ENVIRONMENT\n");
+    for (size_t i = 0; i < ARRAY_LEN(variables); i++) {
+        (void)printf(".TP\n.B %s\n", variables[i].name);
+        print_troff(variables[i].meaning);
+        (void)printf("\n");
+    }
+    (void)printf(".SH FILES\n.TP\n.I ~/.config/mse/owner.key\nthe owner's Ed25519 key, made on "
                  "first use.\n.TP\n.I ~/.config/mse/contexts/\none record per deployment.\n"
                  ".SH SEE ALSO\n.BR mse.toml (5),\n.BR msed (8),\n.BR msed.toml (5),\n"
                  ".BR libmse (3)\n");
-    return ferror(stdout) != 0 ? FAIL(err, ERR_IO, "cannot write to standard output") : 0;
-}
-
-static void print_bash_completion(void)
-{
-    (void)printf("# bash completion for mse\n_mse() {\n"
-                 "    local cur=${COMP_WORDS[COMP_CWORD]} command=${COMP_WORDS[1]}\n"
-                 "    [ \"$command\" = node ] && command=\"node ${COMP_WORDS[2]}\"\n"
-                 "    local words=''\n    if [ \"$COMP_CWORD\" = 1 ]; then\n        words='");
-    for (size_t i = 0; i < command_count; i++) {
-        if (strchr(commands[i]->name, ' ') == NULL)
-            (void)printf("%s ", commands[i]->name);
-    }
-    (void)printf("node --help --version'\n    elif [ \"$COMP_CWORD\" = 2 ] && "
-                 "[ \"${COMP_WORDS[1]}\" = node ]; then\n        words='");
-    for (size_t i = 0; i < command_count; i++) {
-        if (strncmp(commands[i]->name, "node ", 5) == 0)
-            (void)printf("%s ", commands[i]->name + 5);
-    }
-    (void)printf("'\n    else\n        case $command in\n");
-    for (size_t i = 0; i < command_count; i++) {
-        (void)printf("        '%s') words='", commands[i]->name);
-        for (size_t j = 0; j < commands[i]->option_count; j++)
-            (void)printf("--%s ", commands[i]->options[j].name);
-        (void)printf("' ;;\n");
-    }
-    (void)printf("        esac\n    fi\n"
-                 "    mapfile -t COMPREPLY < <(compgen -W \"$words\" -- \"$cur\")\n"
-                 "    [ ${#COMPREPLY[@]} -gt 0 ] || mapfile -t COMPREPLY < <(compgen -f -- "
-                 "\"$cur\")\n}\ncomplete -F _mse mse\n");
-}
-
-static void print_zsh_completion(void)
-{
-    (void)printf("#compdef mse\n_mse() {\n    local -a words\n    if (( CURRENT == 2 )); then\n"
-                 "        words=(");
-    for (size_t i = 0; i < command_count; i++) {
-        if (strchr(commands[i]->name, ' ') == NULL)
-            (void)printf("'%s:%s' ", commands[i]->name, commands[i]->summary);
-    }
-    (void)printf("'node:start, stop or look at the local node')\n"
-                 "        _describe command words\n        return\n    fi\n"
-                 "    local command=$words[2]\n    case ${(Q)words[2]} in\n");
-    for (size_t i = 0; i < command_count; i++) {
-        if (strchr(commands[i]->name, ' ') != NULL)
-            continue;
-        (void)printf("    %s) _arguments", commands[i]->name);
-        for (size_t j = 0; j < commands[i]->option_count; j++)
-            (void)printf(" '--%s[%s]%s'", commands[i]->options[j].name,
-                         commands[i]->options[j].help,
-                         commands[i]->options[j].value_name == NULL ? "" : ":value:_files");
-        (void)printf(" '*:file:_files' ;;\n");
-    }
-    (void)printf("    node) words=('start' 'stop' 'status'); _describe command words ;;\n"
-                 "    esac\n}\n_mse \"$@\"\n");
+    return 0;
 }
 
 int docs_print_completion(const char *shell, struct err *err)
 {
     if (strcmp(shell, "bash") == 0)
-        print_bash_completion();
+        completion_print_bash();
     else if (strcmp(shell, "zsh") == 0)
-        print_zsh_completion();
+        completion_print_zsh();
     else
         return FAIL(err, ERR_USAGE, "completion exists for bash and zsh, not for '%s'", shell);
     return 0;

@@ -83,10 +83,24 @@ static int check_argument_count(const struct command *command, const struct opti
     return -1;
 }
 
+/* Also where the rest of the command line is wrong: whoever reads JSON gets JSON. */
+static bool asks_for_json(const struct command *command, int argc, const char *const *argv)
+{
+    bool takes = false;
+    for (size_t i = 0; i < command->option_count; i++)
+        takes = takes || strcmp(command->options[i].name, "json") == 0;
+    for (int i = 0; i < argc && takes; i++) {
+        if (strcmp(argv[i], "--json") == 0)
+            return true;
+    }
+    return false;
+}
+
 static int run_command(const struct command *command, int argc, const char *const *argv,
                        struct err *err)
 {
     struct options options;
+    ui_init(asks_for_json(command, argc, argv));
     if (options_parse(command->options, command->option_count, argc, argv, &options, err) < 0) {
         if (err->hint[0] == '\0')
             err_hint(err, "'mse %s --help' shows what it takes", command->name);
@@ -96,7 +110,6 @@ static int run_command(const struct command *command, int argc, const char *cons
         docs_print_command_help(command);
         return 0;
     }
-    ui_init(options_has(&options, "json"));
     if (check_argument_count(command, &options, err) < 0)
         return -1;
     if (crypto_init(err) < 0)
@@ -104,20 +117,35 @@ static int run_command(const struct command *command, int argc, const char *cons
     return command->run(&options, err);
 }
 
+static int help(int argc, const char *const *argv, struct err *err)
+{
+    int words;
+    const struct command *command = argc > 0 ? find_command(argc, argv, &words) : NULL;
+    if (command != NULL)
+        docs_print_command_help(command);
+    else if (argc == 0)
+        docs_print_help();
+    else if (argc > 1 || !docs_print_group_help(argv[0]))
+        return unknown_command(argc, argv, err);
+    return 0;
+}
+
+static bool is_help(const char *word)
+{
+    return strcmp(word, "--help") == 0 || strcmp(word, "-h") == 0;
+}
+
+/* As struct command's run. */
 static int run(int argc, const char *const *argv, struct err *err)
 {
-    if (argc == 0 || strcmp(argv[0], "--help") == 0 || strcmp(argv[0], "-h") == 0 ||
-        strcmp(argv[0], "help") == 0) {
-        int words;
-        const struct command *command = argc > 1 ? find_command(argc - 1, argv + 1, &words) : NULL;
-        if (command != NULL)
-            docs_print_command_help(command);
-        else
-            docs_print_help();
-        if (argc == 0)
-            return FAIL(err, ERR_USAGE, "no command was given");
-        return 0;
+    if (argc == 0) {
+        docs_print_help();
+        return FAIL(err, ERR_USAGE, "no command was given");
     }
+    if (is_help(argv[0]) || strcmp(argv[0], "help") == 0)
+        return help(argc - 1, argv + 1, err);
+    if (argc == 2 && is_help(argv[1]) && docs_print_group_help(argv[0]))
+        return 0;
     if (strcmp(argv[0], "--version") == 0) {
         (void)printf("mse %s\n", MSE_VERSION);
         return 0;
@@ -139,8 +167,9 @@ int main(int argc, char **argv)
     ui_init(false);
     json_wipe_freed(); /* secrets.json is looked at before it is sent */
     struct err err = ERR_INIT;
-    if (run(argc - 1, (const char *const *)argv + 1, &err) == 0)
-        return 0;
+    int status = run(argc - 1, (const char *const *)argv + 1, &err);
+    if (status >= 0 && ui_finish(&err) == 0)
+        return status;
     ui_error(&err);
     return err_exit_status(err.kind);
 }

@@ -13,6 +13,7 @@
 
 #include <errno.h>
 #include <inttypes.h>
+#include <poll.h>
 #include <pthread.h>
 #include <signal.h>
 #include <stdio.h>
@@ -24,6 +25,7 @@ enum { NOTE_SIZE = 160, REDRAW_MS = 100 };
 
 static struct {
     bool json;
+    bool printed;  /* something is on standard output */
     bool terminal; /* standard error is one */
     bool colour;   /* of standard error */
     bool out_colour;
@@ -243,9 +245,22 @@ static void error_line(const char *fmt, ...)
     va_end(args);
 }
 
+/* {"error": {"kind", "message", "hint", "status"}} */
+static void print_error(const struct err *err)
+{
+    struct err ignored = ERR_INIT;
+    json_t *error =
+        json_pack("{s:{s:s, s:s, s:s, s:i}}", "error", "kind", err_kind_name(err->kind), "message",
+                  err->message, "hint", err->hint, "status", err_exit_status(err->kind));
+    if (error != NULL)
+        (void)!ui_print_json(error, &ignored);
+}
+
 void ui_error(const struct err *err)
 {
     stop_ticker();
+    if (ui.json && !ui.printed)
+        print_error(err);
     error_line("%s", err->message[0] != '\0' ? err->message : err_kind_text(err->kind));
     if (err->hint[0] != '\0')
         say(stderr, "%s\n", err->hint);
@@ -255,6 +270,7 @@ void ui_print(enum ui_style style, const char *fmt, ...)
 {
     va_list args;
     va_start(args, fmt);
+    ui.printed = true;
     if (ui.out_colour)
         (void)fputs(styles[style], stdout);
     put(stdout, fmt, args);
@@ -301,6 +317,21 @@ int ui_print_json(json_t *document, struct err *err)
     ui_print(UI_PLAIN, "%s\n", text);
     free(text);
     return fflush(stdout) == 0 ? 0 : FAIL(err, ERR_IO, "cannot write to standard output");
+}
+
+/* Does nobody read any more? The error of a write that failed long ago is forgotten. */
+static bool is_reader_gone(void)
+{
+    struct pollfd out = {.fd = STDOUT_FILENO};
+    return poll(&out, 1, 0) > 0 && (out.revents & POLLERR) != 0;
+}
+
+int ui_finish(struct err *err)
+{
+    bool failed = fflush(stdout) != 0 || ferror(stdout) != 0;
+    if (!failed || is_reader_gone())
+        return 0;
+    return FAIL_ERRNO(err, ERR_IO, "cannot write to standard output");
 }
 
 bool ui_can_ask(void)

@@ -36,6 +36,7 @@ void ui_step_fail(void);
 /* A line on standard error (progress, hints); dropped with --json unless it is a warning. */
 void ui_info(const char *fmt, ...) PRINTF_LIKE(1, 2);
 void ui_warning(const char *fmt, ...) PRINTF_LIKE(1, 2);
+/* With --json also as a document on standard output, where none is there yet. */
 void ui_error(const struct err *err);
 
 /* Bold, green, red, dim on a terminal that wants colour; plain text elsewhere. */
@@ -44,6 +45,9 @@ void ui_print(enum ui_style style, const char *fmt, ...) PRINTF_LIKE(2, 3);
 /* Writes what the node sent as an app's log: on a terminal made printable, so that neither app nor
  * operator can drive it; into files and pipes as it is. */
 int ui_write_log(FILE *to, struct slice bytes, struct err *err) MUST_USE;
+/* The end of a command that has done its work: is all of it out? Errors: IO (a full disk). Who
+ * reads no more, as head does, has had enough: that is none. */
+int ui_finish(struct err *err) MUST_USE;
 /* Prints the document, indented, to standard output and drops the reference. */
 int ui_print_json(json_t *document, struct err *err) MUST_USE;
 

@@ -229,7 +229,7 @@ def main():
             measure_dry_run(bench, options.rounds)
             measure_memory(bench, options.apps)
         finally:
-            bench.mse("node", "stop", "--apps")
+            bench.mse("node", "stop", "--apps", "--yes")
 
 
 if __name__ == "__main__":

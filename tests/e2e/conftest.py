@@ -67,6 +67,8 @@ class Owner:
     def run(self, *arguments, cwd=None, timeout=120, env=None, stdin=None) -> Result:
         if arguments == ("node", "start"):
             self.small_storage()
+        if arguments == ("node", "stop", "--apps"):
+            arguments += ("--yes",)
         process = subprocess.run([str(MSE), *map(str, arguments)], cwd=cwd or self.folder,
                                  env={**self.env, **(env or {})}, text=True, timeout=timeout,
                                  input=stdin, capture_output=True, check=False)

@@ -1,0 +1,156 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What mse says to people and to programs: help of groups, errors as JSON, a full disk, completion, diff's status."""
+import json
+import shutil
+import subprocess
+
+import pytest
+
+from conftest import BUILD, MSE, Owner
+
+
+@pytest.fixture
+def alone(tmp_path):
+    return Owner(tmp_path, tmp_path / "state")
+
+
+@pytest.mark.parametrize("words,commands", [
+    (("node", "--help"), ("node start", "node stop", "node status")),
+    (("node", "-h"), ("node start",)), (("help", "node"), ("node start",)),
+    (("collateral", "--help"), ("collateral fetch",)), (("image", "--help"), ("image build", "image lock")),
+])
+def test_a_group_has_help(alone, words, commands):
+    text = alone.ok(*words).out
+    for command in commands:
+        assert f"\n  {command} " in text
+
+
+def test_help_of_a_command_is_its_help(alone):
+    assert alone.ok("help", "deploy").out == alone.ok("deploy", "--help").out
+    assert alone.ok("help", "node", "stop").out == alone.ok("node", "stop", "--help").out
+
+
+@pytest.mark.parametrize("words", [("help", "deplyo"), ("deplyo", "--help"), ("help", "node", "strat")])
+def test_help_of_nothing_is_wrong_use(alone, words):
+    result = alone.run(*words)
+    assert result.status == 2
+    assert "there is no command" in result.err
+
+
+@pytest.mark.parametrize("words,status,kind,text", [
+    (("list", "--json"), 4, "unreachable", "the node"), (("status", "--json", "x"), 4, "unreachable", "the node"),
+    (("status", "--json"), 2, "usage", "needs APP"), (("status", "--json", "--nonsense"), 2, "usage", "nonsense"),
+    (("deploy", "--json"), 1, "not_found", "mse.toml"),
+])
+def test_a_failure_is_json_where_json_is_wanted(alone, words, status, kind, text):
+    result = alone.run(*words)
+    error = json.loads(result.out)["error"]
+    assert (result.status, error["status"]) == (status, status)
+    assert error["kind"] == kind
+    assert text in error["message"]
+    assert error["hint"] == "" or error["hint"] in result.err
+    assert f"error: {error['message']}\n" in result.err
+
+
+def test_a_full_disk_is_an_error(alone):
+    with open("/dev/full", "w", encoding="ascii") as full:
+        for words in (["--help"], ["deploy", "--help"], ["--man-page"], ["--completion=zsh"], ["--version"]):
+            result = subprocess.run([str(MSE), *words], env=alone.env, stdout=full, stderr=subprocess.PIPE, text=True,
+                                    check=False)
+            assert result.returncode == 1, words
+            assert result.stderr.startswith("error: cannot write to standard output: No space left on device\n"), words
+
+
+def test_who_reads_no_more_is_no_error(alone):
+    with subprocess.Popen([str(MSE), "--man-page"], env=alone.env, stdout=subprocess.PIPE, stderr=subprocess.PIPE) as mse:
+        mse.stdout.close()
+        assert mse.stderr.read() == b""
+        assert mse.wait(60) == 0
+
+
+def test_the_man_page_names_every_variable():
+    page = (BUILD / "mse.1").read_text()
+    for name in ("MSE_NODE", "MSE_NODE_TOKEN", "MSE_NODE_CA", "MSE_CONFIG_HOME", "MSE_STATE_HOME", "MSE_CACHE_HOME"):
+        assert f".TP\n.B {name}\n" in page
+
+
+def test_diff_says_by_its_status_whether_they_differ(owner):
+    text = "def app(environ, start_response):\n    start_response('200 OK', [])\n    return [b'x']\n"
+    contexts = []
+    for name in ("one", "two"):
+        done = owner.ok("deploy", "--path", owner.project(name, {"app.py": text}), "--dry-run", "--json").json
+        contexts.append(owner.folder / f"{name}.manifest")
+        contexts[-1].write_text(json.dumps(done["manifest"], sort_keys=True, separators=(",", ":")))
+    assert owner.run("diff", contexts[0], contexts[0]).status == 0
+    for more in ((), ("--json",)):
+        result = owner.run("diff", *contexts, *more)
+        assert result.status == 1
+        assert "name" in result.out
+        assert result.err == ""
+
+
+def complete_in_bash(owner, line):
+    script = f"""source {BUILD}/mse.bash
+        COMP_WORDS=({line} '') COMP_CWORD={len(line.split())}; _mse; printf '%s\\n' "${{COMPREPLY[@]}}" """
+    if not line.endswith(" "):
+        script = script.replace(f"({line} '') COMP_CWORD={len(line.split())}",
+                                f"({line}) COMP_CWORD={len(line.split()) - 1}")
+    return subprocess.run(["bash", "-c", script], env=owner.env, cwd=owner.folder, check=True, capture_output=True,
+                          text=True).stdout.split()
+
+
+def test_bash_completes_commands_options_and_apps(owner):
+    assert "deploy" in complete_in_bash(owner, "mse ")
+    assert complete_in_bash(owner, "mse coll") == ["collateral"]
+    assert complete_in_bash(owner, "mse collateral ") == ["fetch", "--help"]
+    assert complete_in_bash(owner, "mse node sta") == ["start", "status"]
+    assert complete_in_bash(owner, "mse node stop --a") == ["--apps"]
+    assert complete_in_bash(owner, "mse logs --f") == ["--follow"]
+    app = "def app(environ, start_response):\n    start_response('200 OK', [])\n    return [b'x']\n"
+    owner.deploy(owner.project("completed", {"app.py": app}))
+    assert "completed" in complete_in_bash(owner, "mse logs ")
+    assert complete_in_bash(owner, "mse logs compl") == ["completed"]
+    (owner.folder / "compl.toml").touch()
+    assert complete_in_bash(owner, "mse deploy compl") == ["compl.toml", "completed"] or \
+        set(complete_in_bash(owner, "mse deploy compl")) >= {"compl.toml"}
+
+
+@pytest.mark.skipif(shutil.which("zsh") is None, reason="zsh is not installed")
+def test_zsh_loads_the_completion_and_completes_with_it(owner):
+    app = "def app(environ, start_response):\n    start_response('200 OK', [])\n    return [b'x']\n"
+    owner.deploy(owner.project("completed", {"app.py": app}))
+    # Stands in for zsh's own functions, which need a terminal: prints what they are called with.
+    script = f"""
+        compdef() {{ echo "compdef $*"; }}
+        source {BUILD}/_mse
+        _describe() {{ print -rl -- "${{entries[@]}}"; }}
+        _arguments() {{ print -rl -- "$@"; }}
+        compadd() {{ print -rl -- $names; }}
+        words=(mse '') CURRENT=2; echo COMMANDS; _mse
+        words=(mse node '') CURRENT=3; echo NODE; _mse
+        words=(mse collateral fetch '') CURRENT=4; echo FETCH; _mse
+        words=(mse logs '') CURRENT=3; echo LOGS; _mse
+        echo APPS; _mse_apps"""
+    result = subprocess.run(["zsh", "-f", "-c", script], env=owner.env, check=False, capture_output=True, text=True)
+    assert (result.returncode, result.stderr) == (0, "")
+    parts = result.stdout
+    assert parts.startswith("compdef _mse mse\nCOMMANDS\n")
+    commands, rest = parts.split("NODE\n")
+    node, rest = rest.split("FETCH\n")
+    fetch, rest = rest.split("LOGS\n")
+    logs, apps = rest.split("APPS\n")
+    assert "\ndeploy:" in commands and "\nnode:" in commands and "\ncollateral:" in commands
+    assert [line.split(":")[0] for line in node.splitlines()] == ["start", "stop", "status"]
+    assert "--output[" in fetch and "*:file:_files" in fetch
+    assert "*:app:_mse_apps" in logs and "--follow[" in logs
+    assert "completed" in apps.split()
+
+
+def test_stopping_a_node_with_its_apps_asks(owner):
+    app = "def app(environ, start_response):\n    start_response('200 OK', [])\n    return [b'x']\n"
+    owner.deploy(owner.project("asked", {"app.py": app}))
+    result = owner.run("node", "stop", *["--apps"], "--json")  # as it is: the fixture would add --yes
+    assert result.status == 2
+    assert "and destroy what they stored" in result.err
+    assert "--yes" in result.err
+    assert owner.run("node", "status").status == 0
