@@ -21,6 +21,15 @@ static int check_application(const char *text, struct err *err)
                 text);
 }
 
+static int check_function(const char *text, struct err *err)
+{
+    if (manifest_function_valid(text))
+        return 0;
+    return FAIL(err, ERR_INVALID,
+                "expected \"module:function\" such as \"shop.release:migrate\", found '%.80s'",
+                text);
+}
+
 static int check_endpoint(const char *text, struct err *err)
 {
     if (manifest_endpoint_valid(text))
@@ -176,6 +185,14 @@ static const struct config_key keys[] = {
      .doc = "Environment variables of the app, set before it is imported: NAME = \"value\", "
             "at most 64, 4 KiB together. They stand in the manifest: everybody can read them, and "
             "another value is another fingerprint."},
+    {{"deploy.release_command", "deploy.release_command"},
+     {0},
+     CONFIG_STRING,
+     AT(release_command),
+     .check = check_function,
+     .doc = "A function without arguments, as module:function, that a new release calls once "
+            "inside the enclave before it serves, to migrate a database, for example. If it "
+            "raises, the deployment fails. In the manifest."},
     {{"policy", "policy"},
      {0},
      CONFIG_PATH,

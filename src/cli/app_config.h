@@ -62,6 +62,7 @@ struct app_config {
     char *module;               /* "package.module" */
     char *variable;             /* may be dotted */
     struct config_strings data; /* paths below the code folder that are data */
+    char *release_command;      /* "module:function" */
     char *healthcheck_endpoint;
     char *docker;                      /* environment or image reference */
     char *image;                       /* "sha256:" and 64 digits, or a folder (not joined) */

@@ -278,6 +278,7 @@ static int add_program(struct argv *argv, const struct local *local, struct err 
     argv_addf(argv, "%lld", (long long)server->queue);
     argv_add(argv, app_config_new_processes[server->new_processes]);
     argv_add(argv, names[0] == '\0' ? "-" : names);
+    argv_add(argv, local->config.release_command == NULL ? "-" : local->config.release_command);
     if (local->site != NULL)
         argv_add(argv, SITE_FOLDER);
     return argv_end(argv, err);

@@ -23,6 +23,9 @@ void manifest_facts_print(const struct manifest *manifest, const char *before)
     ui_print(UI_PLAIN, "%sprocesses    calls for new processes %s\n", before,
              manifest_ends_at_new_process(manifest) ? "end the app" : "fail with EPERM");
     print_variables(manifest, before);
+    if (manifest->release_command[0] != '\0')
+        ui_print(UI_PLAIN, "%srelease      calls %s once, before it serves\n", before,
+                 manifest->release_command);
     if (manifest->tmp_bytes != 0) {
         char size[UI_SIZE_TEXT];
         ui_size_text((int64_t)manifest->tmp_bytes, size);

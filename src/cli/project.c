@@ -380,6 +380,9 @@ static int fill_manifest(struct project *project, struct err *err)
     (void)snprintf(manifest->name, sizeof(manifest->name), "%s", config->name);
     (void)snprintf(manifest->python_application, sizeof(manifest->python_application), "%s",
                    config->application);
+    if (config->release_command != NULL)
+        (void)snprintf(manifest->release_command, sizeof(manifest->release_command), "%s",
+                       config->release_command);
     if (config->healthcheck_endpoint != NULL)
         (void)snprintf(manifest->healthcheck_endpoint, sizeof(manifest->healthcheck_endpoint), "%s",
                        config->healthcheck_endpoint);

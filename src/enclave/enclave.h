@@ -30,6 +30,7 @@
 #define ENCLAVE_CODE SANDBOX_CODE_FOLDER "/" ENCLAVE_CODE_NAME
 #define ENCLAVE_CACHE SANDBOX_HOME "/.cache/mse"
 #define ENCLAVE_ACCESS_LOG ENCLAVE_CACHE "/access.log"
+#define ENCLAVE_RELEASED ENCLAVE_CACHE "/released"
 #define ENCLAVE_OCSP ENCLAVE_CACHE "/ocsp.der"
 
 enum {
@@ -143,6 +144,10 @@ int seed_data(struct enclave *enclave, struct err *err) MUST_USE;
 
 /* variables.c: the app's environment; before Python, and before the secrets are wiped. */
 int open_variables(struct enclave *enclave, struct err *err) MUST_USE;
+
+/* release.c: has this release called its command yet? And that it has, for serve_config. */
+bool release_is_due(const struct enclave *enclave);
+int release_is_done(void *enclave, struct err *err);
 
 /* open.c: from secrets to a running app. */
 int open_code(struct enclave *enclave, struct err *err) MUST_USE;

@@ -4,10 +4,10 @@
  * loopback under the same confinement, so that an app which forks or wants a privilege fails here
  * as it would inside. A program of its own, so that nothing of it is in mse-enclave.
  *
- *     mse-local PORT MODULE:VARIABLE THREADS QUEUE refuse|end SECRETS-ENV [SITE-FOLDER]
+ *     mse-local PORT MODULE:VARIABLE THREADS QUEUE refuse|end SECRETS-ENV RELEASE [SITE]
  *
  * SECRETS-ENV: which secrets become variables, as in the manifest; "-": none. Plain variables it
- * has already.
+ * has already. RELEASE: the release command; "-": none.
  */
 #include "base/file.h"
 #include "base/log.h"
@@ -37,7 +37,8 @@ struct arguments {
     unsigned threads;
     unsigned queue;
     enum confine_new_processes new_processes;
-    const char *secrets_env; /* NULL: none */
+    const char *secrets_env;     /* NULL: none */
+    const char *release_command; /* NULL: none */
     const char *site;
 };
 
@@ -46,11 +47,11 @@ static int parse(int argc, char **argv, struct arguments *ret, struct err *err)
     uint64_t port;
     uint64_t threads;
     uint64_t queue;
-    if (argc < 7 || argc > 8 || !manifest_new_processes_valid(argv[5]) ||
+    if (argc < 8 || argc > 9 || !manifest_new_processes_valid(argv[5]) ||
         (strcmp(argv[6], "-") != 0 && !variable_names_valid(argv[6])))
         return FAIL(err, ERR_USAGE,
                     "usage: mse-local PORT MODULE:VARIABLE THREADS QUEUE refuse|end SECRETS-ENV "
-                    "[SITE]");
+                    "RELEASE [SITE]");
     if (parse_u64(argv[1], "PORT", 1, 65535, &port, err) < 0 ||
         parse_u64(argv[3], "THREADS", 0, SERVE_MAX_THREADS, &threads, err) < 0 ||
         parse_u64(argv[4], "QUEUE", 0, SERVE_MAX_QUEUE, &queue, err) < 0)
@@ -62,7 +63,8 @@ static int parse(int argc, char **argv, struct arguments *ret, struct err *err)
         .queue = (unsigned)queue,
         .new_processes = strcmp(argv[5], "end") == 0 ? CONFINE_END : CONFINE_REFUSE,
         .secrets_env = strcmp(argv[6], "-") == 0 ? NULL : argv[6],
-        .site = argc == 8 ? argv[7] : NULL,
+        .release_command = strcmp(argv[7], "-") == 0 ? NULL : argv[7],
+        .site = argc == 9 ? argv[8] : NULL,
     };
     return 0;
 }
@@ -87,6 +89,14 @@ static int set_secrets(const struct arguments *arguments, struct err *err)
     return variables_of_secrets(buf_slice(&secrets), arguments->secrets_env, &taker, err);
 }
 
+/* The folders are new each time. */
+static int ignore_release(void *context, struct err *err)
+{
+    (void)context;
+    (void)err;
+    return 0;
+}
+
 static int run(const struct arguments *arguments, const sigset_t *signals, struct err *err)
 {
     const struct confine_options confinement = {.new_processes = arguments->new_processes,
@@ -96,6 +106,8 @@ static int run(const struct arguments *arguments, const sigset_t *signals, struc
     const struct serve_config config = {
         .module_path = "/mse-app",
         .python_application = arguments->application,
+        .release_command = arguments->release_command,
+        .released = ignore_release,
         .site_folders = &arguments->site,
         .site_folder_count = arguments->site != NULL ? 1 : 0,
         .threads = arguments->threads,

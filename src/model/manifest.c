@@ -53,6 +53,8 @@ static const struct field fields[] = {
     TEXT("", "name", ALWAYS, name, name_valid, NAME_SYNTAX, "another name"),
     TEXT("", "python_application", ALWAYS, python_application, manifest_application_valid,
          "'module:variable' or 'module:factory()'", "another entry point into the code"),
+    TEXT("", "release_command", OPTIONAL, release_command, manifest_function_valid,
+         "'module:function'", "another function is called before the app serves"),
     TEXT("", "healthcheck_endpoint", OPTIONAL, healthcheck_endpoint, manifest_endpoint_valid,
          "a path that begins with '/'", "another health check"),
     DIGEST("", "code_commitment", ALWAYS, code_commitment,

@@ -62,6 +62,7 @@ struct manifest {
     char id[MANIFEST_ID_SIZE]; /* UUID, lower case */
     char name[NAME_SIZE];
     char python_application[MANIFEST_APPLICATION_SIZE]; /* "module:variable", "module:factory()" */
+    char release_command[MANIFEST_APPLICATION_SIZE];    /* "module:function", "": none */
     char healthcheck_endpoint[MANIFEST_ENDPOINT_SIZE];  /* "/path", "" where there is none */
     char
         code_data[MANIFEST_DATA_SIZE]; /* paths of the package that are data, not code; "" : none */
@@ -112,6 +113,7 @@ size_t manifest_diff(const struct manifest *a, const struct manifest *b,
 /* The syntax checks by themselves, for whoever reads the same values elsewhere (mse.toml, API). */
 bool manifest_id_valid(const char *text);          /* UUID in lower-case canonical form */
 bool manifest_application_valid(const char *text); /* dotted.module:dotted.variable[()] */
+bool manifest_function_valid(const char *text);    /* dotted.module:dotted.function */
 bool manifest_endpoint_valid(const char *text); /* "/..." of printable ASCII without space or # */
 /* Paths below the code's folder, in ascending order, each once, with MANIFEST_DATA_SEPARATOR
  * between: of printable ASCII without it and '\\', no empty, "." or ".." component. */

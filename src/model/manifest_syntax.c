@@ -60,6 +60,11 @@ bool manifest_application_valid(const char *text)
     return end != NULL && *end == '\0';
 }
 
+bool manifest_function_valid(const char *text)
+{
+    return manifest_application_valid(text) && strchr(text, '(') == NULL;
+}
+
 bool manifest_endpoint_valid(const char *text)
 {
     size_t len = strlen(text);

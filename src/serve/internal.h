@@ -129,6 +129,8 @@ int finder_install(const char *module_path, const char *code_path, struct err *e
 
 int interpreter_start(const struct serve_config *config, struct err *err) MUST_USE;
 /* Imports the app; *ret is a new reference. Errors: APP. */
+/* Calls the release command; a coroutine is run to its end. */
+int interpreter_release(const struct serve_config *config, struct err *err) MUST_USE;
 int interpreter_import(const struct serve_config *config, PyObject **ret, struct err *err) MUST_USE;
 /* Turns the current exception into ERR_APP "what: Type: message" and clears it; with `traceback`
  * it is printed on standard error before that. */

@@ -310,6 +310,65 @@ static PyObject *call_factory(PyObject *factory, const char *name, struct err *e
     return app;
 }
 
+/* sys.exit() without a status, or with 0, is how a command says that all is well. */
+static bool is_good_exit(void)
+{
+    if (!PyErr_ExceptionMatches(PyExc_SystemExit))
+        return false;
+    PyObject *type;
+    PyObject *value;
+    PyObject *trace;
+    PyErr_Fetch(&type, &value, &trace);
+    PyErr_NormalizeException(&type, &value, &trace);
+    AUTO_OBJECT PyObject *code = value == NULL ? NULL : PyObject_GetAttrString(value, "code");
+    PyErr_Clear();
+    bool good = code == Py_None || (code != NULL && PyLong_Check(code) && PyLong_AsLong(code) == 0);
+    PyErr_Clear();
+    if (!good) {
+        PyErr_Restore(type, value, trace);
+        return false;
+    }
+    Py_XDECREF(type);
+    Py_XDECREF(value);
+    Py_XDECREF(trace);
+    return true;
+}
+
+/* Takes over `coroutine`. */
+static PyObject *run_coroutine(PyObject *coroutine)
+{
+    AUTO_OBJECT PyObject *asyncio = PyImport_ImportModule("asyncio");
+    PyObject *result =
+        asyncio == NULL ? NULL : PyObject_CallMethod(asyncio, "run", "(O)", coroutine);
+    Py_DECREF(coroutine);
+    return result;
+}
+
+int interpreter_release(const struct serve_config *config, struct err *err)
+{
+    AUTO_FREE char *module = NULL;
+    AUTO_FREE char *function = NULL;
+    AUTO_FREE char *what =
+        str_printf(err, "the release command '%s' failed", config->release_command);
+    if (what == NULL || split_name(config->release_command, &module, &function, err) < 0)
+        return -1;
+    PyObject *imported = import_module(module, err);
+    AUTO_OBJECT PyObject *command =
+        imported == NULL ? NULL : follow(imported, function, module, err);
+    if (command == NULL) {
+        err_context(err, "the release command '%s'", config->release_command);
+        err_hint(err, "release_command is \"module:function\", both as the code has them");
+        return -1;
+    }
+    PyObject *result = PyObject_CallNoArgs(command);
+    if (result != NULL && PyCoro_CheckExact(result))
+        result = run_coroutine(result);
+    if (result == NULL && !is_good_exit())
+        return interpreter_fail(err, true, what);
+    Py_XDECREF(result);
+    return 0;
+}
+
 int interpreter_import(const struct serve_config *config, PyObject **ret, struct err *err)
 {
     AUTO_FREE char *module = NULL;

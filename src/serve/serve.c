@@ -42,6 +42,9 @@ static int check_config(const struct serve_config *config, struct err *err)
 static int start_app(struct serve *serve, const struct serve_config *config, struct err *err)
 {
     enum serve_protocol protocol;
+    if (config->release_command != NULL && (interpreter_release(config, err) < 0 ||
+                                            config->released(config->release_context, err) < 0))
+        return -1;
     if (interpreter_import(config, &serve->app, err) < 0 ||
         app_detect(serve->app, config->python_application, &protocol, err) < 0)
         return -1;

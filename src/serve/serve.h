@@ -30,7 +30,11 @@ struct serve_config {
     const char *module_path; /* folder of the app: sys.path[0] and the working folder */
     const char *code_path;   /* where the code lies that may be imported from module_path; NULL:
                                 there.   With it no byte code is written anywhere */
-    const char *python_application;  /* "module:variable", both may be dotted */
+    const char *python_application; /* "module:variable", both may be dotted */
+    const char *release_command; /* "module:function": called before the app is imported; or NULL */
+    /* Told that it has done its work, in the same thread. Its failure is that of the start. */
+    int (*released)(void *context, struct err *err);
+    void *release_context;
     const char *const *site_folders; /* further site-packages, ahead of the system's; may be NULL */
     size_t site_folder_count;
     const char *python; /* what sys.executable says and where the standard library is looked for;
@@ -59,7 +63,8 @@ enum serve_protocol { SERVE_WSGI, SERVE_ASGI };
  * called from the main thread (what the app imports may insist on it); changes the working folder
  * to module_path and ignores SIGPIPE, as Python itself does. The strings of config are needed
  * during the call only.
- * Errors: INVALID (configuration), APP (the app cannot be imported or is not callable: the message
+ * Errors: INVALID (configuration), APP (the release command raised something, or the app cannot be
+ * imported or is not callable: the message
  * is the last line of the exception, the traceback is on standard error), CONFLICT (a second one),
  * MEMORY, IO. From now on SIGSEGV, SIGBUS, SIGFPE and SIGABRT write the traceback of every thread
  * to standard error before they end the process, unless somebody had a handler for them. */

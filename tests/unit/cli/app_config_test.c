@@ -304,6 +304,10 @@ static const struct {
      "m.toml:5: code.secrets_env[0]: no secret may become the variable 'HOME': it is set by mse "
      "itself",
      ""},
+    {"name = 'a'\n" GOOD_CODE "[deploy]\nrelease_command = 'python manage.py migrate'\n",
+     "m.toml:6: deploy.release_command: expected \"module:function\" such as "
+     "\"shop.release:migrate\", found 'python manage.py migrate'",
+     ""},
     {"name = 'a'\n" GOOD_CODE "[storage]\ntmp = '4K'\n",
      "m.toml:6: storage.tmp: expected a value between 1048576 and 1125899906842624, found 4096",
      ""},

@@ -162,6 +162,15 @@ static void test_bounds(void **state)
     expect_refused("app:app", "app:app(1)", "module:variable");
     assert_true(manifest_application_valid("shop.web:make.create_app()"));
     expect_refused("app:app", "..:app", "module:variable");
+    static const char *const no_function[] = {"",         "app",       "app:f()",
+                                              "app:f(1)", "/bin/sh:x", "a:b:c"};
+    for (size_t i = 0; i < ARRAY_LEN(no_function); i++) {
+        char with[128];
+        (void)snprintf(with, sizeof(with), "\"release_command\":\"%s\",\"requirements_digest\"",
+                       no_function[i]);
+        expect_refused("\"requirements_digest\"", with, "release_command");
+    }
+    assert_true(manifest_function_valid("shop.release:main.migrate"));
     expect_refused("/whoami", "whoami", "healthcheck_endpoint");
     expect_refused("/whoami", "/who\\nami", "healthcheck_endpoint");
     static const char *const no_data[] = {"",   "/etc", "a/",  "a//b", "../a",   "a/..", "./a",
