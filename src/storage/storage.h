@@ -92,6 +92,16 @@ int storage_backing_mount(const struct storage_backing *backing, const char *fol
                           struct err *err) MUST_USE;
 /* 0 also when nothing is mounted there. */
 int storage_backing_unmount(const char *folder, struct err *err) MUST_USE;
+/* Before a new release of an app is tried: what it stored stays beside the backing as it is now,
+ * and at `path` lies a copy of it, or nothing. Nothing may be mounted. 0 also where nothing is
+ * stored. Whole or not at all. Errors: CONFLICT (something lies aside already), IO. */
+int storage_backing_put_aside(const char *path, bool leave_copy, struct err *err) MUST_USE;
+/* As it was before; 0 also where nothing lies aside. Cut short, it goes on where it is called
+ * again. */
+int storage_backing_put_back(const char *path, struct err *err) MUST_USE;
+/* The new release is good. */
+int storage_backing_forget_aside(const char *path, struct err *err) MUST_USE;
+
 /* Finds by path what a killed process left behind, in this mount namespace: mounts of the image,
  * loop devices that hold it. */
 int storage_backing_cleanup(const char *path, struct err *err) MUST_USE;
