@@ -6,6 +6,7 @@
 #include "provision/provision.h"
 
 #include "model/provision_message.h"
+#include "model/unlock_message.h"
 
 void provisioned_done(struct provisioned *provisioned)
 {
@@ -149,6 +150,39 @@ int provision_reopen(struct slice bytes, const uint8_t owner_key[static ED25519_
     memcpy(target.fingerprint, fingerprint, sizeof(target.fingerprint));
     memcpy(target.channel_binding, message.channel_binding, sizeof(target.channel_binding));
     return provision_open(bytes, owner_key, &target, ret, err);
+}
+
+/* --- unlocking --- */
+
+int unlock_build(const struct secret *volume_key, const struct provision_target *target,
+                 const struct secret *owner_secret, struct buf *out, struct err *err)
+{
+    AUTO_BUF struct buf body = BUF_INIT(UNLOCK_MESSAGE_SIZE);
+    struct unlock_message message = {.key = secret_slice(volume_key)};
+    memcpy(message.fingerprint, target->fingerprint, sizeof(message.fingerprint));
+    memcpy(message.channel_binding, target->channel_binding, sizeof(message.channel_binding));
+    if (unlock_message_encode(&message, &body, err) < 0)
+        return -1;
+    return append_signed(UNLOCK_MESSAGE_DOMAIN, buf_slice(&body), owner_secret, out, err);
+}
+
+int unlock_open(struct slice bytes, const uint8_t owner_key[static ED25519_PUBLIC_SIZE],
+                const struct provision_target *target, struct secret *ret, struct err *err)
+{
+    struct unlock_message message;
+    if (unlock_message_decode(bytes, &message, err) < 0)
+        return -1;
+    const struct claimed claimed = {
+        .what = "unlock message",
+        .domain = UNLOCK_MESSAGE_DOMAIN,
+        .signed_bytes = message.signed_bytes,
+        .signature = message.signature,
+        .channel_binding = message.channel_binding,
+        .fingerprint = message.fingerprint,
+    };
+    if (check_signed(&claimed, owner_key, target, err) < 0)
+        return -1;
+    return secret_copy(ret, message.key, err);
 }
 
 /* --- later requests --- */

@@ -48,6 +48,16 @@ int provision_reopen(struct slice message, const uint8_t owner_key[static ED2551
                      const uint8_t fingerprint[static PROVISION_FINGERPRINT_SIZE],
                      struct provisioned *ret, struct err *err) MUST_USE;
 
+/* --- the volume key of a locked enclave --- */
+
+/* Appends the signed message for exactly this target. Errors: INVALID, CRYPTO, TOO_LARGE. */
+int unlock_build(const struct secret *volume_key, const struct provision_target *target,
+                 const struct secret *owner_secret, struct buf *out, struct err *err) MUST_USE;
+/* Checks as provision_open does. */
+int unlock_open(struct slice message, const uint8_t owner_key[static ED25519_PUBLIC_SIZE],
+                const struct provision_target *target, struct secret *ret,
+                struct err *err) MUST_USE;
+
 /* --- what the owner asks later, of a provisioned enclave --- */
 
 /* Appends the signed request for exactly this target. Errors: CRYPTO, TOO_LARGE. */
