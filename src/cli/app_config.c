@@ -78,6 +78,7 @@ const char *const app_config_log_formats[] = {"off", "common", "combined", "json
 const char *const app_config_log_targets[] = {"sealed", "log", NULL};
 
 const char *const app_config_new_processes[] = {"refuse", "end", NULL};
+const char *const app_config_keeps[] = {"version", "owner", NULL};
 
 const char *const app_config_tees[] = {"hardware", "sgx", "tdx", "snp", "simulation", NULL};
 
@@ -441,6 +442,15 @@ static const struct config_key keys[] = {
      .doc = "What a call for a new process (fork, vfork, execve) meets; none is made in either "
             "case. refuse: the call fails with EPERM, and the log names the place in the code. "
             "end: the app ends at the call, and its log names it."},
+    {{"storage.keep", "storage.keep"},
+     {0},
+     CONFIG_CHOICE,
+     .fallback = "version",
+     .choices = app_config_keeps,
+     AT(keep),
+     .doc = "Who can read what the app stores. version: this version of the app alone; another one "
+            "begins with nothing. owner: later versions too, on other machines too, by a key that "
+            "comes from the owner's, who could read it as well."},
 };
 
 const struct config_schema app_config_schema = {keys, ARRAY_LEN(keys)};

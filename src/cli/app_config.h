@@ -44,6 +44,8 @@ struct app_config_server {
 extern const char *const app_config_log_formats[]; /* NULL-terminated */
 extern const char *const app_config_log_targets[];
 extern const char *const app_config_new_processes[];
+enum app_config_keep { APP_KEEP_VERSION, APP_KEEP_OWNER };
+extern const char *const app_config_keeps[]; /* by enum app_config_keep */
 
 /* Texts are owned; NULL where the file says nothing and there is no default. Paths are joined to
  * the file's folder, not resolved. */
@@ -74,6 +76,7 @@ struct app_config {
     char *tests;                       /* folder */
     char *tests_cmd;
     struct config_strings tests_requirements;
+    int keep;                /* enum app_config_keep: who can read the storage */
     char *ssl_domain_name;   /* the three are given together or not at all */
     char *ssl_certificate;   /* file: PEM chain */
     char *ssl_private_key;   /* file */

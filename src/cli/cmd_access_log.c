@@ -4,46 +4,16 @@
  * enclave is verified first, over a session that the signed request is bound to.
  */
 #include "cli/command.h"
+#include "cli/session.h"
 #include "cli/ui.h"
 
 #include "base/text.h"
-#include "client/attested.h"
 #include "client/context_store.h"
 #include "client/owner.h"
-#include "client/policy.h"
-#include "model/manifest.h"
-#include "provision/provision.h"
 
 #include <stdio.h>
-#include <string.h>
 
 enum { TIMEOUT_S = 60, ANSWER_MAX = 20 << 20 };
-
-/* What the app must be: what was deployed. */
-static int open_verified(const struct options *options, const struct context *context,
-                         struct provision_target *ret_target, struct attested **ret,
-                         struct err *err)
-{
-    struct manifest manifest;
-    const char *path = options_value(options, "policy");
-    struct mse_policy *own = NULL;
-    if (manifest_decode(slice_str(context->manifest), &manifest, err) < 0 ||
-        sha256(slice_str(context->manifest), ret_target->fingerprint, err) < 0 ||
-        (path != NULL && policy_read(path, &own, err) < 0))
-        return -1;
-    const struct mse_policy fallback = policy_of_context(context);
-    const struct attested_expectation expectation = {
-        .hooks = ui_hooks(),
-        .fingerprint = ret_target->fingerprint,
-        .policy = own != NULL ? own : &fallback,
-        .host = manifest.tls_host_name,
-    };
-    int status = attested_open_on_demand(context->url, &expectation, TIMEOUT_S, ret, NULL, err);
-    mse_policy_free(own);
-    if (status == 0)
-        attested_channel_binding(*ret, ret_target->channel_binding);
-    return status;
-}
 
 static int fetch(struct attested *app, const struct provision_target *target, uint64_t last,
                  struct buf *out, struct err *err)
@@ -72,7 +42,8 @@ static int access_log(const struct options *options, struct err *err)
         return -1;
     }
     if (context_store_find(ui_hooks(), options->arguments[0], &context, err) < 0 ||
-        open_verified(options, &context, &target, &app, err) < 0 ||
+        session_open(&context, options_value(options, "policy"), TIMEOUT_S, &target, &app, err) <
+            0 ||
         fetch(app, &target, last, &lines, err) < 0)
         return -1;
     return ui_write_log(stdout, buf_slice(&lines), err); /* the app can write to that file too */

@@ -110,6 +110,7 @@ static void print_status(const struct node_app *app)
     char expires[RFC3339_SIZE] = "never";
     char used[UI_SIZE_TEXT];
     char quota[UI_SIZE_TEXT] = "unlimited";
+    bool is_tried = strcmp(app->trial, "none") != 0;
     rfc3339_format(app->created, created);
     if (app->expires != 0)
         rfc3339_format(app->expires, expires);
@@ -127,8 +128,10 @@ static void print_status(const struct node_app *app)
                  (long long)app->crashes);
     ui_print(UI_PLAIN,
              "  project      %s\n  url          %s\n  fingerprint  %s\n  created      %s\n"
-             "  expires      %s\n  restarts     %lld\n  storage      %s of %s\n",
-             app->project, app->url, app->fingerprint, created, expires, (long long)app->restarts,
+             "  expires      %s\n  release      %lld%s%s\n  restarts     %lld\n"
+             "  stored       %s of %s\n",
+             app->project, app->url, app->fingerprint, created, expires, (long long)app->release,
+             is_tried ? ", its trial: " : "", is_tried ? app->trial : "", (long long)app->restarts,
              used, quota);
     print_removal("  removal      ", app);
 }
@@ -407,7 +410,10 @@ static int restart(const struct options *options, struct err *err)
         ui_step_fail();
         return FAIL_CONTEXT(err, "restarting '%s'", app.name);
     }
-    ui_step_end("%s runs again, from its sealed state", app.name);
+    if (strcmp(after.state, "locked") == 0)
+        ui_step_end("%s is locked: 'mse unlock' gives it the key of its storage", app.name);
+    else
+        ui_step_end("%s runs again, from its sealed state", app.name);
     return 0;
 }
 

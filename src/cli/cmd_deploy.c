@@ -5,7 +5,9 @@
  */
 #include "cli/collateral_options.h"
 #include "cli/command.h"
+#include "cli/placement.h"
 #include "cli/project.h"
+#include "cli/session.h"
 #include "cli/staple.h"
 #include "cli/ui.h"
 #include "cli/wait.h"
@@ -23,7 +25,13 @@
 #include <string.h>
 #include <unistd.h>
 
-enum { DEFAULT_TIMEOUT_S = 120, API_PATH_SIZE = 512, ANSWER_MAX = 64 << 10, LOG_LINES = 200 };
+enum {
+    DEFAULT_TIMEOUT_S = 120,
+    API_PATH_SIZE = 512,
+    ANSWER_MAX = 64 << 10,
+    LOG_LINES = 200,
+    TAKE_BACK_TIMEOUT_S = 20
+};
 
 struct deployment {
     const struct options *options;
@@ -31,9 +39,12 @@ struct deployment {
     struct node_client *node;
     int timeout_s;
     int64_t deadline_ms;
-    struct node_app app;  /* as the node answered the upload */
-    bool may_exist;       /* the node may hold the app */
-    char replaced_id[40]; /* "": none */
+    struct node_app app; /* as the node answered the upload */
+    bool may_exist;      /* the node may hold the app, or the new release */
+    bool is_locked;      /* its enclave waits for the key of its storage */
+    bool is_provisioned; /* it started with the secrets that it had */
+    bool is_committed;   /* the new release is live */
+    struct placement placement;
     struct attested *channel;
     char *certificate_path;
     enum mse_tee tee; /* that was verified; MSE_TEE_UNKNOWN: none was, by --no-verify */
@@ -103,7 +114,8 @@ static int measure_image(struct deployment *d, struct err *err)
 static int step_node(struct deployment *d, struct err *err)
 {
     if (node_client_open(ui_hooks(), options_value(d->options, "node"), &d->node, err) < 0 ||
-        project_ask_node(&d->project, d->node, err) < 0 || measure_image(d, err) < 0)
+        project_ask_node(&d->project, d->node, err) < 0 || measure_image(d, err) < 0 ||
+        placement_find(&d->placement, &d->project, d->node, err) < 0)
         return -1;
     ui_step_end("%s, environment %s", node_client_address(d->node),
                 d->project.facts.environment_name);
@@ -123,15 +135,27 @@ static int step_pack(struct deployment *d, struct err *err)
     return 0;
 }
 
+/* "&data=keep", "&replace=ID" */
+static void placement_query(const struct placement *placement, char *out, size_t size)
+{
+    if (placement->is_update)
+        (void)snprintf(out, size, "&data=%s", placement->discard ? "discard" : "keep");
+    else if (placement->replaced_id[0] != '\0')
+        (void)snprintf(out, size, "&replace=%s", placement->replaced_id);
+    else
+        out[0] = '\0';
+}
+
 static int step_upload(struct deployment *d, struct err *err)
 {
     char path[API_PATH_SIZE];
+    char place[64];
     char expires[RFC3339_SIZE] = "";
     if (d->project.config.expiration != 0)
         rfc3339_format(d->project.config.expiration, expires);
-    (void)snprintf(path, sizeof(path), "/v1/apps?project=%s&resource=%s%s%s%s%s",
-                   d->project.config.project, d->project.config.resource,
-                   d->replaced_id[0] == '\0' ? "" : "&replace=", d->replaced_id,
+    placement_query(&d->placement, place, sizeof(place));
+    (void)snprintf(path, sizeof(path), "/v1/apps?project=%s&resource=%s%s%s%s",
+                   d->project.config.project, d->project.config.resource, place,
                    expires[0] == '\0' ? "" : "&expires=", expires);
     AUTO_JSON json_t *answer = NULL;
     AUTO_BUF struct buf proof = BUF_INIT(2 * NAME_PROOF_SIGNATURE_MAX + 1);
@@ -147,16 +171,26 @@ static int step_upload(struct deployment *d, struct err *err)
         return FAIL(err, ERR_CONFLICT, "the node answered with another app's id");
     char size[UI_SIZE_TEXT];
     ui_size_text(d->project.package_size, size);
-    ui_step_end("%s to %s", size, d->app.url);
+    if (d->placement.is_update)
+        ui_step_end("%s as release %lld of %s", size, (long long)d->app.release, d->app.url);
+    else
+        ui_step_end("%s to %s", size, d->app.url);
     return 0;
 }
 
 static int step_launch(struct deployment *d, struct err *err)
 {
     AUTO_NODE_APP struct node_app now = {0};
-    if (wait_for_state(d->node, d->app.id, "initializing", seconds_left(d), &now, err) < 0)
+    if (wait_for_release(d->node, &d->app, NULL, seconds_left(d), &now, err) < 0)
         return -1;
-    ui_step_end("the enclave waits for its secrets");
+    d->is_locked = strcmp(now.state, "locked") == 0;
+    d->is_provisioned = strcmp(now.state, "running") == 0;
+    if (d->is_locked)
+        ui_step_end("the enclave waits for the key of its storage");
+    else if (d->is_provisioned)
+        ui_step_end("the enclave runs with what is sealed for it");
+    else
+        ui_step_end("the enclave waits for its secrets");
     return 0;
 }
 
@@ -236,8 +270,9 @@ static int open_channel(struct deployment *d, struct mse_verdict **verdict, stru
     return status;
 }
 
-static int step_verify(struct deployment *d, struct err *err)
+static int verify(struct deployment *d, struct err *err)
 {
+    attested_close(STEAL(d->channel));
     if (options_has(d->options, "no-verify")) {
         const struct attested_expectation nothing = {.host = d->project.manifest.tls_host_name,
                                                      .hooks = ui_hooks()};
@@ -259,11 +294,41 @@ static int step_verify(struct deployment *d, struct err *err)
     return status;
 }
 
+static void make_target(const struct deployment *d, struct provision_target *ret)
+{
+    memcpy(ret->fingerprint, d->project.fingerprint, sizeof(ret->fingerprint));
+    attested_channel_binding(d->channel, ret->channel_binding);
+}
+
+/* Who is unlocked starts anew behind it, with another TLS key: it is verified again. */
+static int unlock(struct deployment *d, struct err *err)
+{
+    AUTO_NODE_APP struct node_app now = {0};
+    struct provision_target target;
+    make_target(d, &target);
+    int status = session_unlock(d->channel, &target, &d->project.manifest, err);
+    attested_close(STEAL(d->channel)); /* it ends when all have gone */
+    if (status < 0 ||
+        wait_for_release(d->node, &d->app, "initializing", seconds_left(d), &now, err) < 0)
+        return FAIL_CONTEXT(err, "unlocking the storage");
+    return verify(d, err);
+}
+
+static int step_verify(struct deployment *d, struct err *err)
+{
+    if (verify(d, err) < 0)
+        return -1;
+    return d->is_locked ? unlock(d, err) : 0;
+}
+
 static int step_provision(struct deployment *d, struct err *err)
 {
     struct provision_target target;
-    memcpy(target.fingerprint, d->project.fingerprint, sizeof(target.fingerprint));
-    attested_channel_binding(d->channel, target.channel_binding);
+    if (d->is_provisioned) {
+        ui_step_end("not sent: it has its secrets");
+        return 0;
+    }
+    make_target(d, &target);
     AUTO_BUF struct buf message = BUF_INIT(4 << 20);
     AUTO_BUF struct buf answer = BUF_INIT(ANSWER_MAX);
     int status;
@@ -316,7 +381,14 @@ static int save_context(struct deployment *d, struct err *err)
     memcpy(context.salt, project->secrets.salt.data, sizeof(context.salt));
     memcpy(context.simulation_root, project->facts.simulation_root,
            sizeof(context.simulation_root));
+    if (context_store_save_release(&context, d->app.release, err) < 0)
+        return -1;
     return context_store_save(&context, err);
+}
+
+static int save_records(struct deployment *d, struct err *err)
+{
+    return save_certificate(d, err) < 0 ? -1 : save_context(d, err);
 }
 
 /* The app serves without it as well. */
@@ -333,10 +405,10 @@ static bool staple(struct deployment *d)
 
 static int step_open(struct deployment *d, struct err *err)
 {
-    if (save_certificate(d, err) < 0 || save_context(d, err) < 0)
-        return -1;
     AUTO_NODE_APP struct node_app now = {0};
-    if (wait_for_state(d->node, d->app.id, "running", seconds_left(d), &now, err) < 0)
+    if (!d->placement.is_update && save_records(d, err) < 0)
+        return -1;
+    if (wait_for_release(d->node, &d->app, "running", seconds_left(d), &now, err) < 0)
         return -1;
     ui_step_end("decrypted, checked, sealed, imported%s", staple(d) ? ", OCSP stapled" : "");
     return 0;
@@ -360,13 +432,33 @@ static int step_health(struct deployment *d, struct err *err)
     return 0;
 }
 
+/* From here on the release before does not come back by itself. Its records stay until now. */
+static int step_commit(struct deployment *d, struct err *err)
+{
+    char path[API_PATH_SIZE];
+    if (!d->placement.is_update) {
+        ui_step_end("release %lld", (long long)d->app.release);
+        return 0;
+    }
+    (void)snprintf(path, sizeof(path), "/v1/apps/%s/commit?release=%lld", d->app.id,
+                   (long long)d->app.release);
+    if (node_client_request(d->node, "POST", path, NULL, err) < 0)
+        return -1;
+    d->is_committed = true;
+    if (save_records(d, err) < 0)
+        return -1;
+    ui_step_end("release %lld, with %s", (long long)d->app.release,
+                d->placement.discard ? "empty storage" : "what was stored before");
+    return 0;
+}
+
 static const struct deploy_step {
     const char *name;
     int (*run)(struct deployment *d, struct err *err);
 } prepare_steps[] = {{"read", step_read}, {"node", step_node}, {"pack", step_pack}},
-  launch_steps[] = {{"upload", step_upload}, {"launch", step_launch},
-                    {"verify", step_verify}, {"provision", step_provision},
-                    {"open", step_open},     {"health", step_health}};
+  launch_steps[] = {{"upload", step_upload},       {"launch", step_launch}, {"verify", step_verify},
+                    {"provision", step_provision}, {"open", step_open},     {"health", step_health},
+                    {"live", step_commit}};
 
 static int run_steps(struct deployment *d, const struct deploy_step *steps, size_t count,
                      struct err *err)
@@ -383,33 +475,7 @@ static int run_steps(struct deployment *d, const struct deploy_step *steps, size
     return 0;
 }
 
-/* --- what stands in the way, and what is left when it fails --- */
-
-static int find_replaced(struct deployment *d, struct err *err)
-{
-    char path[API_PATH_SIZE];
-    (void)snprintf(path, sizeof(path), "/v1/apps?name=%s&project=%s", d->project.config.name,
-                   d->project.config.project);
-    AUTO_JSON json_t *apps = NULL;
-    if (node_client_list(d->node, path, "apps", &apps, err) < 0)
-        return -1;
-    for (size_t i = 0; i < json_array_size(apps); i++) {
-        AUTO_NODE_APP struct node_app app = {0};
-        if (node_app_from_json(json_array_get(apps, i), &app, err) < 0)
-            return -1;
-        if (strcmp(app.state, "stopped") == 0)
-            continue;
-        char size[UI_SIZE_TEXT];
-        ui_size_text(app.storage_used_bytes, size);
-        if (ui_confirm(options_has(d->options, "yes"), err,
-                       "'%s' (%.8s, %s) exists. Replace it? What it stored (%s) will be lost: "
-                       "another version cannot read it.",
-                       app.name, app.id, app.state, size) < 0)
-            return -1;
-        (void)snprintf(d->replaced_id, sizeof(d->replaced_id), "%s", app.id);
-    }
-    return 0;
-}
+/* --- what is left when it fails --- */
 
 static int print_log_line(void *context, struct slice bytes, struct err *err)
 {
@@ -417,29 +483,64 @@ static int print_log_line(void *context, struct slice bytes, struct err *err)
     return ui_write_log(stderr, bytes, err);
 }
 
-/* The app is of no use: show why, and free what the node holds for it. */
-static void clean_up(struct deployment *d, struct err *failure)
+static void show_log(struct deployment *d)
+{
+    struct err ignored = ERR_INIT;
+    char path[API_PATH_SIZE];
+    (void)fprintf(stderr, "--- the end of the app's log ---\n");
+    (void)snprintf(path, sizeof(path), "/v1/apps/%s/logs?tail=%d", d->project.manifest.id,
+                   LOG_LINES);
+    (void)!node_client_stream(d->node, path, print_log_line, NULL, &ignored);
+    (void)fprintf(stderr, "---\n");
+}
+
+/* The release before it comes back with its storage; by itself too, were this never to arrive. */
+static void take_back(struct deployment *d, struct err *failure)
+{
+    struct err ignored = ERR_INIT;
+    char path[API_PATH_SIZE];
+    if (d->is_committed || d->app.release == 0)
+        return;
+    (void)snprintf(path, sizeof(path), "/v1/apps/%s/rollback", d->app.id);
+    struct node_app now = {0};
+    if (node_app_get(d->node, d->app.id, &now, &ignored) == 0 && strcmp(now.trial, "none") != 0)
+        (void)!node_client_request(d->node, "POST", path, NULL, &ignored);
+    node_app_done(&now);
+    now = (struct node_app){0};
+    (void)!wait_for_state(d->node, d->app.id, "running", TAKE_BACK_TIMEOUT_S, &now, &ignored);
+    node_app_done(&now);
+    if (failure->hint[0] == '\0' || failure->kind == ERR_APP)
+        err_hint(failure, "the release before it goes on with what it had stored");
+}
+
+/* The app is of no use: free what the node holds for it. */
+static void remove_app(struct deployment *d, struct err *failure)
 {
     struct err ignored = ERR_INIT;
     char path[API_PATH_SIZE];
     const char *id = d->project.manifest.id;
-    if (!d->may_exist)
-        return;
-    ui_take_interrupt();
-    if (failure->kind == ERR_APP) {
-        (void)fprintf(stderr, "--- the end of the app's log ---\n");
-        (void)snprintf(path, sizeof(path), "/v1/apps/%s/logs?tail=%d", id, LOG_LINES);
-        (void)!node_client_stream(d->node, path, print_log_line, NULL, &ignored);
-        (void)fprintf(stderr, "---\n");
+    if (failure->kind == ERR_APP)
         err_hint(failure,
                  "the app was stopped, and no more of its log is kept than is shown above");
-    }
     (void)snprintf(path, sizeof(path), "/v1/apps/%s/stop", id);
     if (node_client_request(d->node, "POST", path, NULL, &ignored) < 0 &&
         ignored.kind != ERR_NOT_FOUND)
         ui_warning("the node still holds the app %.8s: %s", id, ignored.message);
     ignored = ERR_INIT;
     (void)!context_store_remove(id, &ignored);
+}
+
+static void clean_up(struct deployment *d, struct err *failure)
+{
+    if (!d->may_exist)
+        return;
+    ui_take_interrupt();
+    if (failure->kind == ERR_APP)
+        show_log(d);
+    if (d->placement.is_update)
+        take_back(d, failure);
+    else
+        remove_app(d, failure);
 }
 
 /* --- the end --- */
@@ -497,7 +598,8 @@ static int deploy_with(struct deployment *d, struct err *err)
         return -1;
     if (options_has(d->options, "dry-run"))
         return print_dry_run(d, err);
-    if (find_replaced(d, err) < 0)
+    if (placement_settle(&d->placement, &d->project, options_has(d->options, "discard-data"),
+                         options_has(d->options, "yes"), err) < 0)
         return -1;
     d->deadline_ms = clock_monotonic_ms() + (int64_t)d->timeout_s * 1000;
     if (run_steps(d, launch_steps, ARRAY_LEN(launch_steps), err) < 0) {
@@ -524,6 +626,7 @@ static int deploy(const struct options *options, struct err *err)
     int status = deploy_with(&d, err);
     attested_close(d.channel);
     node_app_done(&d.app);
+    placement_done(&d.placement);
     node_client_close(d.node);
     project_done(&d.project);
     free(d.certificate_path);
@@ -534,6 +637,8 @@ static const struct option_spec deploy_options[] = {
     OPTION_PATH,
     OPTION_YES,
     {.name = "timeout", .value_name = "SECONDS", .help = "patience with the node (default: 120)"},
+    {.name = "discard-data",
+     .help = "begin with empty storage: what the app stored before is lost"},
     {.name = "dry-run", .help = "print manifest and fingerprint, upload nothing"},
     {.name = "no-verify", .help = "DANGEROUS: send the secrets without verifying the enclave"},
     {.name = "fetch",
@@ -549,11 +654,13 @@ const struct command command_deploy = {
     .name = "deploy",
     .arguments = "",
     .summary = "pack, encrypt, upload, verify the enclave, send the secrets, open the app",
-    .text = "Nothing secret is sent before the enclave has been verified: a genuine TEE that the "
-            "policy allows, this code, this configuration, this runtime, and a TLS key that was "
-            "made inside. A running app of the same name is replaced after a question. If the app "
-            "cannot be imported or its health check fails, the end of its log is shown, the app is "
-            "stopped again and the exit status is 5.",
+    .text =
+        "Nothing secret is sent before the enclave has been verified: a genuine TEE that the "
+        "policy allows, this code, this configuration, this runtime, and a TLS key that was "
+        "made inside. Where the app runs already this is a new release of it: it takes over the "
+        "address and what is stored, and where anything fails, until its health check has "
+        "passed, the release before comes back. If the app cannot be imported or its health "
+        "check fails, the end of its log is shown and the exit status is 5.",
     .example = "mse deploy\nmse deploy --path shop/mse.toml --yes --json\nmse deploy --dry-run",
     .options = deploy_options,
     .option_count = ARRAY_LEN(deploy_options),

@@ -22,6 +22,7 @@ void manifest_facts_print(const struct manifest *manifest, const char *before)
 {
     ui_print(UI_PLAIN, "%sprocesses    calls for new processes %s\n", before,
              manifest_ends_at_new_process(manifest) ? "end the app" : "fail with EPERM");
+    ui_print(UI_PLAIN, "%sstorage      %s\n", before, manifest_keeper_text(manifest));
     print_variables(manifest, before);
     if (manifest->release_command[0] != '\0')
         ui_print(UI_PLAIN, "%srelease      calls %s once, before it serves\n", before,

@@ -8,6 +8,7 @@
 
 #include "cli/code_folder.h"
 #include "cli/ui.h"
+#include "client/app_keys.h"
 
 #include "base/clock.h"
 #include "base/fd.h"
@@ -27,8 +28,12 @@
 
 enum {
     PEM_MAX = 64 << 10,
-    DEFAULT_VALIDITY_S = 365 * 24 * 3600, /* of the RA-TLS certificate without expiration_date */
 };
+
+/* Of an RA-TLS certificate without expiration_date: no end that is known (RFC 5280, 4.1.2.5). Its
+ * key is made and vouched for anew at each start, and a day's date would make each day's deployment
+ * of the same code another identity. */
+#define NO_END INT64_C(253402300799)
 
 void project_init(struct project *project)
 {
@@ -189,7 +194,10 @@ int project_read(struct project *project, const char *path, struct err *err)
         read_secrets(project, err) < 0 || read_certificate(project, err) < 0 ||
         read_image(project, err) < 0)
         return -1;
-    return read_requirements(project, err);
+    if (read_requirements(project, err) < 0 || owner_key_load(&project->owner, err) < 0)
+        return -1;
+    return app_id_derive(&project->owner, project->config.project, project->config.name,
+                         project->id, err);
 }
 
 /* --- the node's part --- */
@@ -341,8 +349,7 @@ static int fill_tls(struct project *project, struct err *err)
         return sha256(buf_slice(&project->certificate), manifest->tls_certificate_digest, err);
     }
     manifest->tls_mode = MANIFEST_TLS_RA;
-    manifest->tls_not_after =
-        config->expiration != 0 ? config->expiration : clock_unix() + DEFAULT_VALIDITY_S;
+    manifest->tls_not_after = config->expiration != 0 ? config->expiration : NO_END;
     bool is_local = strcmp(project->facts.domain, "localhost") == 0;
     int len = snprintf(manifest->tls_host_name, sizeof(manifest->tls_host_name), "%s%s%s",
                        is_local ? "" : manifest->id, is_local ? "" : ".", project->facts.domain);
@@ -354,6 +361,9 @@ static int fill_tls(struct project *project, struct err *err)
 /* What is in /tmp lies beside what is kept. */
 static int fill_storage(const struct app_config *config, struct manifest *manifest, struct err *err)
 {
+    if (config->keep == APP_KEEP_OWNER)
+        (void)snprintf(manifest->storage_keeper, sizeof(manifest->storage_keeper), "%s",
+                       app_config_keeps[config->keep]);
     manifest->tmp_bytes = (uint64_t)config->storage_tmp;
     if (manifest->tmp_bytes < manifest->quota_bytes)
         return 0;
@@ -374,7 +384,8 @@ static int fill_manifest(struct project *project, struct err *err)
         .quota_bytes = facts->storage_bytes,
         .key_epoch = 1,
     };
-    if (uuid_new(manifest->id, err) < 0 || fill_tls(project, err) < 0 ||
+    (void)snprintf(manifest->id, sizeof(manifest->id), "%s", project->id);
+    if (fill_tls(project, err) < 0 ||
         sha256(buf_slice(&project->requirements), manifest->requirements_digest, err) < 0)
         return -1;
     (void)snprintf(manifest->name, sizeof(manifest->name), "%s", config->name);
@@ -528,14 +539,25 @@ static int write_package(struct project *project, const struct tree *tree, struc
     return write_at_start(project->package_fd, buf_slice(&prefix), err);
 }
 
+/* The same code of the same app: the same keys. A file that changes between here and the packing is
+ * noticed by that. */
+static int derive_keys(struct project *project, const struct tree *tree, struct err *err)
+{
+    AUTO_SECRET struct secret key = SECRET_INIT;
+    uint8_t digest[PACKAGE_COMMITMENT_SIZE];
+    if (app_digest_key(&project->owner, project->id, &key, err) < 0 ||
+        package_commit(tree, secret_slice(&key), digest, err) < 0)
+        return -1;
+    return app_code_keys(&project->owner, project->id, digest, &project->secrets.code_key,
+                         &project->secrets.salt, err);
+}
+
 int project_pack(struct project *project, struct err *err)
 {
     AUTO_TREE struct tree *tree = NULL;
-    if (owner_key_load(&project->owner, err) < 0 ||
-        secret_random(&project->secrets.code_key, PACKAGE_KEY_SIZE, err) < 0 ||
-        secret_random(&project->secrets.salt, PACKAGE_SALT_SIZE, err) < 0 ||
-        code_folder_scan(&project->config, &tree, err) < 0 || fill_manifest(project, err) < 0 ||
-        fill_data(project, tree, err) < 0 || write_package(project, tree, err) < 0)
+    if (code_folder_scan(&project->config, &tree, err) < 0 || derive_keys(project, tree, err) < 0 ||
+        fill_manifest(project, err) < 0 || fill_data(project, tree, err) < 0 ||
+        write_package(project, tree, err) < 0)
         return FAIL_CONTEXT(err, "packing '%s'", project->config.code);
     warn_of_databases(project, tree);
     project->code_files = tree->totals.files;

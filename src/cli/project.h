@@ -33,6 +33,8 @@ struct project {
     uint8_t image_digest[SHA256_SIZE];    /* of that image */
     struct image_measured image_measured; /* its folder, where it is named by one: path not NULL */
     struct owner_key owner;
+    char id[MANIFEST_ID_SIZE];  /* of the app: derived from owner, project and name, unless the app
+                                 * has one from before that */
     struct provisioned secrets; /* code key, salt, secrets.json, the owner's TLS key */
     struct buf requirements;    /* requirements.txt, empty where there is none */
     struct buf certificate;     /* PEM, empty with RA-TLS */
@@ -59,7 +61,8 @@ int project_read(struct project *project, const char *path, struct err *err) MUS
 /* Looks up hardware, environment and the rest at the node. CONFLICT: it offers another image than
  * the one that mse.toml names, or another runtime. */
 int project_ask_node(struct project *project, struct node_client *node, struct err *err) MUST_USE;
-/* Packs, encrypts under fresh keys, completes the manifest and the fingerprint. */
+/* Packs, encrypts under the keys of this code of this app, completes the manifest and the
+ * fingerprint. */
 int project_pack(struct project *project, struct err *err) MUST_USE;
 /* What the owner's certificate says to the node about its host name, in hexadecimal; nothing where
  * there is no such certificate. After project_pack. */

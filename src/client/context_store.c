@@ -11,6 +11,7 @@
 
 #include <dirent.h>
 #include <errno.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -32,14 +33,32 @@ int context_store_certificate_path(const char *id, char **ret, struct err *err)
     return context_path(id, ".pem", ret, err);
 }
 
-int context_store_save(const struct context *context, struct err *err)
+static int save_as(const struct context *context, const char *suffix, struct err *err)
 {
     AUTO_FREE char *path = NULL;
     AUTO_BUF struct buf text = BUF_INIT(CONTEXT_MAX);
-    if (context_path(context->id, ".json", &path, err) < 0 ||
+    if (context_path(context->id, suffix, &path, err) < 0 ||
         context_encode(context, &text, err) < 0)
         return FAIL_CONTEXT(err, "saving the context");
     return file_write_atomic(path, buf_slice(&text), 0600, err);
+}
+
+int context_store_save(const struct context *context, struct err *err)
+{
+    return save_as(context, ".json", err);
+}
+
+/* No ".json" at its end: it is no app of its own. */
+static void release_suffix(int64_t release, char suffix[static 40])
+{
+    (void)snprintf(suffix, 40, ".release-%lld", (long long)release);
+}
+
+int context_store_save_release(const struct context *context, int64_t release, struct err *err)
+{
+    char suffix[40];
+    release_suffix(release, suffix);
+    return save_as(context, suffix, err);
 }
 
 static int read_context(const char *path, struct context *ret, struct err *err)
@@ -48,6 +67,22 @@ static int read_context(const char *path, struct context *ret, struct err *err)
     if (file_read(path, &text, err) < 0 ||
         context_decode(buf_slice(&text), "context", ret, err) < 0)
         return FAIL_CONTEXT(err, "'%s'", path);
+    return 0;
+}
+
+int context_store_read_release(const char *id, int64_t release, struct context *ret,
+                               struct err *err)
+{
+    AUTO_FREE char *path = NULL;
+    AUTO_CONTEXT struct context context = {0};
+    char suffix[40];
+    release_suffix(release, suffix);
+    if (context_path(id, suffix, &path, err) < 0 || read_context(path, &context, err) < 0)
+        return -1;
+    if (strcmp(context.id, id) != 0)
+        return FAIL(err, ERR_INVALID, "'%s' is of another app", path);
+    *ret = context;
+    context = (struct context){0};
     return 0;
 }
 

@@ -11,6 +11,12 @@
 
 /* Writes the context; replaces an older one of the same id. */
 int context_store_save(const struct context *context, struct err *err) MUST_USE;
+/* The same beside it, of one release: for a rollback. */
+int context_store_save_release(const struct context *context, int64_t release,
+                               struct err *err) MUST_USE;
+/* NOT_FOUND. */
+int context_store_read_release(const char *id, int64_t release, struct context *ret,
+                               struct err *err) MUST_USE;
 /* Is this the context of the app that `name` means: its id, a beginning of it, or its name? */
 bool context_is_named(const struct context *context, const char *name);
 /* By UUID, unique beginning or name (the newest of that name). NOT_FOUND. */

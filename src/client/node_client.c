@@ -349,7 +349,7 @@ static int check_app(struct node_app *app, struct err *err)
 
 int node_app_from_json(const json_t *json, struct node_app *ret, struct err *err)
 {
-    AUTO_NODE_APP struct node_app app = {0};
+    AUTO_NODE_APP struct node_app app = {.release = 1, .trial = "none"}; /* of an older node */
     struct json_at at;
     if (json_top(json, "the node's app", &at, err) < 0 ||
         json_read_text_into(&at, "id", app.id, sizeof(app.id), err) < 0 ||
@@ -366,6 +366,10 @@ int node_app_from_json(const json_t *json, struct node_app *ret, struct err *err
         json_read_i64(&at, "restarts", 0, INT64_MAX, &app.restarts, err) < 0 ||
         (json_has(&at, "crashes") &&
          json_read_i64(&at, "crashes", 0, INT64_MAX, &app.crashes, err) < 0) ||
+        (json_has(&at, "release") &&
+         json_read_i64(&at, "release", 1, INT64_MAX, &app.release, err) < 0) ||
+        (json_has(&at, "trial") &&
+         json_read_text_into(&at, "trial", app.trial, sizeof(app.trial), err) < 0) ||
         read_size_optional(&at, "storage_used_bytes", &app.storage_used_bytes, err) < 0 ||
         read_size_optional(&at, "quota_bytes", &app.storage_quota_bytes, err) < 0 ||
         check_app(&app, err) < 0)

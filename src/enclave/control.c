@@ -27,8 +27,8 @@ enum { DESCRIPTORS_KEPT = 512 };
 static struct log_spare refusals;
 
 /* For whom a message of the owner must have been made, to be for us. */
-static struct provision_target target_of(const struct enclave *enclave,
-                                         const struct front_request *request)
+struct provision_target enclave_target(const struct enclave *enclave,
+                                       const struct front_request *request)
 {
     struct provision_target target;
     memcpy(target.fingerprint, enclave->fingerprint, sizeof(target.fingerprint));
@@ -50,8 +50,8 @@ static int parse_nonce(struct slice query, uint8_t nonce[static 32], struct err 
     return hex_decode(text, "nonce", nonce, 32, err);
 }
 
-static int answer_attestation(void *context, const struct front_request *request, struct buf *out,
-                              struct err *err)
+int enclave_answer_attestation(void *context, const struct front_request *request, struct buf *out,
+                               struct err *err)
 {
     uint8_t nonce[32];
     if (parse_nonce(request->http->query, nonce, err) < 0)
@@ -61,8 +61,8 @@ static int answer_attestation(void *context, const struct front_request *request
 
 /* --- GET status --- */
 
-static int answer_status(void *context, const struct front_request *request, struct buf *out,
-                         struct err *err)
+int enclave_answer_status(void *context, const struct front_request *request, struct buf *out,
+                          struct err *err)
 {
     (void)request;
     struct enclave *enclave = context;
@@ -77,7 +77,7 @@ static int answer_status(void *context, const struct front_request *request, str
 static int accept_provisioning(struct enclave *enclave, const struct front_request *request,
                                struct err *err)
 {
-    const struct provision_target target = target_of(enclave, request);
+    const struct provision_target target = enclave_target(enclave, request);
     AUTO_PROVISIONED struct provisioned received = {0};
     if (provision_open(request->body, enclave->manifest.owner_key, &target, &received, err) < 0)
         return -1;
@@ -134,8 +134,8 @@ static int answer_ocsp(void *context, const struct front_request *request, struc
 
 /* From the node alone, whose connections say nothing of a client: it is the only one without whom
  * nobody reaches this enclave anyway. Anybody else could take good collateral away. */
-static int answer_collateral(void *context, const struct front_request *request, struct buf *out,
-                             struct err *err)
+int enclave_answer_collateral(void *context, const struct front_request *request, struct buf *out,
+                              struct err *err)
 {
     if (request->http->client_address[0] != '\0')
         return FAIL(err, ERR_FORBIDDEN, "only the node staples collateral");
@@ -156,7 +156,7 @@ static int answer_access_log(void *context, const struct front_request *request,
                              struct err *err)
 {
     const struct enclave *enclave = context;
-    const struct provision_target target = target_of(enclave, request);
+    const struct provision_target target = enclave_target(enclave, request);
     uint64_t last;
     if (owner_asks(request->body, OWNER_READ_ACCESS_LOG, enclave->manifest.owner_key, &target,
                    &last, err) < 0) {
@@ -184,11 +184,11 @@ static int answer_access_log(void *context, const struct front_request *request,
 static const struct front_route routes[] = {
     {"POST", "access-log", answer_access_log, TEXT, ENCLAVE_ACCESS_LOG_BYTES + FRONT_BODY_MAX,
      OWNER_REQUEST_SIZE, FRONT_LANE_MESSAGES},
-    {"GET", "attestation", answer_attestation, NULL, 0, 0, FRONT_LANE_EVIDENCE},
-    {"POST", "collateral", answer_collateral, NULL, 0, ATTESTATION_COLLATERAL_MAX,
+    {"GET", "attestation", enclave_answer_attestation, NULL, 0, 0, FRONT_LANE_EVIDENCE},
+    {"POST", "collateral", enclave_answer_collateral, NULL, 0, ATTESTATION_COLLATERAL_MAX,
      FRONT_LANE_MESSAGES},
     {"POST", "ocsp", answer_ocsp, NULL, 0, OCSP_RESPONSE_MAX, FRONT_LANE_MESSAGES},
-    {"GET", "status", answer_status, NULL, 0, 0, FRONT_LANE_MESSAGES},
+    {"GET", "status", enclave_answer_status, NULL, 0, 0, FRONT_LANE_MESSAGES},
     {"POST", "provision", answer_provision, NULL, 0, FRONT_BODY_MAX, FRONT_LANE_MESSAGES},
 };
 
@@ -247,8 +247,10 @@ static int open_access_log(struct enclave *enclave, struct err *err)
 }
 
 /* The launcher made the socket outside and gave it to us: here no name could be trusted. */
-static int check_socket(int fd, int expected, struct err *err)
+int enclave_check_socket(const struct enclave *enclave, struct err *err)
 {
+    const int fd = SANDBOX_LISTEN_FD;
+    const int expected = enclave->link->listen_family;
     int family = 0;
     int listens = 0;
     socklen_t size = sizeof(int);
@@ -265,7 +267,7 @@ static int check_socket(int fd, int expected, struct err *err)
 
 int boot_listen(struct enclave *enclave, struct err *err)
 {
-    if (check_socket(SANDBOX_LISTEN_FD, enclave->link->listen_family, err) < 0)
+    if (enclave_check_socket(enclave, err) < 0)
         return -1;
     if (front_new(routes, ARRAY_LEN(routes), enclave, &enclave->front, err) < 0)
         return -1;
@@ -330,10 +332,17 @@ static int wait_for_secrets(struct enclave *enclave, struct err *err)
     }
 }
 
+/* The owner comes with new secrets. That the node says so costs no more than a node that does not
+ * start the app at all: only the owner's signed message goes in the place of the sealed one. */
+static bool is_held(void)
+{
+    return file_exists(SANDBOX_NODE "/" SANDBOX_HOLD_NAME);
+}
+
 int boot_secrets(struct enclave *enclave, struct err *err)
 {
     lock_acquire(&enclave->provision_lock);
-    int status = enclave->is_provisioned ? 0 : unseal(enclave, err);
+    int status = enclave->is_provisioned || is_held() ? 0 : unseal(enclave, err);
     if (status == 0 && !enclave->is_provisioned) {
         enclave->state_name = "initializing";
         front_set_waiting_text(enclave->front,

@@ -53,6 +53,7 @@ struct enclave_link {
     /* After this nothing gives a key any more. */
     int (*end_of_keys)(struct err *err);
     int listen_family;     /* of SANDBOX_LISTEN_FD */
+    const char *slots;     /* folder beside the storage for slots of its key; NULL: there is none */
     const char *hidden[4]; /* mount points that are none of the app's; NULL ends the list */
 };
 /* Never NULL. */
@@ -66,6 +67,8 @@ struct enclave {
     const struct tee *tee;
     int state_folder; /* sealed, not visible to the app; -1 once it is not needed any more */
     int data_folder;  /* what is kept beside the code; -1 once the code is there */
+    struct secret volume_key;  /* of the storage; wiped once what comes from it is known */
+    bool is_unlocked;          /* the owner has sent it; under the provision lock */
     struct secret binding_key; /* of stored files; wiped then */
     int code_folder;           /* SANDBOX_CODE_FOLDER, writable; -1 once the code is there */
     struct secret state_key;   /* of the boxes in it; wiped with it */
@@ -111,7 +114,12 @@ int boot_manifest(struct enclave *enclave, struct err *err) MUST_USE;
 int boot_tee(struct enclave *enclave, struct err *err) MUST_USE;
 int boot_package(struct enclave *enclave, struct err *err) MUST_USE;
 int boot_guard(struct enclave *enclave, struct err *err) MUST_USE;
+/* unlock.c: where the keys of the storage come from; waits for the owner where nothing tells. */
+int boot_volume_key(struct enclave *enclave, struct err *err) MUST_USE;
+/* Puts the key that the owner has sent into its slot, once it has opened the storage. */
+int volume_key_keep(struct enclave *enclave, struct err *err) MUST_USE;
 /* storage.c */
+int volume_sealing_key(struct enclave *enclave, struct secret *ret, struct err *err) MUST_USE;
 int boot_storage(struct enclave *enclave, struct err *err) MUST_USE;
 int boot_confine(struct enclave *enclave, struct err *err) MUST_USE;
 
@@ -120,6 +128,8 @@ int tmp_mount(const struct enclave *enclave, struct err *err) MUST_USE;
 
 /* identity.c: TLS key, certificate, evidence. */
 int boot_identity(struct enclave *enclave, struct err *err) MUST_USE;
+/* While there is no sealed state boot_identity makes one that is not kept; this ends it. */
+void identity_forget(struct enclave *enclave);
 /* Serves with the owner's certificate from now on. */
 int identity_use_owner_certificate(struct enclave *enclave, struct err *err) MUST_USE;
 /* Shows this OCSP response with the owner's certificate from now on, and after a restart. Errors:
@@ -135,7 +145,17 @@ int identity_staple_collateral(struct enclave *enclave, struct slice bundle,
 int identity_attest(struct enclave *enclave, const uint8_t nonce[static 32], struct buf *out,
                     struct err *err) MUST_USE;
 
-/* control.c: the reserved paths, and waiting for provisioning. */
+/* control.c: the reserved paths, and waiting for provisioning. What unlock.c needs of it: for whom
+ * a message of the owner must have been made; the socket that the launcher gave. */
+struct provision_target enclave_target(const struct enclave *enclave,
+                                       const struct front_request *request);
+int enclave_answer_attestation(void *context, const struct front_request *request, struct buf *out,
+                               struct err *err);
+int enclave_answer_collateral(void *context, const struct front_request *request, struct buf *out,
+                              struct err *err);
+int enclave_answer_status(void *context, const struct front_request *request, struct buf *out,
+                          struct err *err);
+int enclave_check_socket(const struct enclave *enclave, struct err *err) MUST_USE;
 int boot_listen(struct enclave *enclave, struct err *err) MUST_USE;
 int boot_secrets(struct enclave *enclave, struct err *err) MUST_USE;
 

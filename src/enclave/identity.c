@@ -79,6 +79,8 @@ static int make_certificate(struct enclave *enclave, EVP_PKEY *key, const struct
 static int save_identity(struct enclave *enclave, EVP_PKEY *key, X509 *certificate, struct err *err)
 {
     AUTO_BUF struct buf pem = BUF_INIT(PEM_MAX);
+    if (enclave->state_folder < 0)
+        return 0;
     if (private_key_to_pem(key, &pem, err) < 0 || certificate_to_pem(certificate, &pem, err) < 0)
         return -1;
     return state_write(enclave, STATE_IDENTITY, buf_slice(&pem), err);
@@ -89,6 +91,9 @@ static int load_identity(struct enclave *enclave, EVP_PKEY **ret_key, X509 **ret
                          struct err *err)
 {
     AUTO_BUF struct buf pem = BUF_INIT(PEM_MAX);
+    *ret_key = NULL;
+    if (enclave->state_folder < 0)
+        return 0; /* locked */
     if (state_read(enclave, STATE_IDENTITY, &pem, err) < 0) {
         if (err->kind != ERR_NOT_FOUND)
             return -1;
@@ -100,7 +105,6 @@ static int load_identity(struct enclave *enclave, EVP_PKEY **ret_key, X509 **ret
             return -1;
         }
         err_clear(err);
-        *ret_key = NULL;
         return 0;
     }
     AUTO_PKEY EVP_PKEY *key = NULL;
@@ -185,6 +189,16 @@ int boot_identity(struct enclave *enclave, struct err *err)
     key = NULL;
     certificate = NULL;
     return 0;
+}
+
+void identity_forget(struct enclave *enclave)
+{
+    tls_server_free(STEAL(enclave->tls));
+    lock_acquire(&enclave->identity_lock);
+    EVP_PKEY_free(STEAL(enclave->key));
+    X509_free(STEAL(enclave->certificate));
+    buf_clear(&enclave->public_key);
+    lock_release(&enclave->identity_lock);
 }
 
 /* --- OCSP stapling --- */

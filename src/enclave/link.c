@@ -35,6 +35,7 @@ static const struct enclave_link sandbox = {
     .mount_storage = mount_cipher,
     .end_of_keys = no_more,
     .listen_family = AF_UNIX,
+    .slots = SANDBOX_CIPHER,
     .hidden = {SANDBOX_PLAIN, SANDBOX_CIPHER, "/dev/fuse"},
 };
 

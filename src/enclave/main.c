@@ -27,6 +27,7 @@ static const struct step {
     {"TEE", boot_tee},
     {"package", boot_package},
     {"guard", boot_guard},
+    {"volume key", boot_volume_key},
     {"storage", boot_storage},
     {"confinement", boot_confine},
     {"identity", boot_identity},

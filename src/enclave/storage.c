@@ -91,7 +91,7 @@ static int mount_union(struct enclave *enclave, struct err *err)
 
 /* --- the step --- */
 
-static int ask_sealing_key(struct enclave *enclave, struct secret *ret, struct err *err)
+int volume_sealing_key(struct enclave *enclave, struct secret *ret, struct err *err)
 {
     if (enclave->tee->sealing_key(enclave->fingerprint, (uint32_t)enclave->manifest.key_epoch, ret,
                                   err) < 0)
@@ -101,10 +101,8 @@ static int ask_sealing_key(struct enclave *enclave, struct secret *ret, struct e
 
 static int mount_storage(struct enclave *enclave, struct err *err)
 {
-    AUTO_SECRET struct secret sealing = SECRET_INIT;
     AUTO_SECRET struct secret key = SECRET_INIT;
-    if (ask_sealing_key(enclave, &sealing, err) < 0 ||
-        tee_purpose_key(&sealing, "storage", &key, err) < 0)
+    if (tee_purpose_key(&enclave->volume_key, "storage", &key, err) < 0)
         return -1;
     return enclave->link->mount_storage(&key, err);
 }
@@ -112,17 +110,30 @@ static int mount_storage(struct enclave *enclave, struct err *err)
 /* What binds each stored file to its path; wiped when data of the package is in its place. */
 static int make_binding_key(struct enclave *enclave, struct err *err)
 {
-    AUTO_SECRET struct secret sealing = SECRET_INIT;
-    if (ask_sealing_key(enclave, &sealing, err) < 0)
-        return -1;
-    return tee_purpose_key(&sealing, "binding of stored files", &enclave->binding_key, err);
+    int status = tee_purpose_key(&enclave->volume_key, "binding of stored files",
+                                 &enclave->binding_key, err);
+    secret_done(&enclave->volume_key);
+    return status;
+}
+
+/* Where other versions read the same storage, each has a folder of its own there. */
+static void state_folder_name(const struct enclave *enclave, char *name, size_t size)
+{
+    char digits[2 * SHA256_SIZE + 1];
+    hex_encode(slice_of(enclave->fingerprint, SHA256_SIZE), digits);
+    if (manifest_owner_keeps(&enclave->manifest))
+        (void)snprintf(name, size, "state-%.16s", digits);
+    else
+        (void)snprintf(name, size, "state");
 }
 
 static int open_state(struct enclave *enclave, struct err *err)
 {
     AUTO_SECRET struct secret sealing = SECRET_INIT;
     AUTO_CLOSE int folder = -1;
-    if (ask_sealing_key(enclave, &sealing, err) < 0 || open_folder("state", &folder, err) < 0 ||
+    char name[32];
+    state_folder_name(enclave, name, sizeof(name));
+    if (volume_sealing_key(enclave, &sealing, err) < 0 || open_folder(name, &folder, err) < 0 ||
         state_open(enclave, folder, &sealing, err) < 0)
         return -1;
     (void)fd_steal(&folder);
@@ -143,9 +154,9 @@ static int hide(const char *const *hidden, struct err *err)
  * storage's is wiped by then, and the one for the state is asked for afterwards. */
 int boot_storage(struct enclave *enclave, struct err *err)
 {
-    if (mount_storage(enclave, err) < 0 || make_binding_key(enclave, err) < 0 ||
-        mount_home(enclave, err) < 0 || tmp_mount(enclave, err) < 0 ||
-        mount_code(enclave, err) < 0 ||
+    if (mount_storage(enclave, err) < 0 || volume_key_keep(enclave, err) < 0 ||
+        make_binding_key(enclave, err) < 0 || mount_home(enclave, err) < 0 ||
+        tmp_mount(enclave, err) < 0 || mount_code(enclave, err) < 0 ||
         mount_memory(SANDBOX_SECRETS_FOLDER, SECRETS_BYTES, MS_NOEXEC, "nr_inodes=16,mode=0700",
                      err) < 0 ||
         mount_union(enclave, err) < 0 || open_state(enclave, err) < 0 ||

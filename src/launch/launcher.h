@@ -28,6 +28,7 @@
 /* The life of an enclave. The last two are final: the supervisor is about to end or has. */
 enum launch_state {
     LAUNCH_SPAWNING,     /* the sandbox is being made */
+    LAUNCH_LOCKED,       /* the enclave can be attested and waits for the key of its storage */
     LAUNCH_INITIALIZING, /* the enclave can be attested and waits for its secrets, or boots */
     LAUNCH_RUNNING,
     LAUNCH_STOPPED, /* it was asked to end */

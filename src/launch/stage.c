@@ -10,6 +10,7 @@
 #include "base/fd.h"
 #include "base/file.h"
 #include "launch/network.h"
+#include "model/sandbox_layout.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -69,13 +70,16 @@ static int give_to(const char *path, const struct launch_spec *spec, struct err 
 
 /* What the enclave reaches of the node's: it may enter, and connect to what we put there, but not
  * write. Also read-only in the sandbox, where without root it belongs to the same user. */
-static int make_node_folder(struct err *err)
+static int make_node_folder(const struct launch_spec *spec, struct err *err)
 {
+    static const char hold[] = NODE_FOLDER "/" SANDBOX_HOLD_NAME;
     if (folder_create(NODE_FOLDER, 0711, err) < 0)
         return -1;
     if (chmod(NODE_FOLDER, 0711) < 0) /* whatever the umask is */
         return FAIL_ERRNO(err, ERR_IO, "cannot open the folder '%s' to the app", NODE_FOLDER);
-    return 0;
+    if (spec->hold == 0)
+        return file_remove(hold, err);
+    return file_write_atomic(hold, slice_of(NULL, 0), 0444, err);
 }
 
 /* --- without root --- */
@@ -241,7 +245,7 @@ static int gather(struct stage *stage, const struct launch_spec *spec,
 int stage_make(struct stage *stage, const struct launch_spec *spec,
                const struct launch_storage *storage, struct err *err)
 {
-    if (make_node_folder(err) < 0)
+    if (make_node_folder(spec, err) < 0)
         return -1;
     return geteuid() == 0 ? gather(stage, spec, storage, err) : use_paths(stage, spec, err);
 }
@@ -310,7 +314,7 @@ static int use_vm_paths(struct stage *stage, const struct launch_spec *spec,
 int stage_make_vm(struct stage *stage, const struct launch_spec *spec, const char *const *devices,
                   struct err *err)
 {
-    if (make_node_folder(err) < 0)
+    if (make_node_folder(spec, err) < 0)
         return -1;
     return geteuid() == 0 ? gather_vm(stage, spec, devices, err)
                           : use_vm_paths(stage, spec, devices, err);

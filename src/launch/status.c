@@ -12,9 +12,9 @@
 #include <stdio.h>
 
 static const char *const state_names[] = {
-    [LAUNCH_SPAWNING] = "spawning", [LAUNCH_INITIALIZING] = "initializing",
-    [LAUNCH_RUNNING] = "running",   [LAUNCH_STOPPED] = "stopped",
-    [LAUNCH_FAILED] = "failed",
+    [LAUNCH_SPAWNING] = "spawning",         [LAUNCH_LOCKED] = "locked",
+    [LAUNCH_INITIALIZING] = "initializing", [LAUNCH_RUNNING] = "running",
+    [LAUNCH_STOPPED] = "stopped",           [LAUNCH_FAILED] = "failed",
 };
 
 const char *launch_state_name(enum launch_state state)
@@ -112,8 +112,8 @@ static int read_enclave_state(const struct json_at *top, struct enclave_event *e
     const char *reason = NULL;
     if (read_state(top, &event->state, err) < 0)
         return -1;
-    if (event->state != LAUNCH_INITIALIZING && event->state != LAUNCH_RUNNING &&
-        event->state != LAUNCH_FAILED)
+    if (event->state != LAUNCH_LOCKED && event->state != LAUNCH_INITIALIZING &&
+        event->state != LAUNCH_RUNNING && event->state != LAUNCH_FAILED)
         return FAIL(err, ERR_INVALID, "an enclave does not decide about this state");
     if (json_read_text_optional(top, "reason", LAUNCH_LINE_MAX, &reason, err) < 0)
         return -1;

@@ -171,8 +171,9 @@ static void handle_event(struct supervisor *self, struct slice line)
         memcpy(self->status.call, event.call, sizeof(event.call));
     if (event.state == LAUNCH_FAILED)
         memcpy(self->failure, event.reason, sizeof(event.reason));
-    /* Forwards only, so that no line after the second costs a write to the disk. */
-    if ((event.state == LAUNCH_INITIALIZING || event.state == LAUNCH_RUNNING) &&
+    /* Forwards only, so that no line after the third costs a write to the disk. */
+    if ((event.state == LAUNCH_LOCKED || event.state == LAUNCH_INITIALIZING ||
+         event.state == LAUNCH_RUNNING) &&
         event.state > self->status.state)
         set_state(self, event.state);
 }

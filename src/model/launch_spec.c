@@ -45,11 +45,17 @@ struct number_member {
     }
 
 static const struct number_member numbers[] = {
-    NUMBER(quota_bytes, 0, NUMBER_MAX),     NUMBER(memory_bytes, 1 << 20, NUMBER_MAX),
-    NUMBER(tmp_bytes, 1 << 12, NUMBER_MAX), NUMBER(log_bytes, 1 << 12, NUMBER_MAX),
-    NUMBER(io_bytes, 0, NUMBER_MAX),        NUMBER(cpu_millis, 1, CPU_MILLIS_MAX),
-    NUMBER(pids_max, 8, PIDS_LIMIT),        NUMBER(key_epoch, 0, UINT32_MAX),
-    NUMBER(uid, 0, UINT32_MAX - 1),         NUMBER(gid, 0, UINT32_MAX - 1),
+    NUMBER(quota_bytes, 0, NUMBER_MAX),
+    NUMBER(memory_bytes, 1 << 20, NUMBER_MAX),
+    NUMBER(tmp_bytes, 1 << 12, NUMBER_MAX),
+    NUMBER(log_bytes, 1 << 12, NUMBER_MAX),
+    NUMBER(io_bytes, 0, NUMBER_MAX),
+    NUMBER(cpu_millis, 1, CPU_MILLIS_MAX),
+    NUMBER(pids_max, 8, PIDS_LIMIT),
+    NUMBER(key_epoch, 0, UINT32_MAX),
+    NUMBER(hold, 0, 1),
+    NUMBER(uid, 0, UINT32_MAX - 1),
+    NUMBER(gid, 0, UINT32_MAX - 1),
 };
 
 static const char *const known_keys[] = {
@@ -58,7 +64,7 @@ static const char *const known_keys[] = {
     "quota_bytes", "memory_bytes", "tmp_bytes",   "log_bytes",
     "io_bytes",    "cpu_millis",   "pids_max",    "key_epoch",
     "uid",         "gid",          "fingerprint", "tee",
-    "image",
+    "image",       "hold",
 };
 
 static char **path_place(struct launch_spec *spec, const struct path_member *member)

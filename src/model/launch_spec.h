@@ -43,6 +43,7 @@ struct launch_spec {
     uint32_t cpu_millis; /* thousandths of a processor */
     uint64_t io_bytes;   /* a second, read and written each; 0: no limit */
     uint32_t pids_max;   /* threads and processes */
+    uint32_t hold;       /* 1: it waits for its owner also where it has sealed secrets */
     uint32_t key_epoch;
     uid_t uid; /* user of this app alone, when the node is root; else the node's own */
     gid_t gid;

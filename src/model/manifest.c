@@ -90,6 +90,8 @@ static const struct field fields[] = {
            "other sealing keys: stored data does not open"),
     NUMBER("storage", "tmp_bytes", OPTIONAL, tmp_bytes, MIB, SIZE_LIMIT,
            "/tmp has another size, or lies in memory"),
+    TEXT("storage", "keeper", OPTIONAL, storage_keeper, manifest_keeper_valid, "\"owner\"",
+         "the owner can let other versions read what is stored, or nobody can"),
     TEXT("server", "access_log", OPTIONAL, server.access_log, manifest_log_format_valid,
          "\"common\", \"combined\" or \"json\"", "another access log is kept, or none"),
     TEXT("server", "access_log_to", OPTIONAL, server.access_log_to, manifest_log_target_valid,

@@ -23,6 +23,7 @@ enum {
     MANIFEST_DATA_SIZE = 257,
     MANIFEST_LOG_TARGET_SIZE = 8,
     MANIFEST_NEW_PROCESSES_SIZE = 8,
+    MANIFEST_KEEPER_SIZE = 8,
 };
 
 #define MANIFEST_DATA_SEPARATOR ":"
@@ -83,7 +84,8 @@ struct manifest {
     uint64_t cpu_millis;
     uint64_t quota_bytes;
     uint64_t key_epoch;
-    uint64_t tmp_bytes; /* of /tmp on sealed storage; 0: it is in memory */
+    uint64_t tmp_bytes;                        /* of /tmp on sealed storage; 0: it is in memory */
+    char storage_keeper[MANIFEST_KEEPER_SIZE]; /* "owner"; "": this version alone reads storage */
     struct manifest_server server;
 };
 
@@ -122,6 +124,11 @@ bool manifest_log_format_valid(const char *text);    /* "common", "combined", "j
 bool manifest_log_target_valid(const char *text);    /* "sealed", "log" */
 bool manifest_new_processes_valid(const char *text); /* "refuse", "end" */
 
+bool manifest_keeper_valid(const char *text); /* "owner" */
+/* Can the owner let other versions read what this one stores, and read it too? */
+bool manifest_owner_keeps(const struct manifest *manifest);
+/* Who can read what the app stores, for people; a literal. */
+const char *manifest_keeper_text(const struct manifest *manifest);
 /* Does a call for a new process end the app, rather than fail? */
 bool manifest_ends_at_new_process(const struct manifest *manifest);
 

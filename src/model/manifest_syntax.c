@@ -138,6 +138,23 @@ bool manifest_new_processes_valid(const char *text)
     return strcmp(text, "refuse") == 0 || strcmp(text, "end") == 0;
 }
 
+bool manifest_keeper_valid(const char *text)
+{
+    return strcmp(text, "owner") == 0;
+}
+
+bool manifest_owner_keeps(const struct manifest *manifest)
+{
+    return strcmp(manifest->storage_keeper, "owner") == 0;
+}
+
+const char *manifest_keeper_text(const struct manifest *manifest)
+{
+    return manifest_owner_keeps(manifest)
+               ? "its owner can let other versions read it, and could read it"
+               : "this version alone can read it, and its owner cannot";
+}
+
 bool manifest_ends_at_new_process(const struct manifest *manifest)
 {
     return strcmp(manifest->server.new_processes, "end") == 0;

@@ -20,6 +20,8 @@
 #define SANDBOX_PACKAGE "/run/mse/package"
 #define SANDBOX_PROGRAM "/run/mse/mse-enclave"
 #define SANDBOX_NODE "/run/mse/node" /* of the simulated TEE */
+/* There: the enclave waits for its owner's message also where it has one that is sealed. */
+#define SANDBOX_HOLD_NAME "hold"
 #define SANDBOX_CIPHER "/run/mse/cipher"
 #define SANDBOX_PLAIN "/run/mse/plain"
 #define SANDBOX_ENVIRONMENT "/mse-env"

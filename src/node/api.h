@@ -75,6 +75,14 @@ int api_answer(struct api_call *call, int status, json_t *body, struct err *err)
 /* {"error":{"kind","message","hint"}} */
 void api_answer_error(struct api_call *call, const struct err *failure);
 
+/* RFC 3339; null for 0. */
+int api_put_time(json_t *object, const char *key, int64_t time, struct err *err) MUST_USE;
+/* The app of the path as it is now. */
+int api_answer_app(struct api_call *call, int status, struct err *err) MUST_USE;
+
+int api_get_releases(struct api_call *call, struct err *err);
+int api_post_commit(struct api_call *call, struct err *err);
+int api_post_rollback(struct api_call *call, struct err *err);
 int api_get_node(struct api_call *call, struct err *err);
 int api_get_environments(struct api_call *call, struct err *err);
 int api_get_hardware(struct api_call *call, struct err *err);

@@ -23,7 +23,7 @@ enum { CHUNK = 256 * 1024, EVENTS_SHOWN = 100 };
 
 /* --- an app as JSON --- */
 
-static int put_time(json_t *object, const char *key, int64_t time, struct err *err)
+int api_put_time(json_t *object, const char *key, int64_t time, struct err *err)
 {
     char text[RFC3339_SIZE];
     if (time == 0)
@@ -43,6 +43,12 @@ static int64_t removal_of(const struct node *node, const struct store_app *app)
 static int fill_app(const struct node *node, const struct store_app *app, json_t *object,
                     struct err *err)
 {
+    static const char *const trials[] = {
+        [STORE_TRIAL_NONE] = "none",
+        [STORE_TRIAL_PREPARING] = "preparing",
+        [STORE_TRIAL_RUNNING] = "running",
+        [STORE_TRIAL_REVERTING] = "reverting",
+    };
     const struct node_hardware *profile = node_config_hardware(&node->config, app->resource);
     const struct {
         const char *key;
@@ -58,6 +64,7 @@ static int fill_app(const struct node *node, const struct store_app *app, json_t
         {"environment", app->environment},
         {"fingerprint", app->fingerprint},
         {"host_name", app->host_name},
+        {"trial", trials[app->trial & 3]},
         {"tee", profile != NULL ? node_tees[profile->tee] : "unknown"},
     };
     const struct {
@@ -70,6 +77,7 @@ static int fill_app(const struct node *node, const struct store_app *app, json_t
                  {"removal", removal_of(node, app)}},
       numbers[] = {{"restarts", app->restarts},
                    {"crashes", app->quick_crashes},
+                   {"release", app->release == 0 ? 1 : app->release},
                    {"port", app->port},
                    {"quota_bytes", app->quota_bytes},
                    {"storage_used_bytes", keeper_storage_used(node->keeper, app)}};
@@ -81,7 +89,7 @@ static int fill_app(const struct node *node, const struct store_app *app, json_t
             return -1;
     }
     for (size_t i = 0; i < ARRAY_LEN(times); i++) {
-        if (put_time(object, times[i].key, times[i].value, err) < 0)
+        if (api_put_time(object, times[i].key, times[i].value, err) < 0)
             return -1;
     }
     for (size_t i = 0; i < ARRAY_LEN(numbers); i++) {
@@ -108,7 +116,7 @@ static int answer_app(struct api_call *call, int status, const struct store_app 
     return api_answer(call, status, body, err);
 }
 
-static int answer_current(struct api_call *call, int status, struct err *err)
+int api_answer_app(struct api_call *call, int status, struct err *err)
 {
     struct store_app app = {0};
     if (keeper_get(call->node->keeper, call->id, &app, err) < 0)
@@ -163,13 +171,13 @@ int api_get_apps(struct api_call *call, struct err *err)
 
 int api_get_app(struct api_call *call, struct err *err)
 {
-    return answer_current(call, 200, err);
+    return api_answer_app(call, 200, err);
 }
 
 static int list_event(void *context, const struct store_event *event, struct err *err)
 {
     AUTO_JSON json_t *object = json_new_object(err);
-    if (object == NULL || put_time(object, "time", event->time, err) < 0 ||
+    if (object == NULL || api_put_time(object, "time", event->time, err) < 0 ||
         json_put_text(object, "text", event->text, err) < 0)
         return -1;
     if (json_array_append(context, object) < 0)
@@ -192,7 +200,19 @@ struct deployment {
     const struct node_hardware *hardware;
     int64_t expires;
     const char *replaces;
+    bool is_update; /* a new release of the app that the manifest names */
+    bool discard;
 };
+
+/* What becomes of what the app stored; said, where it is there already. */
+static int read_data(const char *text, struct deployment *ret, struct err *err)
+{
+    ret->is_update = text[0] != '\0';
+    ret->discard = strcmp(text, "discard") == 0;
+    if (!ret->is_update || ret->discard || strcmp(text, "keep") == 0)
+        return 0;
+    return FAIL(err, ERR_INVALID, "data: '%s', expected 'keep' or 'discard'", text);
+}
 
 static int read_expires(const char *text, int64_t *ret, struct err *err)
 {
@@ -232,8 +252,11 @@ static int read_deployment(const struct api_call *call, struct deployment *ret, 
     ret->replaces = or_null(query_value(&call->query, "replace"));
     if (ret->replaces != NULL && !manifest_id_valid(ret->replaces))
         return FAIL(err, ERR_INVALID, "replace: '%s' is not an app id", ret->replaces);
-    if (read_expires(query_value(&call->query, "expires"), &ret->expires, err) < 0)
+    if (read_expires(query_value(&call->query, "expires"), &ret->expires, err) < 0 ||
+        read_data(query_value(&call->query, "data"), ret, err) < 0)
         return -1;
+    if (ret->is_update && ret->replaces != NULL)
+        return FAIL(err, ERR_INVALID, "replace: another app cannot be replaced by a new release");
     return read_hardware(&call->node->config, resource[0] != '\0' ? resource : "free",
                          &ret->hardware, err);
 }
@@ -338,6 +361,17 @@ static int read_name_proof(const struct http_request *request, struct buf *out, 
     return hex_decode_append(out, header->value, "mse-name-proof", err);
 }
 
+static int give_to_keeper(struct api_call *call, const struct upload *upload,
+                          const struct deployment *deployment, const struct store_app *app,
+                          struct store_app *ret, struct err *err)
+{
+    struct keeper *keeper = call->node->keeper;
+    const struct keeper_update update = {app, upload->folder, deployment->discard};
+    if (deployment->is_update)
+        return keeper_update(keeper, &update, ret, err);
+    return keeper_create(keeper, app, upload->folder, deployment->replaces, ret, err);
+}
+
 static int store_upload(struct api_call *call, struct upload *upload,
                         const struct deployment *deployment, struct err *err)
 {
@@ -363,7 +397,7 @@ static int store_upload(struct api_call *call, struct upload *upload,
         return -1;
     (void)snprintf(app.owner, sizeof(app.owner), "%s", call->account.owner);
     (void)snprintf(app.environment, sizeof(app.environment), "%s", environment->environment.name);
-    if (keeper_create(node->keeper, &app, upload->folder, deployment->replaces, &created, err) < 0)
+    if (give_to_keeper(call, upload, deployment, &app, &created, err) < 0)
         return -1;
     free(upload->folder); /* it has moved */
     upload->folder = NULL;
@@ -400,7 +434,7 @@ int api_post_stop(struct api_call *call, struct err *err)
 {
     if (keeper_stop(call->node->keeper, call->id, err) < 0)
         return -1;
-    return answer_current(call, 200, err);
+    return api_answer_app(call, 200, err);
 }
 
 int api_post_restart(struct api_call *call, struct err *err)
@@ -409,7 +443,7 @@ int api_post_restart(struct api_call *call, struct err *err)
     if (read_expires(query_value(&call->query, "expires"), &expires, err) < 0 ||
         keeper_restart(call->node->keeper, call->id, expires, err) < 0)
         return -1;
-    return answer_current(call, 202, err);
+    return api_answer_app(call, 202, err);
 }
 
 /* Stops, and forgets the record as well. */

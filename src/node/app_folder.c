@@ -46,6 +46,13 @@ int app_folder_unmark(const char *folder, struct err *err)
     return errno == ENOENT ? 0 : FAIL_ERRNO(err, ERR_IO, "cannot remove '%s'", mark);
 }
 
+char *app_folder_package(const char *folder, int64_t release, struct err *err)
+{
+    if (release <= 1)
+        return path_join(folder, "package", err);
+    return str_printf(err, "%s/package-%lld", folder, (long long)release);
+}
+
 int app_folder_judge(const char *apps, const char *name, enum app_folder_kind *ret, struct err *err)
 {
     *ret = APP_FOLDER_DISCARDED;

@@ -10,11 +10,15 @@
 #include "base/err.h"
 
 #include <stdbool.h>
+#include <stdint.h>
 
 /* The mark: no record of this app may be expected yet. On disk when it returns, as is its end. */
 int app_folder_mark(const char *folder, struct err *err) MUST_USE;
 int app_folder_unmark(const char *folder,
                       struct err *err) MUST_USE; /* 0 also where there is none */
+
+/* The folder of a release's package; the caller frees. The first one's has no number. */
+char *app_folder_package(const char *folder, int64_t release, struct err *err) MUST_USE;
 
 enum app_folder_kind {
     APP_FOLDER_PLAIN,

@@ -48,7 +48,7 @@ void kept_release(struct kept *kept)
         free_kept(kept);
 }
 
-static struct kept *find(const struct keeper *keeper, const char *id)
+struct kept *keeper_find(const struct keeper *keeper, const char *id)
 {
     for (struct kept *kept = keeper->apps; kept != NULL; kept = kept->next) {
         if (strcmp(kept->id, id) == 0)
@@ -68,7 +68,7 @@ void keeper_take_out(struct keeper *keeper, struct kept *kept)
     }
 }
 
-static void wake(const struct kept *kept)
+void keeper_wake(const struct kept *kept)
 {
     const uint64_t one = 1;
     ssize_t written = write(kept->wake_fd, &one, sizeof(one));
@@ -282,6 +282,21 @@ static int open_admission(const struct keeper *keeper, struct taken *taken, stru
     return 0;
 }
 
+int keeper_admit(struct keeper *keeper, const struct store_app *app, const char *replaces,
+                 struct err *err)
+{
+    AUTO_FREE struct taken *taken = mem_alloc(sizeof(*taken), err);
+    if (taken == NULL)
+        return -1;
+    taken->keeper = keeper;
+    taken->wanted = app;
+    taken->replaces = replaces;
+    if (open_admission(keeper, taken, err) < 0 ||
+        store_app_each(keeper->options.store, NULL, collect_taken, taken, err) < 0)
+        return -1;
+    return admission_check(&taken->admission, err);
+}
+
 static int choose(struct keeper *keeper, struct store_app *app, const char *replaces,
                   struct err *err)
 {
@@ -308,7 +323,7 @@ static int make_folder(const char *folder, const struct store_app *app, const ch
     if (mkdir(folder, 0700) < 0)
         return FAIL_ERRNO(err, errno == EEXIST ? ERR_EXISTS : ERR_IO,
                           "cannot make a folder for app '%s'", app->id);
-    AUTO_FREE char *inside = path_join(folder, "package", err);
+    AUTO_FREE char *inside = app_folder_package(folder, 1, err);
     if (inside == NULL || app_folder_mark(folder, err) < 0)
         return -1;
     if (rename(package, inside) < 0)
@@ -342,6 +357,13 @@ static void discard_folder(const char *folder)
         log_err(LOG_WARNING, &err);
 }
 
+static int save_first_release(struct keeper *keeper, const struct store_app *app, struct err *err)
+{
+    struct store_release first;
+    release_of_app(app, &first);
+    return store_release_save(keeper->options.store, &first, err);
+}
+
 static int create_locked(struct keeper *keeper, struct store_app *app, const char *package,
                          const char *replaces, struct err *err)
 {
@@ -350,13 +372,16 @@ static int create_locked(struct keeper *keeper, struct store_app *app, const cha
     struct err unknown = ERR_INIT;
     if (folder == NULL)
         return -1;
-    if (store_app_get(keeper->options.store, app->id, &known, &unknown) == 0)
-        return FAIL(err, ERR_EXISTS, "an app with the id '%s' exists already", app->id);
+    if (store_app_get(keeper->options.store, app->id, &known, &unknown) == 0 &&
+        known.state != STORE_STOPPED)
+        return FAIL(err, ERR_EXISTS, "an app with the id '%s' exists already%s", app->id,
+                    strcmp(known.owner, app->owner) == 0 ? "" : ", of another account");
     if (choose(keeper, app, replaces, err) < 0)
         return -1;
     bool made = make_folder(folder, app, package, err) == 0;
     if (made && reserve(keeper, app, folder, err) == 0 &&
-        store_app_create(keeper->options.store, app, replaces, err) == 0) {
+        store_app_create(keeper->options.store, app, replaces, err) == 0 &&
+        save_first_release(keeper, app, err) == 0) {
         struct err late = ERR_INIT;
         if (app_folder_unmark(folder, &late) < 0)
             log_err(LOG_WARNING, &late); /* the next msed does it: there is a record */
@@ -371,10 +396,10 @@ static int create_locked(struct keeper *keeper, struct store_app *app, const cha
 static void stop_replaced(struct keeper *keeper, const char *id)
 {
     lock_acquire(&keeper->mutex);
-    struct kept *kept = find(keeper, id);
+    struct kept *kept = keeper_find(keeper, id);
     if (kept != NULL) {
         kept->app.desired = STORE_DESIRED_STOP; /* as the store has it since the new one exists */
-        wake(kept);
+        keeper_wake(kept);
     }
     lock_release(&keeper->mutex);
 }
@@ -383,6 +408,7 @@ int keeper_create(struct keeper *keeper, const struct store_app *app, const char
                   const char *replaces, struct store_app *ret, struct err *err)
 {
     struct store_app made = *app;
+    made.release = 1;
     lock_acquire(&keeper->creating);
     int result = create_locked(keeper, &made, package, replaces, err);
     lock_release(&keeper->creating);
@@ -401,7 +427,7 @@ int keeper_create(struct keeper *keeper, const struct store_app *app, const char
 int keeper_get(struct keeper *keeper, const char *id, struct store_app *ret, struct err *err)
 {
     lock_acquire(&keeper->mutex);
-    const struct kept *kept = find(keeper, id);
+    const struct kept *kept = keeper_find(keeper, id);
     if (kept != NULL)
         *ret = kept->app;
     lock_release(&keeper->mutex);
@@ -411,7 +437,7 @@ int keeper_get(struct keeper *keeper, const char *id, struct store_app *ret, str
 bool keeper_has(struct keeper *keeper, const char *id)
 {
     lock_acquire(&keeper->mutex);
-    bool has = find(keeper, id) != NULL;
+    bool has = keeper_find(keeper, id) != NULL;
     lock_release(&keeper->mutex);
     return has;
 }
@@ -419,7 +445,7 @@ bool keeper_has(struct keeper *keeper, const char *id)
 void keeper_stats(struct keeper *keeper, const char *id, struct keeper_stats *ret)
 {
     lock_acquire(&keeper->mutex);
-    const struct kept *kept = find(keeper, id);
+    const struct kept *kept = keeper_find(keeper, id);
     *ret = kept != NULL ? kept->stats : (struct keeper_stats){0};
     lock_release(&keeper->mutex);
 }
@@ -431,7 +457,7 @@ static int order_stop(struct keeper *keeper, struct kept *kept, struct err *err)
     kept->users++;
     const unsigned failures = kept->failed_stops;
     int result = store_app_save(keeper->options.store, &kept->app, err);
-    wake(kept);
+    keeper_wake(kept);
     while (result == 0 && !kept->finished && kept->failed_stops == failures &&
            kept->order != ORDER_CLOSE)
         lock_wait(&keeper->mutex, &keeper->changed);
@@ -448,7 +474,7 @@ static int order_stop(struct keeper *keeper, struct kept *kept, struct err *err)
 int keeper_stop(struct keeper *keeper, const char *id, struct err *err)
 {
     lock_acquire(&keeper->mutex);
-    struct kept *kept = find(keeper, id);
+    struct kept *kept = keeper_find(keeper, id);
     int result = kept != NULL ? order_stop(keeper, kept, err) : 0;
     lock_release(&keeper->mutex);
     return result;
@@ -463,9 +489,12 @@ int keeper_restart(struct keeper *keeper, const char *id, int64_t expires, struc
 {
     int result = -1;
     lock_acquire(&keeper->mutex);
-    struct kept *kept = find(keeper, id);
+    struct kept *kept = keeper_find(keeper, id);
     if (kept == NULL || kept->app.desired == STORE_DESIRED_STOP) {
         result = FAIL(err, ERR_CONFLICT, "app %s is stopped: what it stored is gone", id);
+    } else if (kept->app.trial != STORE_TRIAL_NONE) {
+        result = FAIL(err, ERR_CONFLICT, "a new release of app %s is being tried", id);
+        err_hint(err, "wait until it is live, or take it back with 'mse rollback'");
     } else if (kept->app.provisioned == 0) {
         result = FAIL(err, ERR_CONFLICT,
                       "app %s never had its secrets, so it cannot start by itself", id);
@@ -475,7 +504,7 @@ int keeper_restart(struct keeper *keeper, const char *id, int64_t expires, struc
     } else {
         kept->app.expires = expires != 0 ? expires : kept->app.expires;
         kept->order = ORDER_RESTART;
-        wake(kept);
+        keeper_wake(kept);
         result = 0;
     }
     lock_release(&keeper->mutex);
@@ -629,7 +658,7 @@ void keeper_stop_all(struct keeper *keeper)
     lock_acquire(&keeper->mutex);
     for (struct kept *kept = keeper->apps; kept != NULL; kept = kept->next) {
         kept->app.desired = STORE_DESIRED_STOP; /* all at once, then one after another */
-        wake(kept);
+        keeper_wake(kept);
     }
     struct kept *kept = not_tried(keeper);
     bool goes_on = true;
@@ -654,7 +683,7 @@ void keeper_free(struct keeper *keeper)
     lock_acquire(&keeper->mutex);
     for (struct kept *kept = keeper->apps; kept != NULL; kept = kept->next) {
         kept->order = ORDER_CLOSE;
-        wake(kept);
+        keeper_wake(kept);
     }
     (void)pthread_cond_broadcast(&keeper->changed);
     while (keeper->threads > 0)

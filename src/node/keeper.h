@@ -64,6 +64,27 @@ void keeper_free(struct keeper *keeper);
  * On success *ret is the app as it is now. */
 int keeper_create(struct keeper *keeper, const struct store_app *app, const char *package,
                   const char *replaces, struct store_app *ret, struct err *err) MUST_USE;
+/* A new release of an app that is there, by the same account. */
+struct keeper_update {
+    const struct store_app *app; /* as for keeper_create */
+    const char *package;         /* moved to the app's folder */
+    bool discard;                /* it begins with nothing stored; else with all that there is */
+};
+/* The release that runs ends, and the new one is started in its place, to be provisioned by its
+ * owner. It is tried: until keeper_commit says that it is good, and where it fails or nobody says
+ * so in time, the one before comes back, with its storage as it was. Returns when it is ordered;
+ * *ret is the app, with the new release's number. Errors: NOT_FOUND, EXISTS (another account's),
+ * CONFLICT (one is being tried already; another host name, another quota), BUSY, NO_ROOM. */
+int keeper_update(struct keeper *keeper, const struct keeper_update *update, struct store_app *ret,
+                  struct err *err) MUST_USE;
+/* The release that is tried is live from now on; 0 also where it is. Errors: NOT_FOUND, CONFLICT
+ * (it does not run, or is not tried any more). */
+int keeper_commit(struct keeper *keeper, const char *id, int64_t number, struct err *err) MUST_USE;
+/* Takes a release back that is being tried; where there is none, or `number` is not 0, tries an
+ * earlier one (0: the newest of them) with what is stored now: it is live when it runs from what is
+ * sealed for it, without its owner. Errors: NOT_FOUND, CONFLICT, NO_ROOM. */
+int keeper_rollback(struct keeper *keeper, const char *id, int64_t number,
+                    struct err *err) MUST_USE;
 /* NOT_FOUND. */
 int keeper_get(struct keeper *keeper, const char *id, struct store_app *ret,
                struct err *err) MUST_USE;

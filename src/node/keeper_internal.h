@@ -12,7 +12,21 @@
 
 #include <pthread.h>
 
-enum keeper_order { ORDER_NONE, ORDER_RESTART, ORDER_CLOSE };
+enum keeper_order {
+    ORDER_NONE,
+    ORDER_RESTART,
+    ORDER_TRY,    /* `tried` */
+    ORDER_COMMIT, /* the release that is tried is good */
+    ORDER_REVERT, /* it is not */
+    ORDER_CLOSE,
+};
+
+/* A release that is to take the place of the one that runs. */
+struct keeper_next {
+    struct store_release release;
+    bool discard; /* it begins with nothing stored */
+    bool hold;    /* its owner comes with secrets; else it is good when it runs from sealed ones */
+};
 
 /* An app that is not stopped. Fields below `mutex_guarded` belong to the keeper's mutex. */
 struct kept {
@@ -31,8 +45,9 @@ struct kept {
     struct store_app app;
     struct keeper_stats stats;
     enum keeper_order order;
-    unsigned users; /* the list, its thread, and whoever waits for it */
-    bool finished;  /* stopped, and everything gone */
+    struct keeper_next tried; /* with ORDER_TRY */
+    unsigned users;           /* the list, its thread, and whoever waits for it */
+    bool finished;            /* stopped, and everything gone */
     unsigned failed_stops;
     struct err stop_error; /* of the last of them */
 };
@@ -62,8 +77,29 @@ int keeper_insert(struct keeper *keeper, const struct store_app *app,
 
 /* The thread of one app. */
 void *minder_run(void *kept);
-/* The requirements of a stored package as pip gets them; empty where it has none. */
-int minder_requirements(const char *folder, struct buf *out, struct err *err) MUST_USE;
+/* For trial.c, on that thread: the record as it is; the next state of it, on disk and told; the end
+ * of the enclave, whatever it is. */
+struct store_app minder_current(struct kept *kept);
+void minder_publish(struct kept *kept, struct store_app *app);
+void minder_end_enclave(struct kept *kept);
+
+/* trial.c: a new release takes the place of the one that runs, for good or not. All on the app's
+ * thread; whatever is cut short is gone on with by trial_adopt. */
+void trial_begin(struct kept *kept);
+void trial_commit(struct kept *kept);
+void trial_revert(struct kept *kept, const char *reason);
+/* After a start of the node, before anything else is done with the app. */
+void trial_adopt(struct kept *kept);
+
+/* releases.c: the number of the release that runs. */
+int64_t release_number(const struct store_app *app);
+void release_of_app(const struct store_app *app, struct store_release *ret);
+/* With the mutex. NULL: there is none. */
+struct kept *keeper_find(const struct keeper *keeper, const char *id);
+void keeper_wake(const struct kept *kept);
+/* May this app have what it wants, if `replaces` gives way? As admission_check. */
+int keeper_admit(struct keeper *keeper, const struct store_app *app, const char *replaces,
+                 struct err *err) MUST_USE;
 /* Opens the app to its users: its port, or its name, which it takes over from the app `replaces`
  * (NULL: from none). It holds them until the route is removed, when the app is. CONFLICT: taken. */
 int keeper_add_route(const struct keeper *keeper, const struct store_app *app, const char *replaces,

@@ -22,6 +22,12 @@ void lifecycle_spawning(struct store_app *app, int64_t now)
     set_state(app, STORE_SPAWNING, NULL, now);
 }
 
+void lifecycle_locked(struct store_app *app, int64_t now)
+{
+    app->started = 0;
+    set_state(app, STORE_LOCKED, NULL, now);
+}
+
 void lifecycle_initializing(struct store_app *app, int64_t now)
 {
     set_state(app, STORE_INITIALIZING, NULL, now);

@@ -4,10 +4,9 @@
  * the record and what to do come out.
  *
  *     spawning ──► initializing ──► running        a death of the enclave: crashing, and back to
- *        ▲  └───────────┴────────────┤             spawning after a pause that grows, for as long as
- *        └─────── crashing ◄─────────┤             it takes: who visits an app must not be able to
- *                                    └► on_error   end it. on_error only where it was never
- *                                                  provisioned. stopped ends all of them.
+ *        ▲  └───────────┴────────────┤             spawning after a pause that grows, for as long
+ * as └─────── crashing ◄─────────┤             it takes: who visits an app must not be able to └►
+ * on_error   end it. on_error only where it was never provisioned. stopped ends all of them.
  *
  *     any of these ──► expired ──► stopped    after the time for which it is kept; back to spawning
  *                                             where a corrected clock says that it was too early
@@ -19,12 +18,15 @@
 enum {
     LIFECYCLE_FIRST_PAUSE_MS = 1000,
     LIFECYCLE_LAST_PAUSE_MS = 300 * 1000,
-    LIFECYCLE_WAIT_MS = 8000, /* visitors wait through pauses up to this; then they are turned away */
-    LIFECYCLE_STABLE_S = 60,  /* an app that ran for so long starts counting anew */
+    LIFECYCLE_WAIT_MS =
+        8000, /* visitors wait through pauses up to this; then they are turned away */
+    LIFECYCLE_STABLE_S = 60, /* an app that ran for so long starts counting anew */
 };
 
 /* A new enclave is about to be started. The reason of the last crash stays through these three. */
 void lifecycle_spawning(struct store_app *app, int64_t now);
+/* The enclave waits for the key of its storage, however long. */
+void lifecycle_locked(struct store_app *app, int64_t now);
 /* The enclave waits for its secrets. */
 void lifecycle_initializing(struct store_app *app, int64_t now);
 void lifecycle_running(struct store_app *app, int64_t now);

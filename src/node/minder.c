@@ -35,7 +35,7 @@ enum {
 
 /* --- record --- */
 
-static struct store_app current(struct kept *kept)
+struct store_app minder_current(struct kept *kept)
 {
     lock_acquire(&kept->keeper->mutex);
     struct store_app app = kept->app;
@@ -51,9 +51,9 @@ static void tell_state(const struct keeper *keeper, const struct store_app *app)
     keeper->options.state_changed(keeper->options.state_context, app);
 }
 
-/* `desired` and `expires` are what others wrote meanwhile; the rest of the record is the minder's.
- */
-static void publish(struct kept *kept, struct store_app *app)
+/* `desired`, `expires` and a trial's beginning are what others wrote meanwhile; the rest of the
+ * record is the minder's. */
+void minder_publish(struct kept *kept, struct store_app *app)
 {
     struct err err = ERR_INIT;
     struct keeper *keeper = kept->keeper;
@@ -61,6 +61,8 @@ static void publish(struct kept *kept, struct store_app *app)
     if (app->state != STORE_STOPPED)
         app->desired = kept->app.desired;
     app->expires = kept->app.expires;
+    if (kept->app.trial == STORE_TRIAL_PREPARING && app->trial == STORE_TRIAL_NONE)
+        app->trial = STORE_TRIAL_PREPARING, app->fallback = kept->app.fallback;
     bool changed = kept->app.state != app->state;
     bool new_reason = strcmp(kept->app.reason, app->reason) != 0;
     kept->app = *app;
@@ -82,18 +84,27 @@ static void publish(struct kept *kept, struct store_app *app)
 
 /* --- waiting --- */
 
-enum wake { WAKE_TIME, WAKE_NEWS, WAKE_STOP, WAKE_RESTART, WAKE_CLOSE };
+enum wake {
+    WAKE_TIME,
+    WAKE_NEWS,
+    WAKE_STOP,
+    WAKE_RESTART,
+    WAKE_TRY,
+    WAKE_COMMIT,
+    WAKE_REVERT,
+    WAKE_CLOSE,
+};
 
 static enum wake pending_order(struct kept *kept)
 {
-    enum wake wake = WAKE_TIME;
+    static const enum wake wakes[] = {
+        [ORDER_NONE] = WAKE_TIME,     [ORDER_RESTART] = WAKE_RESTART, [ORDER_TRY] = WAKE_TRY,
+        [ORDER_COMMIT] = WAKE_COMMIT, [ORDER_REVERT] = WAKE_REVERT,   [ORDER_CLOSE] = WAKE_CLOSE,
+    };
     lock_acquire(&kept->keeper->mutex);
-    if (kept->order == ORDER_CLOSE)
-        wake = WAKE_CLOSE;
-    else if (kept->app.desired == STORE_DESIRED_STOP)
+    enum wake wake = wakes[kept->order];
+    if (kept->order != ORDER_CLOSE && kept->app.desired == STORE_DESIRED_STOP)
         wake = WAKE_STOP;
-    else if (kept->order == ORDER_RESTART)
-        wake = WAKE_RESTART;
     lock_release(&kept->keeper->mutex);
     return wake;
 }
@@ -102,7 +113,7 @@ static enum wake pending_order(struct kept *kept)
  * doubt it is looked at again after DOUBT_MS. */
 static int64_t left_to_expiry(struct kept *kept)
 {
-    const struct store_app app = current(kept);
+    const struct store_app app = minder_current(kept);
     int64_t now = 0;
     if (app.expires == 0)
         return INT64_MAX;
@@ -156,12 +167,12 @@ static enum wake wait_for(struct kept *kept, int64_t patience_ms)
 
 /* --- steps of starting --- */
 
-int minder_requirements(const char *folder, struct buf *out, struct err *err)
+static int read_requirements(const char *package, struct buf *out, struct err *err)
 {
     struct err failure = ERR_INIT;
     size_t count = 0;
     AUTO_BUF struct buf text = BUF_INIT(PACKAGE_REQUIREMENTS_MAX + 1);
-    AUTO_FREE char *path = str_printf(err, "%s/package/" UPLOAD_REQUIREMENTS, folder);
+    AUTO_FREE char *path = path_join(package, UPLOAD_REQUIREMENTS, err);
     if (path == NULL)
         return -1;
     if (file_read(path, &text, &failure) < 0) {
@@ -173,22 +184,23 @@ int minder_requirements(const char *folder, struct buf *out, struct err *err)
     return requirements_check(buf_slice(&text), out, &count, err);
 }
 
-static int read_manifest(const char *folder, struct manifest *ret, struct err *err)
+static int read_manifest(const char *package, struct manifest *ret, struct err *err)
 {
     AUTO_BUF struct buf text = BUF_INIT(MANIFEST_MAX);
-    AUTO_FREE char *path = str_printf(err, "%s/package/" UPLOAD_MANIFEST, folder);
+    AUTO_FREE char *path = path_join(package, UPLOAD_MANIFEST, err);
     if (path == NULL || file_read(path, &text, err) < 0)
         return -1;
     return manifest_decode(buf_slice(&text), ret, err);
 }
 
-static int get_layer(struct kept *kept, const struct store_app *app, char **ret, struct err *err)
+static int get_layer(struct kept *kept, const struct store_app *app, const char *package,
+                     char **ret, struct err *err)
 {
     const struct keeper_options *options = &kept->keeper->options;
     const struct environment_offer *environment = NULL;
     AUTO_BUF struct buf requirements = BUF_INIT(PACKAGE_REQUIREMENTS_MAX + 1);
     if (environments_find(options->environments, app->environment, &environment, err) < 0 ||
-        minder_requirements(kept->folder, &requirements, err) < 0)
+        read_requirements(package, &requirements, err) < 0)
         return -1;
     return layers_get(options->layers, environment, buf_slice(&requirements), app->owner, ret, err);
 }
@@ -237,11 +249,14 @@ static int start_enclave(struct kept *kept, const struct store_app *app, struct 
     struct runner *runner = kept->keeper->options.runner;
     struct manifest manifest;
     AUTO_FREE char *layer = NULL;
-    if (read_manifest(kept->folder, &manifest, err) < 0 || add_route(kept, app, err) < 0 ||
-        get_layer(kept, app, &layer, err) < 0 || open_socket(kept, err) < 0)
+    AUTO_FREE char *package = app_folder_package(kept->folder, app->release, err);
+    if (package == NULL || read_manifest(package, &manifest, err) < 0 ||
+        add_route(kept, app, err) < 0 || get_layer(kept, app, package, &layer, err) < 0 ||
+        open_socket(kept, err) < 0)
         return -1;
     const struct runner_spec spec = {.app = app,
                                      .folder = kept->folder,
+                                     .package = package,
                                      .layer = layer,
                                      .app_fd = kept->app_fd,
                                      .memory_bytes = manifest.memory_bytes,
@@ -268,7 +283,7 @@ static void detach(struct kept *kept)
     fd_close(fd_steal(&kept->control_fd));
 }
 
-static void end_enclave(struct kept *kept)
+void minder_end_enclave(struct kept *kept)
 {
     struct err err = ERR_INIT;
     struct runner *runner = kept->keeper->options.runner;
@@ -305,12 +320,12 @@ static struct store_app want_removed(struct kept *kept)
 static void say_stuck(struct kept *kept, const struct err *why)
 {
     char text[STORE_REASON_SIZE];
-    struct store_app app = current(kept);
+    struct store_app app = minder_current(kept);
     log_err(LOG_ERROR, why);
     (void)snprintf(text, sizeof(text), "cannot be removed yet, the node tries again: %s",
                    why->message);
     lifecycle_failed(&app, text, clock_unix());
-    publish(kept, &app);
+    minder_publish(kept, &app);
     lock_acquire(&kept->keeper->mutex);
     kept->stop_error = *why;
     kept->failed_stops++;
@@ -343,7 +358,7 @@ static void stop_app(struct kept *kept, const char *reason)
         pause_ms = pause_ms * 2 < RETRY_LAST_MS ? pause_ms * 2 : RETRY_LAST_MS;
     }
     lifecycle_stopped(&app, reason, clock_unix());
-    publish(kept, &app);
+    minder_publish(kept, &app);
     if (records_trim(kept->keeper->options.store, app.owner, app.id, &err) < 0)
         log_err(LOG_WARNING, &err);
     lock_acquire(&kept->keeper->mutex);
@@ -355,20 +370,24 @@ static void stop_app(struct kept *kept, const char *reason)
 
 static void fail_app(struct kept *kept, const char *reason)
 {
-    struct store_app app = current(kept);
-    end_enclave(kept);
+    struct store_app app = minder_current(kept);
+    if (app.trial == STORE_TRIAL_RUNNING) { /* the one before it goes on */
+        trial_revert(kept, reason);
+        return;
+    }
+    minder_end_enclave(kept);
     shut_route(kept);
     lifecycle_failed(&app, reason, clock_unix());
-    publish(kept, &app);
+    minder_publish(kept, &app);
 }
 
 static void expire_app(struct kept *kept)
 {
-    struct store_app app = current(kept);
-    end_enclave(kept);
+    struct store_app app = minder_current(kept);
+    minder_end_enclave(kept);
     shut_route(kept);
     lifecycle_expired(&app, clock_unix());
-    publish(kept, &app);
+    minder_publish(kept, &app);
 }
 
 /* What the enclave left says more than one line of an error can. */
@@ -405,15 +424,15 @@ static void fill_image(struct kept *kept, const struct store_app *app)
 static bool bring_up(struct kept *kept)
 {
     struct err err = ERR_INIT;
-    struct store_app app = current(kept);
+    struct store_app app = minder_current(kept);
     if (kept->control_fd >= 0)
         return true;
     lifecycle_spawning(&app, clock_unix());
-    publish(kept, &app);
+    minder_publish(kept, &app);
     fill_image(kept, &app);
     if (start_enclave(kept, &app, &err) == 0) {
         app.updated = clock_unix();
-        publish(kept, &app);
+        minder_publish(kept, &app);
         kept->since_ms = clock_monotonic_ms(); /* building a layer does not count as starting */
         return true;
     }
@@ -424,13 +443,17 @@ static bool bring_up(struct kept *kept)
 
 static void enclave_ended(struct kept *kept, const char *reason)
 {
-    struct store_app app = current(kept);
-    end_enclave(kept);
+    struct store_app app = minder_current(kept);
+    if (app.trial == STORE_TRIAL_RUNNING) {
+        trial_revert(kept, reason);
+        return;
+    }
+    minder_end_enclave(kept);
     int64_t ran_s = (clock_monotonic_ms() - kept->since_ms) / 1000;
     int64_t pause_ms = lifecycle_died(&app, reason, ran_s, clock_unix());
     if (pause_ms < 0 || pause_ms > LIFECYCLE_WAIT_MS)
         shut_route(kept);
-    publish(kept, &app);
+    minder_publish(kept, &app);
     if (pause_ms > 0)
         (void)wait_for(kept, pause_ms); /* what woke it is looked at again by the caller */
 }
@@ -456,7 +479,7 @@ static void take_news(struct kept *kept)
         enclave_ended(kept, err.message);
         return;
     }
-    struct store_app app = current(kept);
+    struct store_app app = minder_current(kept);
     if (!any)
         return;
     if (event.news == RUNNER_STATS) {
@@ -469,13 +492,21 @@ static void take_news(struct kept *kept)
         enclave_ended(kept, event.reason);
         return;
     }
-    if (event.news == RUNNER_INITIALIZING && app.state != STORE_INITIALIZING)
+    if (event.news == RUNNER_LOCKED && app.state != STORE_LOCKED)
+        lifecycle_locked(&app, clock_unix());
+    else if (event.news == RUNNER_INITIALIZING && app.state != STORE_INITIALIZING)
         lifecycle_initializing(&app, clock_unix());
     else if (event.news == RUNNER_RUNNING && app.state != STORE_RUNNING)
         lifecycle_running(&app, clock_unix());
     else
         return;
-    publish(kept, &app);
+    minder_publish(kept, &app);
+    if (app.trial != STORE_TRIAL_RUNNING || app.hold != 0)
+        return;
+    if (app.state == STORE_RUNNING) /* as it ran before: nobody has to say that it is good */
+        trial_commit(kept);
+    else if (app.state == STORE_INITIALIZING)
+        trial_revert(kept, "nothing is sealed for that release any more: deploy it again");
 }
 
 /* How long the present state may last; not by the wall clock, which may jump. */
@@ -485,7 +516,7 @@ static int64_t patience_of(const struct kept *kept)
     int64_t limit_s = 0;
     if (kept->app.state == STORE_SPAWNING)
         limit_s = limits->start_timeout_s;
-    else if (kept->app.state == STORE_INITIALIZING)
+    else if (kept->app.state == STORE_INITIALIZING || kept->app.trial == STORE_TRIAL_RUNNING)
         limit_s = limits->provision_timeout_s;
     if (limit_s <= 0)
         return WAIT_FOREVER;
@@ -497,7 +528,11 @@ static void out_of_time(struct kept *kept)
 {
     const struct node_limits *limits = &kept->keeper->options.config->limits;
     char reason[160];
-    if (kept->app.state == STORE_INITIALIZING)
+    if (kept->app.state == STORE_RUNNING)
+        (void)snprintf(reason, sizeof(reason),
+                       "its owner did not say within %lld s that it is good",
+                       (long long)limits->provision_timeout_s);
+    else if (kept->app.state == STORE_INITIALIZING)
         (void)snprintf(reason, sizeof(reason), "its owner did not send its secrets within %lld s",
                        (long long)limits->provision_timeout_s);
     else
@@ -512,28 +547,28 @@ static void out_of_time(struct kept *kept)
 /* A restart that its owner asked for, also out of on_error. */
 static void restart(struct kept *kept)
 {
-    struct store_app app = current(kept);
+    struct store_app app = minder_current(kept);
     lock_acquire(&kept->keeper->mutex);
     if (kept->order == ORDER_RESTART)
         kept->order = ORDER_NONE;
     lock_release(&kept->keeper->mutex);
-    end_enclave(kept);
+    minder_end_enclave(kept);
     close_socket(kept); /* the app may have shut it down */
     app.quick_crashes = 0;
     app.reason[0] = '\0';
     app.restarts++;
     lifecycle_spawning(&app, clock_unix());
-    publish(kept, &app);
+    minder_publish(kept, &app);
 }
 
 /* Where a clock that was wrong for long had ended it too early. */
 static void revive(struct kept *kept)
 {
-    struct store_app app = current(kept);
+    struct store_app app = minder_current(kept);
     app.reason[0] = '\0';
     app.kept_s = 0;
     lifecycle_spawning(&app, clock_unix());
-    publish(kept, &app);
+    minder_publish(kept, &app);
 }
 
 /* Waits, and adds what has passed to the time for which the storage has been kept. */
@@ -543,9 +578,9 @@ static enum wake keep(struct kept *kept)
     int64_t start_ms = clock_monotonic_ms();
     int64_t most_ms = left_s < WAIT_MAX_MS / 1000 ? left_s * 1000 : WAIT_MAX_MS;
     enum wake wake = wait_for(kept, most_ms > 0 ? most_ms : DOUBT_MS);
-    struct store_app app = current(kept);
+    struct store_app app = minder_current(kept);
     app.kept_s += (clock_monotonic_ms() - start_ms) / 1000;
-    publish(kept, &app);
+    minder_publish(kept, &app);
     return wake;
 }
 
@@ -555,7 +590,7 @@ static bool turn_expired(struct kept *kept)
 {
     int64_t now = 0;
     bool believed = keeper_clock(kept->keeper, &now);
-    const struct store_app app = current(kept);
+    const struct store_app app = minder_current(kept);
     if (believed && (app.expires == 0 || now < app.expires)) {
         revive(kept);
         return true;
@@ -572,6 +607,9 @@ static bool turn_expired(struct kept *kept)
         return false;
     case WAKE_RESTART:
         restart(kept);
+        return true;
+    case WAKE_TRY:
+        trial_begin(kept);
         return true;
     default:
         return true;
@@ -595,6 +633,15 @@ static bool turn(struct kept *kept)
     case WAKE_RESTART:
         restart(kept);
         return true;
+    case WAKE_TRY:
+        trial_begin(kept);
+        return true;
+    case WAKE_COMMIT:
+        trial_commit(kept);
+        return true;
+    case WAKE_REVERT:
+        trial_revert(kept, "its owner took it back");
+        return true;
     case WAKE_NEWS:
         take_news(kept);
         return true;
@@ -613,15 +660,16 @@ static void recall_memory(struct kept *kept)
 {
     struct err err = ERR_INIT;
     struct manifest manifest;
-    struct store_app app = current(kept);
+    struct store_app app = minder_current(kept);
     if (app.memory_bytes != 0)
         return;
-    if (read_manifest(kept->folder, &manifest, &err) < 0) {
+    AUTO_FREE char *package = app_folder_package(kept->folder, app.release, &err);
+    if (package == NULL || read_manifest(package, &manifest, &err) < 0) {
         log_err(LOG_WARNING, &err);
         return;
     }
     app.memory_bytes = (int64_t)manifest.memory_bytes;
-    publish(kept, &app);
+    minder_publish(kept, &app);
 }
 
 /* After a start of msed: an enclave that runs is taken over as it is. */
@@ -629,9 +677,11 @@ static void adopt(struct kept *kept)
 {
     struct err err = ERR_INIT;
     struct runner *runner = kept->keeper->options.runner;
-    if (current(kept).desired != STORE_DESIRED_STOP)
+    if (minder_current(kept).desired != STORE_DESIRED_STOP) {
+        trial_adopt(kept);
         recall_memory(kept);
-    struct store_app app = current(kept);
+    }
+    struct store_app app = minder_current(kept);
     if (app.state == STORE_ON_ERROR || app.state == STORE_EXPIRED ||
         app.desired == STORE_DESIRED_STOP)
         return;
@@ -643,7 +693,7 @@ static void adopt(struct kept *kept)
             fail_app(kept, err.message);
         return;
     }
-    end_enclave(kept); /* what a dead one left: mounts, sockets */
+    minder_end_enclave(kept); /* what a dead one left: mounts, sockets */
     if (app.state != STORE_SPAWNING && app.state != STORE_CRASHING)
         keeper_event(kept->keeper, kept->id, "its enclave died while the node was down");
     if (app.state == STORE_INITIALIZING && app.provisioned == 0) {
@@ -651,7 +701,7 @@ static void adopt(struct kept *kept)
         return;
     }
     app.restarts += app.state == STORE_RUNNING ? 1 : 0;
-    publish(kept, &app);
+    minder_publish(kept, &app);
 }
 
 void *minder_run(void *argument)

@@ -11,15 +11,17 @@
 
 struct runner_spec {
     const struct store_app *app;
-    const char *folder; /* the app's own: package/ is in it */
-    const char *layer;  /* folder, NULL: none */
-    int app_fd;         /* the app's listening socket; stays the caller's */
+    const char *folder;  /* the app's own */
+    const char *package; /* folder of the release's package */
+    const char *layer;   /* folder, NULL: none */
+    int app_fd;          /* the app's listening socket; stays the caller's */
     uint64_t memory_bytes;
     uint64_t cpu_millis;
     uint64_t key_epoch;
 };
 
 enum runner_news {
+    RUNNER_LOCKED,
     RUNNER_INITIALIZING,
     RUNNER_RUNNING,
     RUNNER_STATS, /* `stats` are what its server counts now */
@@ -56,6 +58,11 @@ struct runner_class {
     void (*catch_up)(struct runner *runner, const char *folder);
     /* Bytes that hold what the app stored. */
     int64_t (*used)(struct runner *runner, const char *folder);
+    /* What the app stored, around the trial of a new release; after stop. As the functions of these
+     * names in storage/storage.h. */
+    int (*put_aside)(struct runner *runner, const char *folder, bool leave_copy, struct err *err);
+    int (*put_back)(struct runner *runner, const char *folder, struct err *err);
+    int (*forget_aside)(struct runner *runner, const char *folder, struct err *err);
     /* Destroys what the app stored. After stop. */
     int (*destroy)(struct runner *runner, const char *folder, struct err *err);
 };

@@ -50,7 +50,7 @@ static char *storage_path(const char *folder, struct err *err)
 static int fill_paths(const struct runner_launch *self, const struct runner_spec *from,
                       struct launch_spec *spec, struct err *err)
 {
-    spec->package = path_join(from->folder, "package", err);
+    spec->package = str_copy(from->package, err);
     spec->enclave = str_copy(self->enclave, err);
     spec->storage = storage_path(from->folder, err);
     spec->simulation_root = str_copy(self->folders->simulation, err);
@@ -110,6 +110,7 @@ static int fill_spec(const struct runner_launch *self, const struct runner_spec 
     spec->log_bytes = (uint64_t)self->config->limits.log_bytes;
     spec->cpu_millis = (uint32_t)from->cpu_millis;
     spec->pids_max = PIDS_MAX;
+    spec->hold = from->app->hold != 0;
     spec->key_epoch = (uint32_t)from->key_epoch;
     spec->uid = own_user ? (uid_t)app->run_uid : geteuid();
     spec->gid = own_user ? (gid_t)app->run_uid : getegid();
@@ -156,6 +157,9 @@ static bool describe(const struct launch_status *status, struct runner_event *re
     switch (status->state) {
     case LAUNCH_SPAWNING:
         return false;
+    case LAUNCH_LOCKED:
+        ret->news = RUNNER_LOCKED;
+        return true;
     case LAUNCH_INITIALIZING:
         ret->news = RUNNER_INITIALIZING;
         return true;
@@ -297,6 +301,28 @@ static void launch_runner_catch_up(struct runner *runner, const char *folder)
     launch_catch_up(folder);
 }
 
+static int launch_runner_put_aside(struct runner *runner, const char *folder, bool leave_copy,
+                                   struct err *err)
+{
+    (void)runner;
+    AUTO_FREE char *path = storage_path(folder, err);
+    return path == NULL ? -1 : storage_backing_put_aside(path, leave_copy, err);
+}
+
+static int launch_runner_put_back(struct runner *runner, const char *folder, struct err *err)
+{
+    (void)runner;
+    AUTO_FREE char *path = storage_path(folder, err);
+    return path == NULL ? -1 : storage_backing_put_back(path, err);
+}
+
+static int launch_runner_forget_aside(struct runner *runner, const char *folder, struct err *err)
+{
+    (void)runner;
+    AUTO_FREE char *path = storage_path(folder, err);
+    return path == NULL ? -1 : storage_backing_forget_aside(path, err);
+}
+
 static int launch_runner_destroy(struct runner *runner, const char *folder, struct err *err)
 {
     AUTO_FREE char *path = storage_path(folder, err);
@@ -313,6 +339,9 @@ static const struct runner_class launch_class = {
     .reserve = launch_runner_reserve,
     .catch_up = launch_runner_catch_up,
     .used = launch_runner_used,
+    .put_aside = launch_runner_put_aside,
+    .put_back = launch_runner_put_back,
+    .forget_aside = launch_runner_forget_aside,
     .destroy = launch_runner_destroy,
 };
 

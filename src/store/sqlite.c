@@ -44,12 +44,22 @@ static const char *const migrations[] = {
     "CREATE TABLE clock ("
     " one INTEGER PRIMARY KEY NOT NULL CHECK (one = 1), wall INTEGER NOT NULL,"
     " since_boot INTEGER NOT NULL, boot TEXT NOT NULL) STRICT;",
+    "ALTER TABLE app ADD COLUMN release INTEGER NOT NULL DEFAULT 0;"
+    "ALTER TABLE app ADD COLUMN fallback INTEGER NOT NULL DEFAULT 0;"
+    "ALTER TABLE app ADD COLUMN trial INTEGER NOT NULL DEFAULT 0;"
+    "ALTER TABLE app ADD COLUMN hold INTEGER NOT NULL DEFAULT 0;"
+    "CREATE TABLE release ("
+    " app TEXT NOT NULL, number INTEGER NOT NULL, resource TEXT NOT NULL,"
+    " environment TEXT NOT NULL, layer TEXT NOT NULL, fingerprint TEXT NOT NULL,"
+    " memory_bytes INTEGER NOT NULL, quota_bytes INTEGER NOT NULL, created INTEGER NOT NULL,"
+    " state INTEGER NOT NULL, reason TEXT NOT NULL, PRIMARY KEY (app, number))"
+    " STRICT, WITHOUT ROWID;",
 };
 
 #define APP_COLUMNS                                                                                \
     "id, owner, project, name, resource, environment, layer, fingerprint, host_name, reason,"      \
     " state, desired, provisioned, port, run_uid, quota_bytes, created, updated, started,"         \
-    " expires, restarts, quick_crashes, kept_s, memory_bytes"
+    " expires, restarts, quick_crashes, kept_s, memory_bytes, release, fallback, trial, hold"
 
 static const struct column app_columns[] = {
     COLUMN_OF(COLUMN_TEXT, store_app, id),         COLUMN_OF(COLUMN_TEXT, store_app, owner),
@@ -64,6 +74,26 @@ static const struct column app_columns[] = {
     COLUMN_OF(COLUMN_INT, store_app, started),     COLUMN_OF(COLUMN_INT, store_app, expires),
     COLUMN_OF(COLUMN_INT, store_app, restarts),    COLUMN_OF(COLUMN_INT, store_app, quick_crashes),
     COLUMN_OF(COLUMN_INT, store_app, kept_s),      COLUMN_OF(COLUMN_INT, store_app, memory_bytes),
+    COLUMN_OF(COLUMN_INT, store_app, release),     COLUMN_OF(COLUMN_INT, store_app, fallback),
+    COLUMN_OF(COLUMN_INT, store_app, trial),       COLUMN_OF(COLUMN_INT, store_app, hold),
+};
+
+#define RELEASE_COLUMNS                                                                            \
+    "app, number, resource, environment, layer, fingerprint, memory_bytes, quota_bytes, created,"  \
+    " state, reason"
+
+static const struct column release_columns[] = {
+    COLUMN_OF(COLUMN_TEXT, store_release, app),
+    COLUMN_OF(COLUMN_INT, store_release, number),
+    COLUMN_OF(COLUMN_TEXT, store_release, resource),
+    COLUMN_OF(COLUMN_TEXT, store_release, environment),
+    COLUMN_OF(COLUMN_TEXT, store_release, layer),
+    COLUMN_OF(COLUMN_TEXT, store_release, fingerprint),
+    COLUMN_OF(COLUMN_INT, store_release, memory_bytes),
+    COLUMN_OF(COLUMN_INT, store_release, quota_bytes),
+    COLUMN_OF(COLUMN_INT, store_release, created),
+    COLUMN_OF(COLUMN_INT, store_release, state),
+    COLUMN_OF(COLUMN_TEXT, store_release, reason),
 };
 
 static const struct column clock_columns[] = {
@@ -93,7 +123,13 @@ enum statement {
     SQL_APP_EACH,
     SQL_APP_SAME_NAME,
     SQL_APP_REPLACE,
+    SQL_APP_FORGET,
     SQL_APP_DELETE,
+    SQL_RELEASE_SAVE,
+    SQL_RELEASE_GET,
+    SQL_RELEASE_EACH,
+    SQL_RELEASE_DELETE,
+    SQL_RELEASE_DELETE_ALL,
     SQL_CLOCK_SAVE,
     SQL_CLOCK_GET,
     SQL_LAYER_SAVE,
@@ -112,13 +148,14 @@ static const char *const statements[SQL_COUNT] = {
     [SQL_COMMIT] = "COMMIT",
     [SQL_APP_INSERT] =
         "INSERT INTO app (" APP_COLUMNS ") VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11,"
-        " ?12, ?13, ?14, ?15, ?16, ?17, ?18, ?19, ?20, ?21, ?22, ?23, ?24)",
+        " ?12, ?13, ?14, ?15, ?16, ?17, ?18, ?19, ?20, ?21, ?22, ?23, ?24, ?25, ?26, ?27, ?28)",
     [SQL_APP_UPDATE] =
         "UPDATE app SET owner = ?2, project = ?3, name = ?4, resource = ?5, environment = ?6,"
         " layer = ?7, fingerprint = ?8, host_name = ?9, reason = ?10, state = ?11, desired = ?12,"
         " provisioned = ?13, port = ?14, run_uid = ?15, quota_bytes = ?16, created = ?17,"
         " updated = ?18, started = ?19, expires = ?20, restarts = ?21, quick_crashes = ?22,"
-        " kept_s = ?23, memory_bytes = ?24"
+        " kept_s = ?23, memory_bytes = ?24, release = ?25, fallback = ?26, trial = ?27,"
+        " hold = ?28"
         " WHERE id = ?1",
     [SQL_APP_GET] = "SELECT " APP_COLUMNS " FROM app WHERE id = ?1",
     [SQL_APP_EACH] = "SELECT " APP_COLUMNS " FROM app WHERE (?1 IS NULL OR owner = ?1)"
@@ -128,7 +165,15 @@ static const char *const statements[SQL_COUNT] = {
     [SQL_APP_SAME_NAME] = "SELECT " APP_COLUMNS " FROM app WHERE owner = ?1 AND project = ?2"
                           " AND name = ?3 AND desired = 0",
     [SQL_APP_REPLACE] = "UPDATE app SET desired = 1, updated = ?3 WHERE id = ?1 AND owner = ?2",
+    [SQL_APP_FORGET] = "DELETE FROM app WHERE id = ?1 AND state = 4", /* STORE_STOPPED */
     [SQL_APP_DELETE] = "DELETE FROM app WHERE id = ?1",
+    [SQL_RELEASE_SAVE] = "INSERT OR REPLACE INTO release (" RELEASE_COLUMNS ") VALUES (?1, ?2, ?3,"
+                         " ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11)",
+    [SQL_RELEASE_GET] = "SELECT " RELEASE_COLUMNS " FROM release WHERE app = ?1 AND number = ?2",
+    [SQL_RELEASE_EACH] =
+        "SELECT " RELEASE_COLUMNS " FROM release WHERE app = ?1 ORDER BY number DESC",
+    [SQL_RELEASE_DELETE] = "DELETE FROM release WHERE app = ?1 AND number = ?2",
+    [SQL_RELEASE_DELETE_ALL] = "DELETE FROM release WHERE app = ?1",
     [SQL_CLOCK_SAVE] =
         "INSERT OR REPLACE INTO clock (one, wall, since_boot, boot) VALUES (1, ?1, ?2, ?3)",
     [SQL_CLOCK_GET] = "SELECT wall, since_boot, boot FROM clock",
@@ -288,7 +333,12 @@ static int create_app(struct sqlite_store *self, const void *input, struct err *
     const struct app_creation *creation = input;
     if (creation->replaces != NULL && replace_app(self, creation, err) < 0)
         return -1;
-    if (refuse_same_name(self, creation->app, err) < 0)
+    const struct sql_value id[] = {SQL_TEXT(creation->app->id)};
+    if (refuse_same_name(self, creation->app, err) < 0 ||
+        run(self, &(struct query){SQL_APP_FORGET, id, 1, NULL, NULL}, err) < 0)
+        return -1;
+    if (sqlite3_changes(self->db) > 0 &&
+        run(self, &(struct query){SQL_RELEASE_DELETE_ALL, id, 1, NULL, NULL}, err) < 0)
         return -1;
     return insert_app(self, creation->app, err);
 }
@@ -399,7 +449,8 @@ static int sqlite_app_each(struct store *store, const struct store_filter *filte
 static int delete_app(struct sqlite_store *self, const void *input, struct err *err)
 {
     const struct sql_value values[] = {SQL_TEXT(input)};
-    if (run(self, &(struct query){SQL_EVENT_DELETE, values, 1, NULL, NULL}, err) < 0)
+    if (run(self, &(struct query){SQL_EVENT_DELETE, values, 1, NULL, NULL}, err) < 0 ||
+        run(self, &(struct query){SQL_RELEASE_DELETE_ALL, values, 1, NULL, NULL}, err) < 0)
         return -1;
     return run(self, &(struct query){SQL_APP_DELETE, values, 1, NULL, NULL}, err);
 }
@@ -407,6 +458,57 @@ static int delete_app(struct sqlite_store *self, const void *input, struct err *
 static int sqlite_app_delete(struct store *store, const char *id, struct err *err)
 {
     return transact(store, delete_app, id, err);
+}
+
+/* --- releases --- */
+
+static int sqlite_release_save(struct store *store, const struct store_release *release,
+                               struct err *err)
+{
+    struct sql_value values[ARRAY_LEN(release_columns)];
+    sql_values_from(release, release_columns, ARRAY_LEN(release_columns), values);
+    return run_locked(
+        store, &(struct query){SQL_RELEASE_SAVE, values, ARRAY_LEN(values), NULL, NULL}, err);
+}
+
+static int take_release(void *context, sqlite3_stmt *statement, struct err *err)
+{
+    return sql_row_to(statement, release_columns, ARRAY_LEN(release_columns), context, err);
+}
+
+static int sqlite_release_get(struct store *store, const char *app, int64_t number,
+                              struct store_release *ret, struct err *err)
+{
+    struct store_release release = {0};
+    const struct sql_value values[] = {SQL_TEXT(app), SQL_INT(number)};
+    const struct query query = {SQL_RELEASE_GET, values, ARRAY_LEN(values), take_release, &release};
+    if (run_locked(store, &query, err) < 0)
+        return -1;
+    if (release.app[0] == '\0')
+        return FAIL(err, ERR_NOT_FOUND, "app %s has no release %lld", app, (long long)number);
+    *ret = release;
+    return 0;
+}
+
+static int sqlite_release_each(struct store *store, const char *app, store_release_fn fn,
+                               void *context, struct err *err)
+{
+    struct rows rows = {.item_size = sizeof(struct store_release), .take = take_release};
+    const struct sql_value values[] = {SQL_TEXT(app)};
+    int result =
+        collect(store, (struct query){SQL_RELEASE_EACH, values, 1, NULL, NULL}, &rows, err);
+    const struct store_release *releases = rows.items;
+    for (size_t i = 0; result == 0 && i < rows.count; i++)
+        result = fn(context, &releases[i], err);
+    free(rows.items);
+    return result;
+}
+
+static int sqlite_release_delete(struct store *store, const char *app, int64_t number,
+                                 struct err *err)
+{
+    const struct sql_value values[] = {SQL_TEXT(app), SQL_INT(number)};
+    return run_locked(store, &(struct query){SQL_RELEASE_DELETE, values, 2, NULL, NULL}, err);
 }
 
 /* --- clock --- */
@@ -546,6 +648,10 @@ static const struct store_class sqlite_class = {
     .app_get = sqlite_app_get,
     .app_each = sqlite_app_each,
     .app_delete = sqlite_app_delete,
+    .release_save = sqlite_release_save,
+    .release_get = sqlite_release_get,
+    .release_each = sqlite_release_each,
+    .release_delete = sqlite_release_delete,
     .clock_save = sqlite_clock_save,
     .clock_get = sqlite_clock_get,
     .layer_save = sqlite_layer_save,

@@ -11,7 +11,20 @@ const char *store_state_name(int64_t state)
         [STORE_SPAWNING] = "spawning", [STORE_INITIALIZING] = "initializing",
         [STORE_RUNNING] = "running",   [STORE_ON_ERROR] = "on_error",
         [STORE_STOPPED] = "stopped",   [STORE_EXPIRED] = "expired",
-        [STORE_CRASHING] = "crashing",
+        [STORE_CRASHING] = "crashing", [STORE_LOCKED] = "locked",
+    };
+    if (state < 0 || state >= (int64_t)ARRAY_LEN(names))
+        return "unknown";
+    return names[state];
+}
+
+const char *store_release_state_name(int64_t state)
+{
+    static const char *const names[] = {
+        [STORE_RELEASE_TRIED] = "tried",
+        [STORE_RELEASE_LIVE] = "live",
+        [STORE_RELEASE_PREVIOUS] = "previous",
+        [STORE_RELEASE_FAILED] = "failed",
     };
     if (state < 0 || state >= (int64_t)ARRAY_LEN(names))
         return "unknown";
@@ -49,6 +62,28 @@ int store_app_each(struct store *store, const struct store_filter *filter, store
 int store_app_delete(struct store *store, const char *id, struct err *err)
 {
     return store->class->app_delete(store, id, err);
+}
+
+int store_release_save(struct store *store, const struct store_release *release, struct err *err)
+{
+    return store->class->release_save(store, release, err);
+}
+
+int store_release_get(struct store *store, const char *app, int64_t number,
+                      struct store_release *ret, struct err *err)
+{
+    return store->class->release_get(store, app, number, ret, err);
+}
+
+int store_release_each(struct store *store, const char *app, store_release_fn fn, void *context,
+                       struct err *err)
+{
+    return store->class->release_each(store, app, fn, context, err);
+}
+
+int store_release_delete(struct store *store, const char *app, int64_t number, struct err *err)
+{
+    return store->class->release_delete(store, app, number, err);
 }
 
 int store_clock_save(struct store *store, const struct store_clock *clock, struct err *err)

@@ -38,8 +38,17 @@ enum store_state {
     STORE_STOPPED,
     STORE_EXPIRED,  /* ended by its expiry; what it stored is kept for a while */
     STORE_CRASHING, /* its enclave has died; the next starts after a pause */
+    STORE_LOCKED,   /* its enclave waits for the key of its storage */
 };
 enum store_desired { STORE_DESIRED_RUN, STORE_DESIRED_STOP };
+
+/* A new release takes an app's place in steps, each on disk before it is taken. */
+enum store_trial {
+    STORE_TRIAL_NONE,
+    STORE_TRIAL_PREPARING, /* the live release ends, and its storage is put aside or copied */
+    STORE_TRIAL_RUNNING,   /* `release` runs, and nobody has said yet that it is good */
+    STORE_TRIAL_REVERTING, /* back to `fallback`, with its storage as it was */
+};
 
 struct store_app {
     char id[STORE_ID_SIZE];
@@ -66,6 +75,32 @@ struct store_app {
     int64_t quick_crashes; /* in a row, each soon after the one before */
     int64_t kept_s;        /* expired: how long it has been kept since, as the node saw it pass */
     int64_t memory_bytes;  /* that it may use; 0: made by a version that did not write it here */
+    int64_t release;       /* number of the one that runs; 0: made before there were any, so 1 */
+    int64_t fallback;      /* while one is tried: that which ran before it */
+    int64_t trial;         /* enum store_trial */
+    int64_t hold;          /* its enclave waits for the owner also where it has sealed secrets */
+};
+
+enum store_release_state {
+    STORE_RELEASE_TRIED,
+    STORE_RELEASE_LIVE,
+    STORE_RELEASE_PREVIOUS, /* was live; its package is kept */
+    STORE_RELEASE_FAILED,   /* never was; its package is gone */
+};
+
+/* What differs from one release of an app to the next; members as in struct store_app. */
+struct store_release {
+    char app[STORE_ID_SIZE];
+    int64_t number; /* from 1, never used again in an app's life */
+    char resource[STORE_NAME_SIZE];
+    char environment[STORE_NAME_SIZE];
+    char layer[STORE_DIGEST_SIZE];
+    char fingerprint[STORE_DIGEST_SIZE];
+    int64_t memory_bytes;
+    int64_t quota_bytes;
+    int64_t created;                /* unix seconds */
+    int64_t state;                  /* enum store_release_state */
+    char reason[STORE_REASON_SIZE]; /* why it failed, "" otherwise */
 };
 
 /* One moment: what the wall clock said, and which second of which boot it was. */
@@ -103,6 +138,8 @@ struct store_event {
  * take its time. What others change meanwhile is seen or not; nothing is seen twice. -1 ends the
  * listing as a failure. */
 typedef int (*store_app_fn)(void *context, const struct store_app *app, struct err *err);
+typedef int (*store_release_fn)(void *context, const struct store_release *release,
+                                struct err *err);
 typedef int (*store_layer_fn)(void *context, const struct store_layer *layer, struct err *err);
 typedef int (*store_event_fn)(void *context, const struct store_event *event, struct err *err);
 
@@ -112,9 +149,10 @@ struct store;
 struct store_class {
     const char *name;
     void (*close)(struct store *store);
-    /* Inserts. `replaces` (may be NULL) is an app of the same owner whose desired state becomes
-     * STOP in the same transaction. EXISTS: the id is taken; CONFLICT: another app that should run
-     * has this project and name (the message names its id), or the port, or the user. */
+    /* Inserts; a stopped app of this id is forgotten, but for its events. `replaces` (may be NULL)
+     * is an app of the same owner whose desired state becomes STOP in the same transaction. EXISTS:
+     * the id is taken; CONFLICT: another app that should run has this project and name (the message
+     * names its id), or the port, or the user. */
     int (*app_create)(struct store *store, const struct store_app *app, const char *replaces,
                       struct err *err);
     /* Overwrites the row of app->id. NOT_FOUND. */
@@ -123,8 +161,17 @@ struct store_class {
     /* Oldest first. */
     int (*app_each)(struct store *store, const struct store_filter *filter, store_app_fn fn,
                     void *context, struct err *err);
-    /* Forgets the app and its events; 0 also where there is none. */
+    /* Forgets the app, its releases and its events; 0 also where there is none. */
     int (*app_delete)(struct store *store, const char *id, struct err *err);
+    /* Overwrites the one of this app and number, or adds it. */
+    int (*release_save)(struct store *store, const struct store_release *release, struct err *err);
+    /* NOT_FOUND. */
+    int (*release_get)(struct store *store, const char *app, int64_t number,
+                       struct store_release *ret, struct err *err);
+    /* Newest first. */
+    int (*release_each)(struct store *store, const char *app, store_release_fn fn, void *context,
+                        struct err *err);
+    int (*release_delete)(struct store *store, const char *app, int64_t number, struct err *err);
     /* The moment that the node was sure of last. NOT_FOUND: none yet. */
     int (*clock_save)(struct store *store, const struct store_clock *clock, struct err *err);
     int (*clock_get)(struct store *store, struct store_clock *ret, struct err *err);
@@ -147,6 +194,7 @@ struct store {
 };
 
 const char *store_state_name(int64_t state);
+const char *store_release_state_name(int64_t state);
 
 struct store_sqlite_options {
     const char *path;  /* made with mode 0600 where it does not exist */
@@ -169,6 +217,14 @@ int store_app_get(struct store *store, const char *id, struct store_app *ret,
 int store_app_each(struct store *store, const struct store_filter *filter, store_app_fn fn,
                    void *context, struct err *err) MUST_USE;
 int store_app_delete(struct store *store, const char *id, struct err *err) MUST_USE;
+int store_release_save(struct store *store, const struct store_release *release,
+                       struct err *err) MUST_USE;
+int store_release_get(struct store *store, const char *app, int64_t number,
+                      struct store_release *ret, struct err *err) MUST_USE;
+int store_release_each(struct store *store, const char *app, store_release_fn fn, void *context,
+                       struct err *err) MUST_USE;
+int store_release_delete(struct store *store, const char *app, int64_t number,
+                         struct err *err) MUST_USE;
 int store_clock_save(struct store *store, const struct store_clock *clock,
                      struct err *err) MUST_USE;
 int store_clock_get(struct store *store, struct store_clock *ret, struct err *err) MUST_USE;

@@ -80,7 +80,7 @@ class Owner:
         return result
 
     def deploy(self, project: Path, *arguments, **options) -> dict:
-        return self.ok("deploy", "--path", project, "--yes", "--json", *arguments, **options).json
+        return self.ok("deploy", "--path", project, "--yes", "--discard-data", "--json", *arguments, **options).json
 
     def project(self, name: str, code: dict, toml: str = "", secrets: dict | None = None) -> Path:
         """Writes a project; `code` maps file names to content, `toml` is added to mse.toml."""

@@ -16,6 +16,7 @@ def alone(tmp_path):
 
 
 COMMANDS = ["scaffold", "init", "deploy", "verify", "list", "status", "logs", "stop", "restart", "staple",
+            "releases", "rollback", "unlock",
             "test", "localtest", "context", "node start", "node stop", "node status"]
 
 

@@ -39,8 +39,13 @@ struct pretended {
     atomic_int starts;
     atomic_int stops;
     atomic_int destroys;
-    bool full; /* the disk */
+    bool full;           /* the disk */
+    atomic_int refusals; /* so many starts fail */
+    bool stays;          /* what is stored cannot be put aside */
+    atomic_int aside;    /* what lies aside */
+    atomic_int backs;    /* how often it came back */
 };
+enum { PRETEND_NONE, PRETEND_COPIED, PRETEND_MOVED };
 
 static inline struct pretended *of(struct runner *runner)
 {
@@ -60,6 +65,10 @@ static inline int pretend_start(struct runner *runner, const struct runner_spec 
                                 struct err *err)
 {
     struct pretended *self = of(runner);
+    if (self->refusals > 0) {
+        self->refusals--;
+        return FAIL(err, ERR_NOT_FOUND, "no such program");
+    }
     (void)pthread_mutex_lock(&self->mutex);
     (void)snprintf(self->folder, sizeof(self->folder), "%s", spec->folder);
     self->starts++;
@@ -136,6 +145,30 @@ static inline int pretend_destroy(struct runner *runner, const char *folder, str
     return 0;
 }
 
+static inline int pretend_put_aside(struct runner *runner, const char *folder, bool leave_copy,
+                                    struct err *err)
+{
+    struct pretended *self = of(runner);
+    if (self->stays || self->aside != PRETEND_NONE)
+        return FAIL(err, ERR_IO, "it cannot be put aside");
+    self->aside = leave_copy ? PRETEND_COPIED : PRETEND_MOVED;
+    return 0;
+}
+
+static inline int pretend_put_back(struct runner *runner, const char *folder, struct err *err)
+{
+    struct pretended *self = of(runner);
+    self->backs += self->aside != PRETEND_NONE;
+    self->aside = PRETEND_NONE;
+    return 0;
+}
+
+static inline int pretend_forget_aside(struct runner *runner, const char *folder, struct err *err)
+{
+    of(runner)->aside = PRETEND_NONE;
+    return 0;
+}
+
 static inline void pretend_catch_up(struct runner *runner, const char *folder)
 {
 }
@@ -147,6 +180,9 @@ static const struct runner_class pretend_class = {.start = pretend_start,
                                                   .reserve = pretend_reserve,
                                                   .catch_up = pretend_catch_up,
                                                   .used = pretend_used,
+                                                  .put_aside = pretend_put_aside,
+                                                  .put_back = pretend_put_back,
+                                                  .forget_aside = pretend_forget_aside,
                                                   .destroy = pretend_destroy};
 
 /* --- a node around it --- */
