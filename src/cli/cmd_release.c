@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 /*
- * mse releases, rollback, unlock: the releases that an app has had, and its storage under another
- * roof. Runs on the owner's machine.
+ * mse releases, rollback, unlock, pause, resume: the releases that an app has had, its storage
+ * under another roof, and its rest. Runs on the owner's machine.
  */
 #include "cli/command.h"
 #include "cli/session.h"
@@ -250,4 +250,90 @@ const struct command command_unlock = {
     .min_arguments = 1,
     .max_arguments = 1,
     .run = unlock,
+};
+
+/* --- pause and resume --- */
+
+static int pause_app(struct node_client *node, const struct node_app *app, struct err *err)
+{
+    char path[PATH_SIZE];
+    AUTO_NODE_APP struct node_app after = {0};
+    (void)snprintf(path, sizeof(path), "/v1/apps/%s/pause", app->id);
+    if (node_client_request(node, "POST", path, NULL, err) < 0 ||
+        wait_for_state(node, app->id, "paused", TIMEOUT_S, &after, err) < 0)
+        return -1;
+    ui_step_end("%s is paused; its address and what it stored are kept", app->name);
+    return 0;
+}
+
+static int resume_app(struct node_client *node, const struct node_app *app, struct err *err)
+{
+    char path[PATH_SIZE];
+    AUTO_NODE_APP struct node_app after = {0};
+    if (strcmp(app->state, "paused") != 0)
+        return FAIL(err, ERR_CONFLICT, "'%s' is %s, not paused", app->name, app->state);
+    (void)snprintf(path, sizeof(path), "/v1/apps/%s/restart", app->id);
+    if (node_client_request(node, "POST", path, NULL, err) < 0 ||
+        wait_for_restart(node, app, TIMEOUT_S, &after, err) < 0)
+        return -1;
+    if (strcmp(after.state, "locked") == 0)
+        ui_step_end("%s is locked: 'mse unlock' gives it the key of its storage", app->name);
+    else
+        ui_step_end("%s runs again", app->name);
+    return 0;
+}
+
+static int do_step(const struct options *options, const char *name,
+                   int (*step)(struct node_client *node, const struct node_app *app,
+                               struct err *err),
+                   struct err *err)
+{
+    AUTO_NODE_CLIENT struct node_client *node = NULL;
+    AUTO_NODE_APP struct node_app app = {0};
+    if (find_app(options, &node, &app, err) < 0)
+        return -1;
+    ui_step_begin(name);
+    if (step(node, &app, err) == 0)
+        return 0;
+    ui_step_fail();
+    return FAIL_CONTEXT(err, "%s of '%s'", name, app.name);
+}
+
+static int pause_command(const struct options *options, struct err *err)
+{
+    return do_step(options, "pause", pause_app, err);
+}
+
+static int resume_command(const struct options *options, struct err *err)
+{
+    return do_step(options, "resume", resume_app, err);
+}
+
+static const struct option_spec pause_options[] = {OPTION_NODE, OPTION_HELP};
+
+const struct command command_pause = {
+    .name = "pause",
+    .arguments = "APP",
+    .summary = "end the app's enclave and keep everything",
+    .text = "Address, storage, keys and releases stay; nobody is answered until 'mse resume'. "
+            "'mse stop' is what removes an app.",
+    .example = "mse pause shop",
+    .options = pause_options,
+    .option_count = ARRAY_LEN(pause_options),
+    .min_arguments = 1,
+    .max_arguments = 1,
+    .run = pause_command,
+};
+
+const struct command command_resume = {
+    .name = "resume",
+    .arguments = "APP",
+    .summary = "start a paused app again",
+    .text = "From its sealed state: no secret is sent again.",
+    .example = "mse resume shop",
+    .options = pause_options,
+    .option_count = ARRAY_LEN(pause_options),
+    .min_arguments = 1,
+    .max_arguments = 1,
+    .run = resume_command,
 };

@@ -43,6 +43,8 @@ extern const struct command command_node_start;
 extern const struct command command_node_status;
 extern const struct command command_node_stop;
 extern const struct command command_restart;
+extern const struct command command_pause;
+extern const struct command command_resume;
 extern const struct command command_releases;
 extern const struct command command_rollback;
 extern const struct command command_unlock;

@@ -154,7 +154,8 @@ static int adopt_app(struct keeper *keeper, const struct store_app *app, struct 
         insertion.routed = keeper_add_route(keeper, app, NULL, &failure) == 0;
     if (failure.kind != ERR_NONE)
         log_err(LOG_WARNING, &failure); /* its thread tries again, and says so in its record */
-    if (insertion.routed && (app->state == STORE_ON_ERROR || app->state == STORE_EXPIRED))
+    if (insertion.routed &&
+        (app->state == STORE_ON_ERROR || app->state == STORE_EXPIRED || app->state == STORE_PAUSED))
         gateway_set_down(keeper->options.gateway, app->id, true);
     return keeper_insert(keeper, app, &insertion, err);
 }

@@ -110,6 +110,7 @@ const struct api_route api_routes[] = {
      "App",
      202,
      api_post_restart},
+    {"POST", "/v1/apps/{id}/pause", API_APP, "pauseApp", {NULL}, NULL, "App", 202, api_post_pause},
     {"GET",
      "/v1/apps/{id}/releases",
      API_APP,

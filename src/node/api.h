@@ -95,5 +95,6 @@ int api_get_events(struct api_call *call, struct err *err);
 int api_get_stats(struct api_call *call, struct err *err);
 int api_get_metrics(struct api_call *call, struct err *err);
 int api_post_stop(struct api_call *call, struct err *err);
+int api_post_pause(struct api_call *call, struct err *err);
 int api_post_restart(struct api_call *call, struct err *err);
 int api_delete_app(struct api_call *call, struct err *err);

@@ -446,6 +446,12 @@ int api_post_restart(struct api_call *call, struct err *err)
     return api_answer_app(call, 202, err);
 }
 
+int api_post_pause(struct api_call *call, struct err *err)
+{
+    return keeper_pause(call->node->keeper, call->id, err) < 0 ? -1
+                                                               : api_answer_app(call, 202, err);
+}
+
 /* Stops, and forgets the record as well. */
 int api_delete_app(struct api_call *call, struct err *err)
 {

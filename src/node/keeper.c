@@ -513,6 +513,35 @@ int keeper_restart(struct keeper *keeper, const char *id, int64_t expires, struc
     return result;
 }
 
+/* With the mutex. NULL: it can be paused. */
+static const char *why_no_pause(const struct kept *kept)
+{
+    if (kept == NULL || kept->app.desired == STORE_DESIRED_STOP)
+        return "is stopped: what it stored is gone";
+    if (kept->app.trial != STORE_TRIAL_NONE)
+        return "has a new release that is being tried: wait until it is live, or take it back with "
+               "'mse rollback'";
+    if (kept->app.state == STORE_EXPIRED)
+        return "has expired";
+    return kept->app.provisioned == 0 ? "never ran" : NULL;
+}
+
+int keeper_pause(struct keeper *keeper, const char *id, struct err *err)
+{
+    int result = 0;
+    lock_acquire(&keeper->mutex);
+    struct kept *kept = keeper_find(keeper, id);
+    const char *why = why_no_pause(kept);
+    if (why != NULL) {
+        result = FAIL(err, ERR_CONFLICT, "app %s %s", id, why);
+    } else if (kept->app.state != STORE_PAUSED) {
+        kept->order = ORDER_PAUSE;
+        keeper_wake(kept);
+    }
+    lock_release(&keeper->mutex);
+    return result;
+}
+
 void keeper_catch_up(const struct keeper *keeper, const char *id)
 {
     struct runner *runner = keeper->options.runner;

@@ -98,6 +98,10 @@ int keeper_stop(struct keeper *keeper, const char *id, struct err *err) MUST_USE
  * expired and no new expiry is given. */
 int keeper_restart(struct keeper *keeper, const char *id, int64_t expires,
                    struct err *err) MUST_USE;
+/* Ends the enclave and keeps everything, address included, until keeper_restart; returns when it
+ * has been asked to. 0 also where it is paused. CONFLICT: stopped, expired, a release of it is
+ * being tried, or it never ran. */
+int keeper_pause(struct keeper *keeper, const char *id, struct err *err) MUST_USE;
 /* Looks at the wall clock, and once a minute remembers it in the store while it is believed. Call
  * every few seconds. */
 void keeper_tick(struct keeper *keeper);

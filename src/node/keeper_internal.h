@@ -15,6 +15,7 @@
 enum keeper_order {
     ORDER_NONE,
     ORDER_RESTART,
+    ORDER_PAUSE,
     ORDER_TRY,    /* `tried` */
     ORDER_COMMIT, /* the release that is tried is good */
     ORDER_REVERT, /* it is not */

@@ -74,6 +74,13 @@ void lifecycle_expired(struct store_app *app, int64_t now)
     set_state(app, STORE_EXPIRED, "expired: its enclave has ended, what it stored is kept", now);
 }
 
+void lifecycle_paused(struct store_app *app, int64_t now)
+{
+    app->started = 0;
+    app->quick_crashes = 0;
+    set_state(app, STORE_PAUSED, "paused by its owner", now);
+}
+
 void lifecycle_stopped(struct store_app *app, const char *reason, int64_t now)
 {
     app->desired = STORE_DESIRED_STOP;

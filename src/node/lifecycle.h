@@ -37,5 +37,7 @@ void lifecycle_failed(struct store_app *app, const char *reason, int64_t now);
 int64_t lifecycle_died(struct store_app *app, const char *reason, int64_t ran_s, int64_t now);
 /* Its expiry has come: the enclave is gone, what it stored is kept. */
 void lifecycle_expired(struct store_app *app, int64_t now);
+/* Its owner has ended the enclave and keeps everything. */
+void lifecycle_paused(struct store_app *app, int64_t now);
 /* Everything of it is gone. Not before: who is being removed and is not gone yet is on_error. */
 void lifecycle_stopped(struct store_app *app, const char *reason, int64_t now);

@@ -89,6 +89,7 @@ enum wake {
     WAKE_NEWS,
     WAKE_STOP,
     WAKE_RESTART,
+    WAKE_PAUSE,
     WAKE_TRY,
     WAKE_COMMIT,
     WAKE_REVERT,
@@ -98,8 +99,9 @@ enum wake {
 static enum wake pending_order(struct kept *kept)
 {
     static const enum wake wakes[] = {
-        [ORDER_NONE] = WAKE_TIME,     [ORDER_RESTART] = WAKE_RESTART, [ORDER_TRY] = WAKE_TRY,
-        [ORDER_COMMIT] = WAKE_COMMIT, [ORDER_REVERT] = WAKE_REVERT,   [ORDER_CLOSE] = WAKE_CLOSE,
+        [ORDER_NONE] = WAKE_TIME,   [ORDER_RESTART] = WAKE_RESTART, [ORDER_PAUSE] = WAKE_PAUSE,
+        [ORDER_TRY] = WAKE_TRY,     [ORDER_COMMIT] = WAKE_COMMIT,   [ORDER_REVERT] = WAKE_REVERT,
+        [ORDER_CLOSE] = WAKE_CLOSE,
     };
     lock_acquire(&kept->keeper->mutex);
     enum wake wake = wakes[kept->order];
@@ -561,6 +563,19 @@ static void restart(struct kept *kept)
     minder_publish(kept, &app);
 }
 
+static void pause_app(struct kept *kept)
+{
+    struct store_app app = minder_current(kept);
+    lock_acquire(&kept->keeper->mutex);
+    if (kept->order == ORDER_PAUSE)
+        kept->order = ORDER_NONE;
+    lock_release(&kept->keeper->mutex);
+    minder_end_enclave(kept);
+    shut_route(kept);
+    lifecycle_paused(&app, clock_unix());
+    minder_publish(kept, &app);
+}
+
 /* Where a clock that was wrong for long had ended it too early. */
 static void revive(struct kept *kept)
 {
@@ -619,7 +634,7 @@ static bool turn_expired(struct kept *kept)
 /* One turn: waits for what comes next and acts on it. False: the thread ends. */
 static bool turn(struct kept *kept)
 {
-    bool down = kept->app.state == STORE_ON_ERROR;
+    bool down = kept->app.state == STORE_ON_ERROR || kept->app.state == STORE_PAUSED;
     if (kept->app.state == STORE_EXPIRED)
         return turn_expired(kept);
     if (!down && pending_order(kept) == WAKE_TIME && !is_expired(kept) && !bring_up(kept))
@@ -632,6 +647,9 @@ static bool turn(struct kept *kept)
         return false;
     case WAKE_RESTART:
         restart(kept);
+        return true;
+    case WAKE_PAUSE:
+        pause_app(kept);
         return true;
     case WAKE_TRY:
         trial_begin(kept);
@@ -682,7 +700,7 @@ static void adopt(struct kept *kept)
         recall_memory(kept);
     }
     struct store_app app = minder_current(kept);
-    if (app.state == STORE_ON_ERROR || app.state == STORE_EXPIRED ||
+    if (app.state == STORE_ON_ERROR || app.state == STORE_EXPIRED || app.state == STORE_PAUSED ||
         app.desired == STORE_DESIRED_STOP)
         return;
     if (runner->class->attach(runner, kept->folder, &kept->control_fd, &err) == 0) {

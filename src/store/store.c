@@ -11,7 +11,8 @@ const char *store_state_name(int64_t state)
         [STORE_SPAWNING] = "spawning", [STORE_INITIALIZING] = "initializing",
         [STORE_RUNNING] = "running",   [STORE_ON_ERROR] = "on_error",
         [STORE_STOPPED] = "stopped",   [STORE_EXPIRED] = "expired",
-        [STORE_CRASHING] = "crashing", [STORE_LOCKED] = "locked",
+        [STORE_CRASHING] = "crashing", [STORE_PAUSED] = "paused",
+        [STORE_LOCKED] = "locked",
     };
     if (state < 0 || state >= (int64_t)ARRAY_LEN(names))
         return "unknown";

@@ -39,6 +39,7 @@ enum store_state {
     STORE_EXPIRED,  /* ended by its expiry; what it stored is kept for a while */
     STORE_CRASHING, /* its enclave has died; the next starts after a pause */
     STORE_LOCKED,   /* its enclave waits for the key of its storage */
+    STORE_PAUSED,   /* ended by its owner, who keeps everything */
 };
 enum store_desired { STORE_DESIRED_RUN, STORE_DESIRED_STOP };
 

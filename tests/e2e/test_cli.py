@@ -16,7 +16,7 @@ def alone(tmp_path):
 
 
 COMMANDS = ["scaffold", "init", "deploy", "verify", "list", "status", "logs", "stop", "restart", "staple",
-            "releases", "rollback", "unlock",
+            "releases", "rollback", "unlock", "pause", "resume",
             "test", "localtest", "context", "node start", "node stop", "node status"]
 
 

@@ -251,6 +251,28 @@ def test_nobody_else_unlocks(life):
     assert life.ask() == "one mine mine"
 
 
+def test_a_pause_keeps_everything(life):
+    life.project("one")
+    first = life.deploy()
+    life.store("mine")
+    life.owner.ok("pause", "life")
+    life.owner.ok("pause", "life")
+    assert life.app()["state"] == "paused"
+    done = subprocess.run(["curl", "-sk", "--max-time", "5", first["url"]], capture_output=True, check=False)
+    assert done.returncode != 0
+    life.owner.ok("node", "stop")
+    life.owner.ok("node", "start")
+    assert life.app()["state"] == "paused"
+    life.owner.ok("resume", "life")
+    assert life.app()["url"] == first["url"]
+    assert life.ask() == "one mine mine"
+    refused = life.owner.run("resume", "life")
+    assert refused.status != 0 and "not paused" in refused.err
+    life.owner.ok("pause", "life")
+    life.deploy()  # the same code again
+    assert life.ask() == "one mine mine"
+
+
 def answers_old_or_new(life):
     """Whatever happened: one release alone, the old or the new, and its data."""
     deadline = time.monotonic() + 40
