@@ -49,6 +49,8 @@ struct deployment {
     char *certificate_path;
     enum mse_tee tee; /* that was verified; MSE_TEE_UNKNOWN: none was, by --no-verify */
     int64_t started_ms;
+    int64_t down_ms; /* when a new release was taken, and the one before it began to end */
+    int64_t up_ms;   /* when it ran */
 };
 
 static int seconds_left(const struct deployment *d)
@@ -171,6 +173,7 @@ static int step_upload(struct deployment *d, struct err *err)
         return FAIL(err, ERR_CONFLICT, "the node answered with another app's id");
     char size[UI_SIZE_TEXT];
     ui_size_text(d->project.package_size, size);
+    d->down_ms = clock_monotonic_ms();
     if (d->placement.is_update)
         ui_step_end("%s as release %lld of %s", size, (long long)d->app.release, d->app.url);
     else
@@ -410,6 +413,7 @@ static int step_open(struct deployment *d, struct err *err)
         return -1;
     if (wait_for_release(d->node, &d->app, "running", seconds_left(d), &now, err) < 0)
         return -1;
+    d->up_ms = clock_monotonic_ms();
     ui_step_end("decrypted, checked, sealed, imported%s", staple(d) ? ", OCSP stapled" : "");
     return 0;
 }
@@ -447,8 +451,9 @@ static int step_commit(struct deployment *d, struct err *err)
     d->is_committed = true;
     if (save_records(d, err) < 0)
         return -1;
-    ui_step_end("release %lld, with %s", (long long)d->app.release,
-                d->placement.discard ? "empty storage" : "what was stored before");
+    ui_step_end("release %lld, with %s; %.2f s without an answer", (long long)d->app.release,
+                d->placement.discard ? "empty storage" : "what was stored before",
+                (double)(d->up_ms - d->down_ms) / 1000.0);
     return 0;
 }
 
