@@ -150,7 +150,10 @@ const struct crowd_peer *crowd_greediest(const struct crowd *crowd,
 {
     bool found = false;
     size_t place = place_of(crowd, key, &found);
-    size_t least = (found ? crowd->peers[place]->count : 0) + 2;
+    size_t own = 0;
+    if (found) /* not with ?: inside the sum, where GCC 14.2 reads it in any case */
+        own = crowd->peers[place]->count;
+    size_t least = own + 2;
     const struct crowd_peer *most = NULL;
     for (size_t i = 0; i < crowd->count; i++) {
         const struct crowd_peer *peer = crowd->peers[i];
