@@ -22,6 +22,10 @@ test: build ## install what is needed, build, run every test (also under ASan, U
 test-fast: build ## the unit tests and fuzz corpora only
 	@tools/run-tests --build $(BUILD) --fast
 
+test-debian13: deps ## the same in a fresh root of Debian 13 (as root; needs the network)
+	@tools/on-debian 13 make test-fast || { status=$$?; \
+	[ $$status = 77 ] || exit $$status; echo "test-debian13: SKIPPED (the reason is above)"; }
+
 conformance: build ## hold the server against h2spec and its like (fetched from the network where not installed)
 	@tools/conformance --build $(BUILD)
 
@@ -77,4 +81,4 @@ uninstall: ## remove what the last make install has put in place
 clean: ## remove everything that was built
 	@rm -rf build build-asan build-analyze build-coverage build-tsan
 
-.PHONY: help demo demo-vm test test-fast conformance lint analyze coverage build deps image bench bench-serve soak install uninstall clean
+.PHONY: help demo demo-vm test test-fast test-debian13 conformance lint analyze coverage build deps image bench bench-serve soak install uninstall clean

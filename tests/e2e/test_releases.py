@@ -3,6 +3,7 @@
 nothing; earlier releases again; storage that only its owner can unlock."""
 import os
 import random
+import select
 import shutil
 import signal
 import subprocess
@@ -319,7 +320,10 @@ def test_a_killed_node(life):
         process = subprocess.Popen([str(MSE), "deploy", "--path", project, "--yes"], env=life.owner.env,
                                    stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
         time.sleep(random.uniform(0.02, 0.8))
-        os.kill(daemon_pid(life.node.parent), signal.SIGKILL)
+        daemon = os.pidfd_open(daemon_pid(life.node.parent))
+        signal.pidfd_send_signal(daemon, signal.SIGKILL)
+        select.select([daemon], [], [], 20)
+        os.close(daemon)
         process.wait(60)
         life.owner.ok("node", "start")
         answers_old_or_new(life)
