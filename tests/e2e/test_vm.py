@@ -183,6 +183,23 @@ def test_an_app_in_a_vm_keeps_its_data(owner, image, work):
     owner.ok("stop", "counter", "--yes", timeout=120)
 
 
+def test_what_the_owner_keeps_goes_on_in_the_next_release(owner):
+    """A VM has no place for a slot yet: each start waits for its owner."""
+    folder = project(owner, "kept", "confidential", "vm")
+    with open(folder / "mse.toml", "a", encoding="utf-8") as toml:
+        toml.write('[storage]\nkeep = "owner"\n')
+    first = owner.deploy(folder, timeout=240)
+    counts = [int(get(first))]
+    (folder / "code/app.py").write_text(COUNTER + "\n# changed\n")
+    owner.ok("deploy", "--path", folder, "--yes", timeout=240)
+    counts.append(int(get(first)))
+    assert "is locked" in owner.ok("restart", "kept", timeout=240).err
+    owner.ok("unlock", "kept", timeout=240)
+    counts.append(int(get(first)))
+    assert counts[0] < counts[1] < counts[2]
+    owner.ok("stop", "kept", "--yes")
+
+
 def qemu_of(app):
     """Only what is this app's: its folder is among the mounts."""
     for process in Path("/proc").glob("[0-9]*"):
