@@ -11,8 +11,10 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <linux/fs.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <sys/ioctl.h>
 #include <unistd.h>
 
 enum { COPY_TIMEOUT_MS = 30 * 60 * 1000, MESSAGE_MAX = 4096 };
@@ -58,24 +60,80 @@ static int move(const char *from, const char *to, struct err *err)
     return fsync(fd) == 0 ? 0 : FAIL_ERRNO(err, ERR_IO, "cannot write '%s'", folder);
 }
 
-/* coreutils' cp knows how to share blocks, to leave holes, and owners and times of a tree. */
-static int copy(const char *from, const char *to, struct err *err)
+static int copy_range(int from, int to, off_t start, off_t end, struct err *err)
 {
-    const char *const argv[] = {"cp", "--archive", "--reflink=auto", "--sparse=always", "--", from,
-                                to,   NULL};
+    off_t in = start;
+    off_t out = start;
+    while (in < end) {
+        ssize_t len = copy_file_range(from, &in, to, &out, (size_t)(end - in), 0);
+        if (len < 0 && errno == EINTR)
+            continue;
+        if (len <= 0)
+            return FAIL_ERRNO(err, len < 0 && errno == ENOSPC ? ERR_NO_ROOM : ERR_IO,
+                              "cannot copy what is stored");
+    }
+    return 0;
+}
+
+/* Only what was written: all of an image is allocated, and reading the rest of it would cost its
+ * whole size in time, and in memory of the kernel. */
+static int copy_written(int from, int to, struct err *err)
+{
+    off_t end = 0;
+    off_t start = lseek(from, 0, SEEK_DATA);
+    for (; start >= 0; start = lseek(from, end, SEEK_DATA)) {
+        end = lseek(from, start, SEEK_HOLE);
+        if (end < 0)
+            return FAIL_ERRNO(err, ERR_IO, "cannot look for what is stored");
+        if (copy_range(from, to, start, end, err) < 0)
+            return -1;
+    }
+    return errno == ENXIO ? 0 : FAIL_ERRNO(err, ERR_IO, "cannot look for what is stored");
+}
+
+static int copy_image(const char *path, const struct stat *info, const char *to_path,
+                      struct err *err)
+{
+    AUTO_CLOSE int from = -1;
+    AUTO_CLOSE int to = -1;
+    if (fd_open(path, O_RDONLY | O_NOFOLLOW, 0, &from, err) < 0 ||
+        fd_open(to_path, O_RDWR | O_CREAT | O_EXCL | O_NOFOLLOW, 0600, &to, err) < 0)
+        return -1;
+    if (fchown(to, info->st_uid, info->st_gid) < 0 || fchmod(to, info->st_mode & 0777) < 0 ||
+        ftruncate(to, info->st_size) < 0)
+        return FAIL_ERRNO(err, ERR_IO, "cannot make '%s'", to_path);
+    /* a file system that can shares the blocks */
+    if (ioctl(to, FICLONE, from) < 0 && copy_written(from, to, err) < 0)
+        return -1;
+    return fsync(to) == 0 ? 0 : FAIL_ERRNO(err, ERR_IO, "cannot write '%s'", to_path);
+}
+
+/* coreutils' cp knows the owners, times and links of a tree. */
+static int copy_folder(const char *from, const char *to, struct err *err)
+{
+    const char *const argv[] = {"cp", "--archive", "--reflink=auto", "--", from, to, NULL};
     const struct process_spec spec = {.argv = argv};
     AUTO_BUF struct buf out = BUF_INIT(MESSAGE_MAX);
     AUTO_BUF struct buf errors = BUF_INIT(MESSAGE_MAX);
     AUTO_CLOSE int fd = -1;
     int status = 0;
-    if (remove_any(to, err) < 0 ||
-        process_run(&spec, slice_of(NULL, 0), &out, &errors, COPY_TIMEOUT_MS, &status, err) < 0)
+    if (process_run(&spec, slice_of(NULL, 0), &out, &errors, COPY_TIMEOUT_MS, &status, err) < 0)
         return -1;
     if (status != 0)
         return FAIL(err, ERR_IO, "cannot copy '%s': %s", from, buf_text(&errors));
     if (fd_open(to, O_RDONLY, 0, &fd, err) < 0)
         return -1;
     return syncfs(fd) == 0 ? 0 : FAIL_ERRNO(err, ERR_IO, "cannot write '%s'", to);
+}
+
+static int copy(const char *from, const char *to, struct err *err)
+{
+    struct stat info;
+    if (lstat(from, &info) < 0)
+        return FAIL_ERRNO(err, ERR_IO, "cannot look at '%s'", from);
+    if (remove_any(to, err) < 0)
+        return -1;
+    return S_ISDIR(info.st_mode) ? copy_folder(from, to, err) : copy_image(from, &info, to, err);
 }
 
 int storage_backing_put_aside(const char *path, bool leave_copy, struct err *err)

@@ -8,6 +8,7 @@
 #include "base/file.h"
 #include "testing.h"
 
+#include <fcntl.h>
 #include <stdio.h>
 #include <unistd.h>
 
@@ -62,6 +63,38 @@ static void test_a_copy_stays(void **state)
     assert_alone(&place);
     OK(storage_backing_put_back(place.path, &err)); /* nothing to do */
     assert_text(place.path, "before");
+}
+
+/* An image is allocated whole; only what was written is read and copied. */
+static void test_an_image(void **state)
+{
+    enum { SIZE = 64 << 20, PLACE = 40 << 20 };
+    AUTO_TEMP struct temp_folder folder = temp_folder_new();
+    const struct place place = place_in(&folder);
+    struct stat info;
+    char found[6] = "";
+    (void)state;
+    int fd = open(place.path, O_RDWR | O_CREAT | O_CLOEXEC, 0600);
+    assert_true(fd >= 0);
+    if (fallocate(fd, 0, 0, SIZE) < 0) {
+        (void)close(fd);
+        skip();
+    }
+    assert_int_equal(pwrite(fd, "before", 6, PLACE), 6);
+    assert_int_equal(fsync(fd), 0);
+    int64_t used = storage_backing_used(place.path);
+    OK(storage_backing_put_aside(place.path, true, &err));
+    assert_int_equal(storage_backing_used(place.path), used);
+    assert_int_equal(stat(place.aside, &info), 0);
+    assert_int_equal(info.st_size, SIZE);
+    assert_true(info.st_blocks * 512 < SIZE / 8);
+    assert_int_equal(pwrite(fd, "after!", 6, PLACE), 6);
+    (void)close(fd);
+    OK(storage_backing_put_back(place.path, &err));
+    fd = open(place.path, O_RDONLY | O_CLOEXEC);
+    assert_int_equal(pread(fd, found, sizeof(found), PLACE), 6);
+    assert_memory_equal(found, "before", 6);
+    (void)close(fd);
 }
 
 static void test_nothing_stays(void **state)
@@ -133,9 +166,9 @@ static void test_nothing_stored(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_a_copy_stays),   cmocka_unit_test(test_nothing_stays),
-        cmocka_unit_test(test_a_folder),       cmocka_unit_test(test_cut_short),
-        cmocka_unit_test(test_nothing_stored),
+        cmocka_unit_test(test_a_copy_stays), cmocka_unit_test(test_nothing_stays),
+        cmocka_unit_test(test_an_image),     cmocka_unit_test(test_a_folder),
+        cmocka_unit_test(test_cut_short),    cmocka_unit_test(test_nothing_stored),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
