@@ -49,7 +49,7 @@ struct entry {
 
 static void add(zip_t *zip, const char *name, const void *data, size_t len, unsigned mode)
 {
-    void *copy = mem_copy(data, len, NULL);
+    void *copy = len == 0 ? NULL : mem_copy(data, len, NULL); /* libzip frees none of no bytes */
     zip_source_t *source = zip_source_buffer(zip, copy, len, 1);
     assert_non_null(source);
     zip_int64_t place = zip_file_add(zip, name, source, ZIP_FL_ENC_UTF_8);
