@@ -350,7 +350,7 @@ static int put_super(const struct image *image, uint64_t blocks, struct buf *out
 static int put_inode(const struct node *node, size_t number, struct buf *out, struct err *err)
 {
     const uint16_t mode = node->folder ? S_IFDIR | 0755 : S_IFREG | 0644;
-    if (buf_u16le(out, 0, err) < 0 || buf_u16le(out, 0, err) < 0 || buf_u16le(out, mode, err) < 0 ||
+    if (buf_u32le(out, 0, err) < 0 || buf_u16le(out, mode, err) < 0 ||
         buf_u16le(out, (uint16_t)node->links, err) < 0 ||
         buf_u32le(out, (uint32_t)node->size, err) < 0 || buf_u32le(out, 0, err) < 0)
         return -1;
