@@ -529,10 +529,8 @@ static void read_linger(struct connection *connection)
 
 void connection_progress(struct connection *connection, size_t bytes)
 {
-    int64_t now_us = loop_now_us(connection->io->loop);
-    int64_t bought_us = (int64_t)bytes * 1000000 / MIN_BODY_RATE;
-    bool all = now_us - connection->since_us <= bought_us;
-    connection->since_us = all ? now_us : connection->since_us + bought_us;
+    connection->since_us =
+        progress_us(connection->since_us, loop_now_us(connection->io->loop), bytes);
 }
 
 void connection_set_paused(struct connection *connection, bool paused)

@@ -35,9 +35,13 @@ enum {
     KEEP_BUFFER = 32 * 1024,       /* what is kept of a buffer for the next request */
     KEEP_TOTAL = 16 * 1024 * 1024, /* and of all buffers of an I/O thread's spare exchanges */
     ADDRESS_SIZE = 46,
-    MIN_BODY_RATE = 500,   /* bytes a second, see connection_progress */
-    HANDSHAKES_MAX = 2048, /* under way on one I/O thread */
-    SURPLUS_MAX = 64,      /* connections over the limit that are let in to hear 503 */
+    MIN_BODY_RATE = 500, /* bytes a second, see progress_us */
+    UNREAD_HIGH =
+        4 * 1024 * 1024, /* HTTP/2: from here on a connection's requests are not begun... */
+    UNREAD_LOW = 2 * 1024 * 1024, /* ...until it has no more than this... */
+    UNREAD_SHARE = 16 * 1024,     /* ...and each response may have so much queued */
+    HANDSHAKES_MAX = 2048,        /* under way on one I/O thread */
+    SURPLUS_MAX = 64,             /* connections over the limit that are let in to hear 503 */
 };
 
 struct connection;
@@ -57,8 +61,8 @@ struct http_exchange {
     bool keep_alive; /* the request allows it */
     bool safe;       /* GET, HEAD, OPTIONS: may be under way beside others of its connection */
     bool expects_continue;
-    bool upgrade; /* asks for another protocol (Connection: Upgrade, or an extended CONNECT) */
-    void *data;
+    bool upgrade;  /* asks for another protocol (Connection: Upgrade, or an extended CONNECT) */
+    void *data;    /* atomic */
     uint8_t *head; /* the bytes that `request` points into */
     struct http_header *headers;
     size_t header_capacity;
@@ -82,6 +86,10 @@ struct http_exchange {
     bool host_conflict;    /* HTTP/2: Host says something else than :authority */
     int64_t heard_us;      /* HTTP/2: when the client last sent of it, or could */
     int64_t waiting_us;    /* HTTP/2: since when bytes of the response wait, 0: none do */
+    int64_t awaited_us;    /* HTTP/2 and upgraded: since when the client's bytes are waited for;
+                              they buy time, see progress_us */
+    uint64_t awaited;      /* upgraded: what is waited for, as `owed_number` */
+    int64_t unread_us;     /* upgraded: since when some of it lies unread, 0: none does */
     size_t dropped;        /* HTTP/2: body bytes that nobody wanted */
     bool owing;            /* HTTP/2: the client has not ended the request */
     bool held;             /* HTTP/2: so the end of the response waits for that */
@@ -109,6 +117,9 @@ struct http_exchange {
     size_t tell_below;       /* ...when less than this is queued */
     atomic_size_t body_held; /* of its body, unread; written under the lock */
     size_t spooled;          /* what this response has of its connection's spool, and of all */
+    size_t counted;          /* HTTP/2: what it has in its connection's `unread`, without a loan */
+    bool parked;             /* HTTP/2: the handler has not been let begin */
+    uint64_t owed_number;    /* see http_body_owed */
     struct output out;
     struct http_loan *loan; /* goes out behind `out`, as the last of the body; NULL: nothing */
     size_t sending_left;    /* of `sending`, for who counts what is queued */
@@ -223,6 +234,8 @@ struct connection {
     unsigned references;   /* exchanges that point here */
     size_t heads;          /* what their heads take */
     atomic_size_t spooled; /* [any thread] of its responses, see exchange_spool.c */
+    atomic_size_t unread;  /* [any thread] HTTP/2: what is queued and lent of its responses */
+    atomic_bool parked;    /* [any thread] some of its requests were not let begin */
     struct http1 http1;
     struct http2 *http2; /* NULL: not spoken */
     char address[ADDRESS_SIZE];
@@ -344,8 +357,15 @@ ssize_t connection_write(struct connection *connection, const uint8_t *data, siz
 /* Registers for what is wanted now and sets the timer. Call after anything changed. */
 void connection_update(struct connection *connection);
 void connection_set_paused(struct connection *connection, bool paused);
-/* So many bytes of a body came. They buy time at MIN_BODY_RATE, up to a whole time-out: a byte now
- * and then does not hold a connection, and the thread that waits behind it, for ever. */
+/* So many bytes came of what is waited for since then. They buy time at MIN_BODY_RATE, up to a
+ * whole time-out: a byte now and then does not hold a connection, and the thread that waits behind
+ * it, for ever. Since when is it waited for now? */
+static inline int64_t progress_us(int64_t since_us, int64_t now_us, size_t bytes)
+{
+    int64_t bought_us = (int64_t)bytes * 1000000 / MIN_BODY_RATE;
+    return now_us - since_us <= bought_us ? now_us : since_us + bought_us;
+}
+/* The same of an HTTP/1 body. */
 void connection_progress(struct connection *connection, size_t bytes);
 /* Are there bytes of ours that the client's kernel has not acknowledged? Closing could take them
  * away: bytes of the client that meet a closed socket are answered with a reset. */
@@ -461,6 +481,12 @@ bool exchange_spool(struct http_exchange *exchange);
 /* So much is queued now: gives back what is not needed for it. Also when nobody else has the
  * exchange any more. */
 void exchange_unspool(struct http_exchange *exchange, size_t queued);
+/* HTTP/2: so much more is queued. Is it too much, with what other responses have? */
+bool exchange_is_crowded(struct http_exchange *exchange, size_t queued);
+/* HTTP/2, without the lock: so much more is lent, or less. */
+void exchange_count_lent(struct http_exchange *exchange, size_t more, size_t less);
+/* [I/O thread] Lets requests of an HTTP/2 connection begin whose client has read enough. */
+void connection_unpark(struct connection *connection);
 /* Where a thread that waits goes on: not only when its spool is empty. */
 size_t exchange_low_mark(const struct http_exchange *exchange);
 
@@ -470,7 +496,10 @@ size_t exchange_low_mark(const struct http_exchange *exchange);
 int exchange_body(struct http_exchange *exchange, struct slice bytes, struct err *err);
 void exchange_body_end(struct http_exchange *exchange);
 void exchange_body_fail(struct http_exchange *exchange, enum err_kind kind);
+/* HTTP/2 and upgraded: so many bytes came of what is waited for. */
+void exchange_progress(struct http_exchange *exchange, size_t bytes);
+/* When the client of an upgraded exchange is late with what it owes; INT64_MAX: it owes nothing, or
+ * the handler has not read what is there. */
+int64_t exchange_owed_due_us(struct http_exchange *exchange);
 /* Will anybody read more of the body? */
 bool exchange_wants_body(struct http_exchange *exchange);
-/* Is there some of the body that nobody has read yet? */
-bool exchange_has_body_bytes(struct http_exchange *exchange);

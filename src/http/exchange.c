@@ -442,12 +442,12 @@ void http_expect_secret(struct http_exchange *exchange)
 
 void http_set_data(struct http_exchange *exchange, void *data)
 {
-    exchange->data = data;
+    __atomic_store_n(&exchange->data, data, __ATOMIC_RELEASE);
 }
 
 void *http_data(const struct http_exchange *exchange)
 {
-    return exchange->data;
+    return __atomic_load_n(&exchange->data, __ATOMIC_ACQUIRE);
 }
 
 bool http_is_gone(struct http_exchange *exchange)
@@ -503,6 +503,9 @@ static int write_body(struct http_exchange *exchange, struct slice bytes, size_t
         exchange->body_sent += bytes.len;
     }
     size_t queued = exchange->sending_left + output_left(&exchange->out);
+    if (queued <= HTTP_WRITE_HIGH && exchange->stream_id != 0 &&
+        exchange_is_crowded(exchange, queued))
+        queued = HTTP_WRITE_HIGH + 1; /* so it is told */
     if (queued > HTTP_WRITE_HIGH)
         exchange->queued_high = true;
     if (ret_queued != NULL)

@@ -22,14 +22,6 @@ bool exchange_wants_body(struct http_exchange *exchange)
     return wanted;
 }
 
-bool exchange_has_body_bytes(struct http_exchange *exchange)
-{
-    lock_acquire(&exchange->lock);
-    bool any = output_left(&exchange->in) > 0;
-    lock_release(&exchange->lock);
-    return any;
-}
-
 static void call_body(struct http_exchange *exchange)
 {
     const struct http_server *server = exchange->io->server;
@@ -80,7 +72,40 @@ void exchange_body_fail(struct http_exchange *exchange, enum err_kind kind)
     set_body_state(exchange, BODY_FAILED, kind);
 }
 
+void exchange_progress(struct http_exchange *exchange, size_t bytes)
+{
+    int64_t now_us = loop_now_us(exchange->io->loop);
+    exchange->awaited_us = progress_us(exchange->awaited_us, now_us, bytes);
+}
+
+int64_t exchange_owed_due_us(struct http_exchange *exchange)
+{
+    const struct http_limits *limits = &exchange->io->server->limits;
+    int64_t now_us = loop_now_us(exchange->io->loop);
+    lock_acquire(&exchange->lock);
+    bool unread = output_left(&exchange->in) > 0;
+    uint64_t number = exchange->body_state == BODY_OPEN ? exchange->owed_number : 0;
+    lock_release(&exchange->lock);
+    if (number != exchange->awaited)
+        exchange->awaited_us = now_us;
+    else if (exchange->unread_us != 0) /* while it lay there, it was the handler's turn */
+        exchange->awaited_us += now_us - exchange->unread_us;
+    exchange->awaited = number;
+    exchange->unread_us = unread ? now_us : 0;
+    if (number == 0 || unread)
+        return INT64_MAX;
+    return exchange->awaited_us + (int64_t)limits->body_timeout_ms * 1000;
+}
+
 /* --- any thread --- */
+
+void http_body_owed(struct http_exchange *exchange, uint64_t number)
+{
+    lock_acquire(&exchange->lock);
+    exchange->owed_number = number;
+    lock_release(&exchange->lock);
+    exchange_post(exchange);
+}
 
 static int body_failure(const struct http_exchange *exchange, struct err *err)
 {

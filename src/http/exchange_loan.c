@@ -32,6 +32,7 @@ bool exchange_lend(struct http_exchange *exchange, struct http_loan *loan, size_
         return false;
     loan->bytes = slice_of(loan->bytes.data + copied, rest);
     exchange->body_sent += rest;
+    exchange_count_lent(exchange, rest, 0);
     exchange->loan = loan;
     return true;
 }
@@ -58,6 +59,7 @@ static void end_loan(struct http_exchange *exchange, struct http_loan *loan)
 void exchange_lent_sent(struct http_exchange *exchange, size_t sent)
 {
     exchange->lent_sent += sent;
+    exchange_count_lent(exchange, 0, sent);
     if (exchange->lent_sent == exchange->lent->bytes.len)
         end_loan(exchange, STEAL(exchange->lent));
 }
@@ -67,8 +69,11 @@ void exchange_end_loan(struct http_exchange *exchange)
     lock_acquire(&exchange->lock);
     struct http_loan *loan = STEAL(exchange->loan);
     lock_release(&exchange->lock);
+    size_t sent = loan == NULL ? exchange->lent_sent : 0;
     if (loan == NULL)
         loan = STEAL(exchange->lent);
-    if (loan != NULL)
-        end_loan(exchange, loan);
+    if (loan == NULL)
+        return;
+    exchange_count_lent(exchange, 0, loan->bytes.len - sent);
+    end_loan(exchange, loan);
 }

@@ -76,6 +76,11 @@ void http_begin(struct http_exchange *exchange);
  */
 bool http_is_gone(struct http_exchange *exchange);
 
+/* HTTP/2: may the handler begin? false: the client has not read so much of other responses of its
+ * connection that it gets no more. `data` is the exchange's data from then on, and the handler's
+ * `writable` is called when it may ask again; or `aborted`, as ever. [any thread] */
+bool http_may_begin(struct http_exchange *exchange, void *data);
+
 /* --- body [any thread] --- */
 
 /* Copies up to `size` bytes that are there. *ret_len 0 with *ret_end false: nothing yet.
@@ -91,6 +96,10 @@ int http_body_read_wait(struct http_exchange *exchange, void *to, size_t size, s
                         size_t *ret_len, struct err *err) MUST_USE;
 
 enum { HTTP_READ_LEAST_MAX = 64 * 1024 };
+/* After an upgrade: the client has begun something and owes the rest of it, which has body_timeout
+ * as a body has; where that is over, reading fails with TIMEOUT. Each thing has a number of its
+ * own. 0: nothing is owed. */
+void http_body_owed(struct http_exchange *exchange, uint64_t number);
 
 /* --- response [any thread] --- */
 
@@ -127,8 +136,9 @@ int http_respond_lent(struct http_exchange *exchange, int status, const struct h
 int http_respond_start(struct http_exchange *exchange, int status, const char *reason,
                        const struct http_header *headers, size_t header_count,
                        int64_t content_length, struct err *err) MUST_USE;
-/* Queues bytes (copied). *ret_queued (may be NULL): bytes not yet written; slow down above
- * HTTP_WRITE_HIGH. INTERRUPTED: the client is gone. INVALID: more than content_length. */
+/* Queues bytes (copied). *ret_queued (may be NULL): bytes not yet written, or more, where other
+ * responses of an HTTP/2 connection take up the room; slow down above HTTP_WRITE_HIGH. INTERRUPTED:
+ * the client is gone. INVALID: more than content_length. */
 int http_respond_write(struct http_exchange *exchange, struct slice bytes, size_t *ret_queued,
                        struct err *err) MUST_USE;
 /* The same, and blocks while more than HTTP_WRITE_HIGH bytes are queued and the spool has no room

@@ -249,6 +249,7 @@ static size_t take_some(struct connection *connection, const uint8_t *data, size
         connection_progress(connection, len);
         return take_chunked(connection, data, len);
     case HTTP1_RAW:
+        exchange_progress(connection->http1.receiving, len);
         if (exchange_body(connection->http1.receiving, slice_of(data, len), NULL) < 0)
             connection_close(connection);
         return len;
@@ -637,7 +638,7 @@ static int64_t deadline_us(const struct connection *connection)
     if (http1->in_head)
         return since + (int64_t)limits->header_timeout_ms * 1000;
     if (http1->state == HTTP1_RAW)
-        return INT64_MAX;
+        return http1->receiving == NULL ? INT64_MAX : exchange_owed_due_us(http1->receiving);
     if (http1->receiving != NULL && !connection->reading_paused)
         return since + (int64_t)limits->body_timeout_ms * 1000;
     if (connection->linked_count > 0)
@@ -661,6 +662,8 @@ static void late(struct connection *connection)
             connection_close(connection);
         else
             refuse(connection, exchange, 408, "the request came too slowly");
+    } else if (http1->state == HTTP1_RAW && http1->receiving != NULL) {
+        exchange_body_fail(http1->receiving, ERR_TIMEOUT); /* the handler knows how to say it */
     } else if (http1->receiving != NULL) {
         fail_body(connection, ERR_TIMEOUT, 408, "the request came too slowly");
     } else {

@@ -67,6 +67,7 @@ static void flush(struct connection *connection)
             return;
         output_consume(&http2->out, (size_t)sent);
     }
+    connection_unpark(connection);
     bool over =
         output_left(&http2->out) == 0 && !connection->write_blocked &&
         (http2->failed || is_through(http2) ||

@@ -242,7 +242,8 @@ static int begin_request(struct connection *connection, struct http_exchange *ex
     if (settle_fields(exchange) < 0)
         return NGHTTP2_ERR_CALLBACK_FAILURE;
     exchange->complete_head = true;
-    exchange->started_us = exchange->heard_us = loop_now_us(connection->io->loop);
+    exchange->started_us = exchange->heard_us = exchange->awaited_us =
+        loop_now_us(connection->io->loop);
     const struct http_header *length = http_request_header(request, "content-length");
     request->has_body = !end_stream;
     request->content_length = end_stream ? 0 : -1;
@@ -308,6 +309,7 @@ static int on_data(nghttp2_session *session, uint8_t flags, int32_t stream_id, c
     if (exchange == NULL)
         return nghttp2_session_consume(session, stream_id, len);
     exchange->heard_us = loop_now_us(connection->io->loop);
+    exchange_progress(exchange, len);
     if (!exchange->upgrade &&
         exchange->body_received + (int64_t)len > connection->io->server->limits.body_bytes) {
         if (exchange->body_state == BODY_OPEN) {

@@ -225,7 +225,8 @@ int http2_apply(struct http2 *http2, struct http_exchange *exchange)
     if (changes.waiting && exchange->waiting_us == 0)
         exchange->waiting_us = loop_now_us(exchange->io->loop);
     if (changes.consumed > 0) {
-        exchange->heard_us = loop_now_us(exchange->io->loop); /* the client may send again */
+        /* the client may send again */
+        exchange->heard_us = exchange->awaited_us = loop_now_us(exchange->io->loop);
         result = nghttp2_session_consume_stream(session, exchange->stream_id, changes.consumed);
     }
     if (result == 0 && changes.continue_due && !changes.started) {

@@ -6,6 +6,8 @@
  */
 #include "http/http2_internal.h"
 
+enum { FRAME_SIZE = 16 * 1024 };
+
 /* When this stream is late, INT64_MAX: it waits for the handler only. */
 static int64_t due_us(struct http_exchange *exchange, int64_t now_us)
 {
@@ -16,11 +18,13 @@ static int64_t due_us(struct http_exchange *exchange, int64_t now_us)
         return exchange->started_us + (int64_t)limits->header_timeout_ms * 1000;
     if (exchange->waiting_us != 0)
         return exchange->waiting_us + (int64_t)limits->write_timeout_ms * 1000;
-    if (!exchange->owing || exchange_is_tunnel(exchange) || exchange->body_error == ERR_TIMEOUT)
+    if (!exchange->owing || exchange->body_error == ERR_TIMEOUT)
         return INT64_MAX;
-    if (exchange_has_body_bytes(exchange))
-        exchange->heard_us = now_us; /* the handler is the one who is waited for */
-    return exchange->heard_us + (int64_t)limits->body_timeout_ms * 1000;
+    if (exchange_is_tunnel(exchange))
+        return exchange_owed_due_us(exchange);
+    if (exchange->owed + FRAME_SIZE > BODY_HIGH)
+        exchange->awaited_us = now_us; /* the window is used up: it is the handler's turn */
+    return exchange->awaited_us + (int64_t)limits->body_timeout_ms * 1000;
 }
 
 static void end_late(struct connection *connection, struct http_exchange *exchange)
@@ -35,6 +39,8 @@ static void end_late(struct connection *connection, struct http_exchange *exchan
     if (!exchange
              ->complete_head) { /* amid a header block: nothing else can come on this connection */
         (void)http2_give_up(connection, NGHTTP2_ENHANCE_YOUR_CALM);
+    } else if (exchange->waiting_us == 0 && exchange_is_tunnel(exchange)) {
+        exchange_body_fail(exchange, ERR_TIMEOUT); /* the handler knows how to say it */
     } else if (exchange->waiting_us != 0 || exchange->upgrade) {
         (void)nghttp2_submit_rst_stream(session, NGHTTP2_FLAG_NONE, exchange->stream_id,
                                         NGHTTP2_CANCEL);

@@ -91,9 +91,12 @@ static void on_request(void *context, struct http_exchange *exchange)
     request->exchange = exchange;
     request->since_us = serve->timeout_ms > 0 ? clock_monotonic_us() : 0;
     lock_acquire(&asgi->lock);
-    bool taken = !asgi->refusing && asgi->active < asgi->limit;
+    /* What the app does behind its answers is bounded too. */
+    bool taken = !asgi->refusing && asgi->active < asgi->limit + SERVE_DEFAULT_TASKS &&
+                 __atomic_load_n(&asgi->unanswered, __ATOMIC_RELAXED) < asgi->limit;
     if (taken) {
         asgi->active++;
+        (void)__atomic_add_fetch(&asgi->unanswered, 1, __ATOMIC_RELAXED);
         note_locked(asgi, request, ASGI_NEW);
         if (!serve->rounds)
             signal_locked(asgi);
@@ -265,6 +268,7 @@ static unsigned asgi_expire(struct serve *serve, int64_t before_us, unsigned *re
         lock_release(&asgi->lock);
         if (request == NULL)
             return late;
+        asgi_request_answered(request);
         refuse_late(request->exchange);
         free(request);
         note_finished(asgi, false);
@@ -293,8 +297,15 @@ static void live_remove(struct asgi_request *request)
     request->live_at = NULL;
 }
 
+void asgi_request_answered(struct asgi_request *request)
+{
+    if (!__atomic_exchange_n(&request->answered, true, __ATOMIC_RELAXED))
+        (void)__atomic_sub_fetch(&request->asgi->unanswered, 1, __ATOMIC_RELAXED);
+}
+
 void asgi_request_end(struct asgi_request *request)
 {
+    asgi_request_answered(request);
     struct asgi *asgi = request->asgi;
     struct http_exchange *exchange = request->exchange;
     live_remove(request);
@@ -358,6 +369,7 @@ static void refuse_failed(struct asgi_request *request)
     interpreter_report("exception in the app", http_request(exchange)->method,
                        http_request(exchange)->target);
     (void)__atomic_add_fetch(&request->asgi->serve->failed, 1, __ATOMIC_RELAXED);
+    asgi_request_answered(request);
     respond_text(exchange, 500, "Internal Server Error\n");
     struct asgi *asgi = request->asgi;
     asgi_request_end(request);
@@ -382,7 +394,6 @@ static bool begin_request(struct asgi *asgi, struct asgi_request *request)
     }
     channel->is_head = slice_is_str(head->method, "HEAD");
     request->channel = channel;
-    live_add(asgi, request);
     Py_INCREF((PyObject *)channel);
     bool running = asgi_channel_run(channel, scope);
     /* Where no task could be made of the coroutine, it has answered when it was dropped. */
@@ -401,9 +412,26 @@ static bool begin_request(struct asgi *asgi, struct asgi_request *request)
     return false;
 }
 
+/* The first of its events, or what followed while it was not let begin. False: there is nothing to
+ * go on with. */
+static bool begin(struct asgi *asgi, struct asgi_request *request, unsigned events)
+{
+    if ((events & ASGI_ABORTED) != 0) {
+        asgi_request_end(request);
+        asgi_note_finished(asgi);
+        return false;
+    }
+    if (request->live_at == NULL)
+        live_add(asgi, request);
+    if (http_may_begin(request->exchange, request))
+        return begin_request(asgi, request);
+    asgi_note_answer(request); /* it is the client who is waited for */
+    return false;
+}
+
 static void handle(struct asgi *asgi, struct asgi_request *request, unsigned events)
 {
-    if ((events & ASGI_NEW) != 0 && !begin_request(asgi, request))
+    if (request->channel == NULL && !begin(asgi, request, events))
         return;
     events &= ~(unsigned)ASGI_NEW;
     if (events == 0)
@@ -462,7 +490,8 @@ static bool cancel_live(struct asgi *asgi)
     if (tasks == NULL || then == NULL)
         return false;
     for (struct asgi_request *at = asgi->live; at != NULL; at = at->live_next) {
-        if (at->channel->task != NULL && PyList_Append(tasks, at->channel->task) < 0)
+        if (at->channel != NULL && at->channel->task != NULL &&
+            PyList_Append(tasks, at->channel->task) < 0)
             return false;
     }
     if (PyList_GET_SIZE(tasks) == 0) {
@@ -577,6 +606,14 @@ static bool run_loop(struct asgi *asgi)
     return ran != NULL;
 }
 
+static void refuse_stopping(struct asgi_request *request)
+{
+    struct asgi *asgi = request->asgi;
+    respond_text(request->exchange, 503, "The app is stopping.\n");
+    asgi_request_end(request);
+    asgi_note_finished(asgi);
+}
+
 /* The loop is closed: what has come since is refused, and what goes on in spite of having been
  * cancelled loses its exchange, which the server waits for. */
 static void drop_rest(struct asgi *asgi)
@@ -587,15 +624,16 @@ static void drop_rest(struct asgi *asgi)
     unsigned events = 0;
     struct asgi_request *request = take_event(asgi, &events);
     while (request != NULL) {
-        if ((events & ASGI_NEW) != 0) {
-            respond_text(request->exchange, 503, "The app is stopping.\n");
-            asgi_request_end(request);
-            asgi_note_finished(asgi);
-        }
+        if ((events & ASGI_NEW) != 0)
+            refuse_stopping(request);
         request = take_event(asgi, &events);
     }
     while (asgi->live != NULL) {
         struct asgi_channel *channel = asgi->live->channel;
+        if (channel == NULL) {
+            refuse_stopping(asgi->live);
+            continue;
+        }
         struct http_exchange *exchange = asgi->live->exchange;
         Py_INCREF((PyObject *)channel);
         PyErr_SetString(PyExc_RuntimeError, "the app went on after it was cancelled");

@@ -29,10 +29,11 @@ struct asgi_request {
     bool queued;               /* in asgi->events; under asgi->lock */
     bool over;                /* ended; freed when not queued any more, and no file is being sent */
     bool sending;             /* a thread sends a file; under asgi->lock */
+    bool answered;            /* atomic; asgi->unanswered does not count it any more */
     enum err_kind file_error; /* why it could not, else ERR_NONE; under asgi->lock */
     struct asgi *asgi;
     struct http_exchange *exchange;
-    struct asgi_channel *channel;   /* owned reference; loop thread */
+    struct asgi_channel *channel;   /* owned reference; NULL: not begun; loop thread */
     struct asgi_request *live_next; /* in asgi->live; loop thread */
     struct asgi_request **live_at;  /* what points here; NULL: not in the list */
     int64_t since_us; /* when it came, then when the app began with it; with serve->timeout_ms */
@@ -110,21 +111,22 @@ struct asgi {
     struct asgi_request *first; /* events; under lock */
     struct asgi_request *last;
     struct asgi_request
-        *begun;     /* not answered yet, newest first; with serve->timeout_ms; under lock */
-    uint64_t turns; /* of the loop, and events that it took; under lock */
-    bool returned;  /* lent bodies have come back; under lock */
-    bool signalled; /* the eventfd is readable, or about to be; under lock */
-    bool refusing;  /* a stop has begun; under lock */
-    bool stop_loop; /* the loop is to end; under lock */
-    size_t active;  /* requests that the app works on; under lock */
-    size_t files;   /* threads that send one; under lock */
+        *begun;        /* not answered yet, newest first; with serve->timeout_ms; under lock */
+    uint64_t turns;    /* of the loop, and events that it took; under lock */
+    bool returned;     /* lent bodies have come back; under lock */
+    bool signalled;    /* the eventfd is readable, or about to be; under lock */
+    bool refusing;     /* a stop has begun; under lock */
+    bool stop_loop;    /* the loop is to end; under lock */
+    size_t active;     /* requests that the app works on; under lock */
+    size_t unanswered; /* atomic; those of them whose response is not complete */
+    size_t files;      /* threads that send one; under lock */
     uint64_t served;
     enum asgi_phase phase;
     bool started;   /* it has been ASGI_RUNNING; loop thread */
     bool tell_stop; /* the app's own handler of SIGTERM is due; under lock */
     struct err start_err;
     int wake_fd;
-    size_t limit;          /* of requests under way */
+    size_t limit;          /* of `unanswered` */
     size_t message_limit;  /* bytes of a WebSocket message */
     size_t messages_limit; /* of all that are put together */
     size_t messages_held;
@@ -132,7 +134,7 @@ struct asgi {
     PyObject *create_future;
     PyObject *end;             /* the function of the loop's code */
     PyObject *state;           /* of the lifespan; NULL: the app has none */
-    struct asgi_request *live; /* requests that the app works on; loop thread */
+    struct asgi_request *live; /* requests that have not ended; loop thread */
     struct asgi_channel *lifespan;
     bool lifespan_stopping;
 };
@@ -258,6 +260,9 @@ PyObject *asgi_lifespan_scope(PyObject *state);
 
 /* --- asgi.c --- */
 
+/* [any thread] Its answer is about to be complete: there is room for another, which its client may
+ * send at once. */
+void asgi_request_answered(struct asgi_request *request);
 /* Takes the request out of the loop's sight and releases its exchange, or leaves that to the thread
  * that sends a file on it. */
 void asgi_request_end(struct asgi_request *request);

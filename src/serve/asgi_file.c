@@ -37,6 +37,7 @@ static void send_file(struct file_send *send)
 {
     struct err err = ERR_INIT;
     int status = http_respond_file_wait(send->exchange, send->fd, 0, send->length, &err);
+    asgi_request_answered(send->request);
     if (status == 0)
         status = http_respond_end(send->exchange, &err);
     if (status < 0)

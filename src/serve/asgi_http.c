@@ -109,6 +109,7 @@ static int respond_whole(struct asgi_channel *channel, struct slice body, PyObje
     int64_t length = head->fields.content_length;
     struct http_exchange *exchange = exchange_of(channel);
     int status;
+    asgi_request_answered(channel->request);
     if (length >= 0 && (uint64_t)length != body.len) {
         /* HEAD and 304 tell the length of what they do not carry. */
         if (body.len != 0 || (!channel->is_head && head->status != 304)) {
@@ -187,6 +188,7 @@ static PyObject *send_part(struct asgi_channel *channel, struct slice body, bool
         return asgi_done();
     }
     if (!more) {
+        asgi_request_answered(channel->request);
         bool gone = http_respond_end(exchange_of(channel), NULL) < 0;
         complete(channel);
         channel->gone |= gone;
@@ -318,6 +320,7 @@ static PyObject *send_file(struct asgi_channel *channel, int fd, int64_t size)
     head->fields.content_length = length;
     if (!send_head(channel))
         return NULL;
+    asgi_request_answered(channel->request);
     bool gone = http_respond_end(exchange_of(channel), NULL) < 0;
     complete(channel);
     channel->gone |= gone;
@@ -342,6 +345,7 @@ static PyObject *end_with_trailers(struct asgi_channel *channel)
     const struct fields *fields = &channel->head.fields;
     struct http_exchange *exchange = exchange_of(channel);
     struct err err = ERR_INIT;
+    asgi_request_answered(channel->request);
     int status = sends_trailers(channel)
                      ? http_respond_end_trailers(exchange, fields->items, fields->count, &err)
                      : http_respond_end(exchange, &err);
@@ -398,6 +402,7 @@ static void finish_unsent(struct asgi_channel *channel, bool failed)
 {
     if (channel->request == NULL)
         return;
+    asgi_request_answered(channel->request);
     if (channel->head_sent)
         http_abort(exchange_of(channel));
     else if (!channel->gone)

@@ -24,7 +24,9 @@ struct websocket {
     uint8_t piece[READ_PIECE];
     size_t counted;      /* of asgi->messages_held */
     struct slice unread; /* of piece */
-    bool owes_pong;      /* for the latest ping, while the client does not read */
+    uint64_t owed;       /* the number of what the client has begun and not ended; 0: nothing */
+    uint64_t last_owed;
+    bool owes_pong; /* for the latest ping, while the client does not read */
     uint8_t pong[WEBSOCKET_CONTROL_MAX];
     size_t pong_len;
     int code;
@@ -74,6 +76,8 @@ static void send_close(struct asgi_channel *channel, int code, struct slice reas
         if (reason.len > 0)
             memcpy(payload + 2, reason.data, len - 2);
     }
+    if (channel->request != NULL)
+        asgi_request_answered(channel->request);
     /* Where the client is gone already, it needs no goodbye. */
     if (send_frame(channel, WEBSOCKET_CLOSE, slice_of(payload, len), NULL) &&
         http_respond_end(exchange_of(channel), NULL) < 0)
@@ -156,19 +160,37 @@ static PyObject *handle_event(struct asgi_channel *channel, const struct websock
     }
 }
 
+/* What the client has begun has to end in time: a message that is put together is memory. */
+static void note_owed(struct asgi_channel *channel, bool amid)
+{
+    struct websocket *socket = channel->websocket;
+    if (amid == (socket->owed != 0) || channel->request == NULL)
+        return;
+    socket->owed = amid ? ++socket->last_owed : 0;
+    http_body_owed(exchange_of(channel), socket->owed);
+}
+
 /* More bytes from the socket; false: there are none now. */
 static bool read_more(struct asgi_channel *channel)
 {
     struct websocket *socket = channel->websocket;
     size_t len = 0;
     bool end = false;
-    if (http_body_read(exchange_of(channel), socket->piece, sizeof(socket->piece), &len, &end,
-                       NULL) < 0 ||
-        (len == 0 && end)) {
+    struct err err = ERR_INIT;
+    int result = http_body_read(exchange_of(channel), socket->piece, sizeof(socket->piece), &len,
+                                &end, &err);
+    if (result < 0 && err.kind == ERR_TIMEOUT) {
+        send_close(channel, WEBSOCKET_POLICY, slice_str("a message was not ended in time"));
+        close_with(channel, WEBSOCKET_POLICY, slice_str("a message was not ended in time"));
+        return false;
+    }
+    if (result < 0 || (len == 0 && end)) {
         close_with(channel, WEBSOCKET_GONE, slice_of(NULL, 0));
         return false;
     }
     socket->unread = slice_of(socket->piece, len);
+    if (len == 0)
+        note_owed(channel, websocket_is_amid(&socket->parser));
     return len > 0;
 }
 
@@ -209,6 +231,8 @@ static PyObject *open_receive(struct asgi_channel *channel)
             close_with(channel, code, slice_of(NULL, 0));
             break;
         }
+        if (parsed > 0 && (event.opcode == WEBSOCKET_TEXT || event.opcode == WEBSOCKET_BINARY))
+            note_owed(channel, false);
         PyObject *message = parsed > 0 ? handle_event(channel, &event) : NULL;
         websocket_forget_message(&socket->parser);
         (void)count_message(channel);
@@ -343,6 +367,7 @@ static PyObject *send_data(struct asgi_channel *channel, PyObject *message)
 static PyObject *close_socket(struct asgi_channel *channel, PyObject *message)
 {
     if (channel->step == STATE_CONNECTING || channel->step == STATE_NEW) {
+        asgi_request_answered(channel->request);
         respond_text(exchange_of(channel), 403, "Forbidden\n");
         close_with(channel, WEBSOCKET_GONE, slice_of(NULL, 0));
         return asgi_done();
@@ -401,6 +426,8 @@ static PyObject *deny_body(struct asgi_channel *channel, PyObject *message)
     if (body != NULL)
         PyBuffer_Release(&view);
     bool last = more == NULL || PyObject_IsTrue(more) == 0;
+    if (last)
+        asgi_request_answered(channel->request);
     if (status == 0 && last)
         status = http_respond_end(exchange, NULL);
     if (status < 0 || last)

@@ -90,10 +90,11 @@ struct serve {
     unsigned watchdog_ms;
     unsigned timeout_ms;
     void (*stuck)(const char *reason);
-    bool rounds;  /* Python is woken by serve_round_end, else at once */
-    bool stopped; /* all our threads have ended; set by drain */
-    size_t held;  /* atomic; WSGI: requests that wait for their bodies */
-    size_t held_limit;
+    bool rounds;           /* Python is woken by serve_round_end, else at once */
+    bool stopped;          /* all our threads have ended; set by drain */
+    size_t under_way;      /* atomic; WSGI: requests that are not answered yet... */
+    size_t held;           /* ...and those that wait for their bodies */
+    size_t limit;          /* of each */
     struct lent *returned; /* atomic: lent bodies that the server is done with */
     struct work sweep;     /* WSGI: the work of dropping those */
     bool sweeping;         /* atomic: it is queued */
@@ -153,11 +154,16 @@ struct serve_request {
     struct http_exchange *exchange;
     struct serve *serve;
     unsigned references;    /* atomic */
+    bool waits_for_body;    /* not queued yet; I/O thread */
+    bool under_way;         /* serve->under_way counts it; who has the request */
     enum err_kind body_err; /* why reading the body failed; ERR_NONE: it did not */
 };
 
 struct serve_request *serve_request_new(struct serve *serve, struct http_exchange *exchange);
 void serve_request_hold(struct serve_request *request);
+/* Its answer is about to be complete: there is room for another, which its client may send at once.
+ */
+void serve_request_answered(struct serve_request *request);
 /* The last one releases the exchange. */
 void serve_request_drop(struct serve_request *request);
 /* A small text answer from C: 500, 503 and their like. Never needs the GIL. */

@@ -21,10 +21,19 @@ void serve_request_hold(struct serve_request *request)
     (void)__atomic_add_fetch(&request->references, 1, __ATOMIC_RELAXED);
 }
 
+void serve_request_answered(struct serve_request *request)
+{
+    if (!request->under_way)
+        return;
+    request->under_way = false;
+    (void)__atomic_sub_fetch(&request->serve->under_way, 1, __ATOMIC_RELAXED);
+}
+
 void serve_request_drop(struct serve_request *request)
 {
     if (__atomic_sub_fetch(&request->references, 1, __ATOMIC_ACQ_REL) > 0)
         return;
+    serve_request_answered(request);
     http_release(request->exchange);
     free(request);
 }

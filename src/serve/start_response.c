@@ -336,6 +336,7 @@ static int respond(struct start_response *self, struct slice body, PyObject *obj
 {
     struct http_exchange *exchange = self->request->exchange;
     const struct fields *fields = &self->fields;
+    serve_request_answered(self->request);
     if (body.len > SERVE_BIG_BYTES && object != NULL && PyBytes_CheckExact(object))
         return lend_body(self->request->serve, exchange, self->status_code, fields, object);
     if (body.len <= SERVE_BIG_BYTES)
@@ -426,6 +427,7 @@ int response_end(struct start_response *self)
                      (long long)self->sent);
         return -1;
     }
+    serve_request_answered(self->request);
     note_result(self, http_respond_end(self->request->exchange, NULL));
     return 0;
 }

@@ -215,6 +215,11 @@ static int end_payload(struct websocket_parser *parser, struct websocket_event *
     return 1;
 }
 
+bool websocket_is_amid(const struct websocket_parser *parser)
+{
+    return parser->head_len > 0 || parser->in_payload || parser->message_opcode != 0;
+}
+
 void websocket_forget_message(struct websocket_parser *parser)
 {
     if (!parser->message_done)

@@ -25,6 +25,7 @@ enum websocket_code {
     WEBSOCKET_NO_CODE = 1005,
     WEBSOCKET_GONE = 1006,
     WEBSOCKET_NOT_UTF8 = 1007,
+    WEBSOCKET_POLICY = 1008,
     WEBSOCKET_TOO_BIG = 1009,
 };
 
@@ -65,6 +66,9 @@ void websocket_parser_done(struct websocket_parser *parser);
  * Errors (-1): INVALID (protocol), TOO_LARGE (message); *ret_code is the code to close with. */
 int websocket_parse(struct websocket_parser *parser, struct slice *bytes,
                     struct websocket_event *ret, int *ret_code, struct err *err) MUST_USE;
+
+/* Is a frame or a message begun and not complete? */
+bool websocket_is_amid(const struct websocket_parser *parser);
 
 /* Gives back the memory of a message that was handed out and is done with, so that a quiet
  * connection does not keep more than WEBSOCKET_KEEP bytes of the longest it had. */

@@ -46,7 +46,6 @@ struct workers {
     struct work *first;
     struct work *last;
     size_t queued; /* also read without the lock */
-    size_t limit;
     size_t running;
     uint64_t served;
     uint64_t begun;
@@ -306,15 +305,14 @@ static int start_thread(struct workers *workers, unsigned number, struct err *er
     return 0;
 }
 
-struct workers *workers_new(unsigned threads, size_t queue_limit, const struct work_ops *ops,
-                            void *context, struct err *err)
+struct workers *workers_new(unsigned threads, const struct work_ops *ops, void *context,
+                            struct err *err)
 {
     struct workers *workers = mem_alloc(sizeof(*workers) + threads * sizeof(struct worker), err);
     if (workers == NULL)
         return NULL;
     workers->ops = ops;
     workers->context = context;
-    workers->limit = queue_limit;
     lock_init(&workers->lock, LOCK_WORKERS);
     clock_cond_init(&workers->progress);
     workers->bell = bell_new(watch, workers, err);
@@ -330,7 +328,7 @@ struct workers *workers_new(unsigned threads, size_t queue_limit, const struct w
 
 static bool append_locked(struct workers *workers, struct work *work)
 {
-    if (workers->queued >= workers->limit || workers->stopping)
+    if (workers->stopping)
         return false;
     work->next = NULL;
     work->since_us = workers->noting ? clock_monotonic_us() : 0;

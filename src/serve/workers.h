@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 /*
- * A bounded queue and the threads that empty it, made for work that needs one big lock (the GIL).
+ * A queue and the threads that empty it, made for work that needs one big lock (the GIL).
  *
  * At most one worker leads: it holds the lock and takes one work after the other without giving it
  * back, so that quick handlers cost no switch of threads. When it does not get on (it sleeps or
@@ -49,10 +49,10 @@ struct workers_stats {
 };
 
 /* Starts `threads` threads (their names begin with "mse-python"). Errors: MEMORY, IO. */
-struct workers *workers_new(unsigned threads, size_t queue_limit, const struct work_ops *ops,
-                            void *context, struct err *err) MUST_USE;
-/* Queues work, which the caller owns again when false is returned: the queue is full, or a stop has
- * begun. Never blocks for longer than it takes to append to a list. */
+struct workers *workers_new(unsigned threads, const struct work_ops *ops, void *context,
+                            struct err *err) MUST_USE;
+/* Queues work, which the caller owns again when false is returned: a stop has begun. How much may
+ * be queued is the caller's to bound. Never blocks for longer than it takes to append to a list. */
 bool workers_submit(struct workers *workers, struct work *work);
 /* The same, and leaves the waking to workers_wake: for a caller that submits in rounds. */
 bool workers_submit_quietly(struct workers *workers, struct work *work);

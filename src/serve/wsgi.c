@@ -194,6 +194,7 @@ static void answer_failure(struct serve *serve, struct serve_request *request,
         return;
     }
     int status = status_of_body_err(request->body_err);
+    serve_request_answered(request);
     respond_text(request->exchange, status,
                  status == 500 ? "Internal Server Error\n"
                                : "The request body is not acceptable.\n");
@@ -281,8 +282,11 @@ static bool run_work(void *context, struct work *work)
     }
     struct serve_request *request = request_of(work);
     /* A client that resets what it has sent must not keep the threads busy (CVE-2023-44487). */
-    if (!http_is_gone(request->exchange))
+    if (!http_is_gone(request->exchange)) {
+        if (!http_may_begin(request->exchange, request))
+            return false; /* on_writable queues it again, or on_aborted drops it */
         run_request(serve, request);
+    }
     serve_request_drop(request);
     lend_drop_returned(serve);
     if (workers_queued(serve->workers) < REST_UNTIL) {
@@ -313,12 +317,12 @@ static const struct work_ops ops = {
     .is_free = gil_is_free,
 };
 
-/* As many as may wait in the queue: what they have sent so far is bounded by that. */
-static bool may_hold(struct serve *serve)
+/* As many as there are threads, and as may wait in the queue. */
+static bool take_place(struct serve *serve, size_t *places)
 {
-    if (__atomic_add_fetch(&serve->held, 1, __ATOMIC_RELAXED) <= serve->held_limit)
+    if (__atomic_add_fetch(places, 1, __ATOMIC_RELAXED) <= serve->limit)
         return true;
-    (void)__atomic_sub_fetch(&serve->held, 1, __ATOMIC_RELAXED);
+    (void)__atomic_sub_fetch(places, 1, __ATOMIC_RELAXED);
     return false;
 }
 
@@ -335,12 +339,20 @@ static bool may_be_called(struct http_exchange *exchange)
     return complete || waiting >= BODY_ENOUGH;
 }
 
+/* False: a stop has begun. */
+static bool queue_work(struct serve *serve, struct work *work)
+{
+    return serve->rounds ? workers_submit_quietly(serve->workers, work)
+                         : workers_submit(serve->workers, work);
+}
+
 static void submit(struct serve *serve, struct http_exchange *exchange,
                    struct serve_request *request)
 {
-    if (serve->rounds ? workers_submit_quietly(serve->workers, &request->work)
-                      : workers_submit(serve->workers, &request->work))
+    request->under_way = take_place(serve, &serve->under_way);
+    if (request->under_way && queue_work(serve, &request->work))
         return;
+    serve_request_answered(request);
     free(request);
     refuse_busy(serve, exchange);
 }
@@ -354,33 +366,52 @@ static void on_request(void *context, struct http_exchange *exchange)
     }
     bool ready = may_be_called(exchange);
     struct serve_request *request = serve_request_new(serve, exchange);
-    if (request == NULL || (!ready && !may_hold(serve))) {
+    if (request == NULL || (!ready && !take_place(serve, &serve->held))) {
         free(request);
         refuse_busy(serve, exchange);
     } else if (ready) {
         submit(serve, exchange, request);
     } else {
+        request->waits_for_body = true;
         http_set_data(exchange, request);
     }
 }
 
-/* The request of this exchange, if it waits for its body; it does not wait any more. */
+/* The request of this exchange, if it waits for its body or to be let begin; it does not any more.
+ */
 static struct serve_request *take_held(struct serve *serve, struct http_exchange *exchange)
 {
     struct serve_request *request = http_data(exchange);
     if (request == NULL)
         return NULL;
     http_set_data(exchange, NULL);
-    (void)__atomic_sub_fetch(&serve->held, 1, __ATOMIC_RELAXED);
+    if (request->waits_for_body)
+        (void)__atomic_sub_fetch(&serve->held, 1, __ATOMIC_RELAXED);
+    request->waits_for_body = false;
     return request;
 }
 
 static void on_body(void *context, struct http_exchange *exchange)
 {
     struct serve *serve = context;
-    if (http_data(exchange) == NULL || !may_be_called(exchange))
+    const struct serve_request *request = http_data(exchange);
+    if (request == NULL || !request->waits_for_body || !may_be_called(exchange))
         return;
     submit(serve, exchange, take_held(serve, exchange));
+}
+
+/* It was not let begin, and may ask again. */
+static void on_writable(void *context, struct http_exchange *exchange)
+{
+    struct serve *serve = context;
+    struct serve_request *request = http_data(exchange);
+    if (request == NULL || request->waits_for_body)
+        return;
+    http_set_data(exchange, NULL);
+    if (queue_work(serve, &request->work))
+        return;
+    free(request);
+    refuse_busy(serve, exchange);
 }
 
 static void on_aborted(void *context, struct http_exchange *exchange)
@@ -393,6 +424,7 @@ static void on_aborted(void *context, struct http_exchange *exchange)
 static const struct http_handler handler = {
     .request = on_request,
     .body = on_body,
+    .writable = on_writable,
     .aborted = on_aborted,
 };
 
@@ -418,6 +450,7 @@ static unsigned wsgi_expire(struct serve *serve, int64_t before_us, unsigned *re
             swept = true;
         } else {
             struct serve_request *request = request_of(work);
+            serve_request_answered(request);
             refuse_late(request->exchange);
             free(request);
             late++;
@@ -437,8 +470,8 @@ static int wsgi_start(struct serve *serve, const struct serve_config *config, st
         return -1;
     unsigned threads = config->threads == 0 ? SERVE_DEFAULT_THREADS : config->threads;
     size_t queue = config->queue == 0 ? SERVE_DEFAULT_QUEUE : config->queue;
-    serve->held_limit = queue;
-    serve->workers = workers_new(threads, queue, &ops, serve, err);
+    serve->limit = threads + queue;
+    serve->workers = workers_new(threads, &ops, serve, err);
     if (serve->workers == NULL)
         return -1;
     if (serve->timeout_ms > 0)
@@ -454,15 +487,13 @@ static int wsgi_drain(struct serve *serve, int64_t timeout_ms, struct err *err)
     return 0;
 }
 
-/* Where the queue is full or a stop has begun, those who run what is in it see to what came back,
+/* Where a stop has begun, those who run what is in it see to what came back,
  * or the end does. */
 static void wsgi_returned(struct serve *serve)
 {
     if (__atomic_exchange_n(&serve->sweeping, true, __ATOMIC_ACQ_REL))
         return;
-    bool queued = serve->rounds ? workers_submit_quietly(serve->workers, &serve->sweep)
-                                : workers_submit(serve->workers, &serve->sweep);
-    if (!queued)
+    if (!queue_work(serve, &serve->sweep))
         __atomic_store_n(&serve->sweeping, false, __ATOMIC_RELEASE);
 }
 

@@ -1,5 +1,6 @@
 """Clients that mean no good: many at once, at every stage, slowly or leaving. Others are served
 meanwhile, the memory is bounded, and nothing is left busy."""
+import concurrent.futures
 import contextlib
 import os
 import resource
@@ -131,14 +132,35 @@ def test_a_client_that_leaves_amid_a_held_body(serve):
     assert server.stop()["served"] == 10  # the app never heard of the others
 
 
-def test_more_held_bodies_than_the_queue_are_refused(serve):
-    server = serve("wsgi_app:app", "--queue", 4)
+def test_more_held_bodies_than_threads_and_queue_are_refused(serve):
+    server = serve("wsgi_app:app", "--threads", 1, "--queue", 3)
     with contextlib.ExitStack() as stack:
         slow = [stack.enter_context(contextlib.closing(server.socket())) for _ in range(5)]
         for connection in slow:
             connection.sendall(b"POST /digest HTTP/1.1\r\nHost: a\r\nContent-Length: 9\r\n\r\nab")
         assert slow[4].recv(1000).startswith(b"HTTP/1.1 503 ")
         assert server.get("/hello").content == b"Hello"
+
+
+def ask_again_and_again(server, path, answer):
+    """The next request comes as soon as the answer to the one before is there."""
+    with contextlib.closing(server.connection()) as connection:
+        for _ in range(2000):
+            connection.request("GET", path)
+            response = connection.getresponse()
+            assert (response.status, response.read()) == (200, answer)
+
+
+@pytest.mark.parametrize("kind, clients", [("wsgi", 3), ("asgi", 1)])
+def test_who_finds_room_is_not_refused(serve, kind, clients):
+    """As many as there are threads and places in the queue; an ASGI app has places alone."""
+    app, path, answer = HELLO[kind]
+    server = serve(app, "--threads", 2, "--queue", 1)
+    with concurrent.futures.ThreadPoolExecutor(clients) as pool:
+        asked = [pool.submit(ask_again_and_again, server, path, answer) for _ in range(clients)]
+        for one in asked:
+            one.result()
+    assert server.stop()["refused"] == 0
 
 
 def slow_reader(server, target):

@@ -409,3 +409,12 @@ def test_websocket_to_an_app_that_has_none(start, http2):
     with http2.Client(server) as client:
         assert http2.WebSocket(client, "/seen").answer.status == 501
         assert client.get("/token?on").body == b"on"
+
+
+def test_what_is_not_ended_over_http2_runs_out_of_time(serve, http2):
+    server = serve("http2_app:asgi", "--http2", "--body-timeout", 300, tls=True)
+    with http2.Client(server) as client:
+        socket = http2.WebSocket(client, "/echo")
+        socket.send(b"part", fin=False)
+        assert socket.frame() == (8, (1008, "a message was not ended in time"))
+        assert client.get("/token?on").body == b"on"

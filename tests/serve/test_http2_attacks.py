@@ -146,7 +146,7 @@ def test_half_open_streams(serve):
 
 
 def test_readers_that_open_no_window(serve):
-    """100 streams of one connection, each with as much queued as a response may have."""
+    """100 streams of one connection, whose responses have no end."""
     server = serve("http2_app:asgi", "--http2", "--write-timeout", 3000, tls=True)
     server.get("/token?x")
     before = server.peak_kib()
@@ -159,7 +159,79 @@ def test_readers_that_open_no_window(serve):
             time.sleep(0.1)
     grown = server.peak_kib() - before
     print(f"\n100 streams without window: memory grew by {grown} KiB")
-    assert grown < 64 << 10
+    assert grown < 24 << 10
+
+
+def released(server, connection, count):
+    """Opens the windows, and reads until so many streams have ended."""
+    connection.sendall(frame(WINDOW_UPDATE, 0, 0, struct.pack(">I", (1 << 31) - 1 - 65535))
+                       + frame(SETTINGS, 0, 0, b"\0\x04\x7f\xff\xff\xff"))
+    data, ended = b"", 0
+    while ended < count:
+        while len(data) < 9 or len(data) < 9 + int.from_bytes(data[:3], "big"):
+            piece = connection.recv(65536)
+            assert piece, f"closed after {ended} streams"
+            data += piece
+        size, kind, flags = int.from_bytes(data[:3], "big"), data[3], data[4]
+        ended += kind == DATA and flags & END_STREAM
+        assert kind != RST_STREAM
+        data = data[9 + size:]
+
+
+@pytest.mark.parametrize("streams", [(100,), (8, 92)])
+@pytest.mark.parametrize("kind", ["wsgi", "asgi"])
+def test_bodies_that_nobody_reads_are_not_made(serve, kind, streams):
+    """100 requests for a megabyte each, on one connection that reads none. A WSGI app is called for a
+    few of them, whenever they come; an ASGI app for those that come together. The others are
+    answered when the client reads."""
+    options = ["--threads", 4] if kind == "wsgi" else []
+    server = serve(f"http2_app:{kind}", "--http2", *options, tls=True)
+    server.get("/token?x")
+    before = server.peak_kib()
+    with contextlib.closing(connect(server, b"\0\x04\0\0\0\0")) as connection:
+        first = 0
+        for count in streams:
+            connection.sendall(b"".join(
+                frame(HEADERS, END_HEADERS | END_STREAM, 2 * i + 1, request("/big"))
+                for i in range(first, first + count)))
+            first += count
+            for _ in range(20):
+                assert server.get("/token?x").content == b"x"
+        grown = server.peak_kib() - before
+        print(f"\n{kind}, {streams}: {grown} KiB")
+        if kind == "wsgi" or len(streams) > 1:
+            assert grown < 24 << 10
+        released(server, connection, 100)
+
+
+def test_a_stop_lets_go_of_requests_that_were_not_begun(serve):
+    for kind in ("wsgi", "asgi"):
+        server = serve(f"http2_app:{kind}", "--http2", "--stop-timeout", 300, tls=True)
+        with contextlib.closing(connect(server, b"\0\x04\0\0\0\0")) as connection:
+            for first in (0, 20):
+                connection.sendall(b"".join(
+                    frame(HEADERS, END_HEADERS | END_STREAM, 2 * i + 1, request("/big"))
+                    for i in range(first, first + 20)))
+                for _ in range(20):
+                    assert server.get("/token?x").content == b"x"
+            assert server.stop(expected=1)["open"] == 0
+
+
+@pytest.mark.parametrize("kind", ["wsgi", "asgi"])
+def test_a_body_that_trickles_runs_out_of_time(serve, kind):
+    """A byte always comes before the time-out."""
+    server = serve(f"http2_app:{kind}", "--http2", "--body-timeout", 300, tls=True)
+    with contextlib.closing(connect(server)) as connection:
+        open_streams(connection, 1, "/digest", POST, end=False)
+        connection.settimeout(0.02)
+        data = b""
+        for _ in range(2000):
+            connection.sendall(frame(DATA, 0, 1, b"x"))
+            with contextlib.suppress(TimeoutError):
+                data += connection.recv(1000)
+            if b"too slowly" in data:
+                return
+    pytest.fail("2000 bytes were waited for one by one")
 
 
 def test_wsgi_threads_come_back_from_readers_that_open_no_window(serve):

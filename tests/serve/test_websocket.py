@@ -3,8 +3,11 @@ not read, floods of what needs an answer. Framing itself is held against Autobah
 (tools/conformance) and in tests/unit/serve."""
 import contextlib
 import select
+import time
 
 import pytest
+
+from conftest import PATIENCE
 
 MIB = 1 << 20
 LARGEST = 16 * MIB
@@ -167,3 +170,59 @@ def test_unfinished_messages_of_many_connections(serve):
         assert server.peak_kib() < 200 * 1024
         short.sendall(frame(FINAL | TEXT, b"hello"))
         assert read_frame(short) == (FINAL | TEXT, b"hello")
+
+
+UNFINISHED = {
+    "a byte": b"\x81",
+    "a part of a length": b"\x82\xfe\x03",
+    "a part of a frame": frame(FINAL | BINARY, bytes(1000))[:-1],
+    "a fragment": frame(TEXT, b"to be continued"),
+    "no fragment behind the second": frame(TEXT, b"a") + frame(CONTINUATION, b"b"),
+    "a part of a ping": frame(FINAL | PING, b"ping")[:-1],
+    "less than a message behind one": frame(FINAL | TEXT, b"whole") + frame(TEXT, b"part"),
+}
+LATE = b"\x03\xf0a message was not ended in time"
+
+
+@pytest.mark.parametrize("pings", [False, True])
+@pytest.mark.parametrize("part", UNFINISHED)
+def test_what_is_not_ended_runs_out_of_time(serve, part, pings):
+    server = serve("http2_app:asgi", "--body-timeout", 300)
+    with opened(server) as connection:
+        connection.sendall(UNFINISHED[part])
+        if part.startswith("less"):
+            assert read_frame(connection) == (FINAL | TEXT, b"whole")
+        amid_frame = not part.startswith(("a fragment", "no fragment", "less"))
+        connection.settimeout(0.02)
+        for _ in range(2000):
+            if pings and not amid_frame:
+                connection.sendall(frame(FINAL | PING, b""))
+            with contextlib.suppress(TimeoutError):
+                first, payload = read_frame(connection)
+                if first == FINAL | PONG:
+                    time.sleep(0.02)  # 300 bytes a second
+                    continue
+                assert (first, payload) == (FINAL | 8, LATE)
+                break
+        else:
+            pytest.fail("the rest was waited for all the time")
+        connection.settimeout(PATIENCE)
+        assert read_to_end(connection) == b""
+    while b"/echo 1008 a message was not ended in time" not in server.get("/ended").content:
+        time.sleep(0.01)
+
+
+def test_time_runs_only_while_something_is_owed(serve):
+    """Quiet connections, short messages in a slow row, and a long one that comes fast enough."""
+    server = serve("http2_app:asgi", "--body-timeout", 2000)
+    with opened(server) as quiet, opened(server) as slow, opened(server) as steady:
+        steady.sendall(frame(FINAL | BINARY, bytes(6000))[:8])
+        for at in range(60):
+            slow.sendall(frame(FINAL | TEXT, b"%d" % at)[:-1])
+            steady.sendall(bytes(100))
+            time.sleep(0.04)
+            slow.sendall(b"%d" % (at % 10))
+            assert read_frame(slow) == (FINAL | TEXT, b"%d" % at)
+        assert read_frame(steady) == (FINAL | BINARY, bytes(6000))
+        quiet.sendall(frame(FINAL | TEXT, b"still here"))
+        assert read_frame(quiet) == (FINAL | TEXT, b"still here")

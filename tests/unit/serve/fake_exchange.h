@@ -25,6 +25,7 @@ struct http_exchange {
     enum err_kind body_error;  /* raised once the body is used up, instead of its end */
     enum err_kind write_error; /* raised by every write */
     size_t queued;             /* what every write reports */
+    uint64_t owed;             /* see http_body_owed */
     bool body_stalls;          /* the first read finds nothing, the waiting one does */
     bool gone;                 /* the client, before anybody looked at the request */
     pthread_mutex_t lock;
@@ -270,6 +271,16 @@ int http_respond_end(struct http_exchange *exchange, struct err *err)
 bool http_is_gone(struct http_exchange *exchange)
 {
     return exchange->gone;
+}
+
+bool http_may_begin(struct http_exchange *exchange, void *data)
+{
+    return true;
+}
+
+void http_body_owed(struct http_exchange *exchange, uint64_t number)
+{
+    exchange->owed = number;
 }
 
 void http_begin(struct http_exchange *exchange)
