@@ -225,9 +225,6 @@ extern const struct asgi_kind asgi_http;
 extern const struct asgi_kind asgi_lifespan;
 extern const struct asgi_kind asgi_websocket;
 
-/* Is this request an opening handshake that can be answered (RFC 6455 section 4.2.1, RFC 8441
- * section 5)? [any thread] */
-bool asgi_websocket_wanted(const struct http_request *request);
 /* Memory for a channel of that kind. False with an exception. */
 bool asgi_websocket_prepare(struct asgi_channel *channel);
 /* Is the current exception, or one that it came from, the OSError by which we told the app that

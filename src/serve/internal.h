@@ -244,6 +244,12 @@ size_t percent_decode(struct slice text, uint8_t *to);
 void request_server(const struct http_request *request, struct slice *ret_name,
                     struct slice *ret_port);
 
+/* --- asgi_websocket.c --- */
+
+/* Is this request an opening handshake that can be answered (RFC 6455 section 4.2.1, RFC 8441
+ * section 5)? [any thread] */
+bool asgi_websocket_wanted(const struct http_request *request);
+
 /* --- environ.c --- */
 
 int environ_start(struct serve *serve, const struct serve_config *config, struct err *err) MUST_USE;

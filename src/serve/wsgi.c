@@ -173,6 +173,23 @@ static int call_app(struct serve *serve, PyObject *env, struct start_response *r
     return status < 0 || closed < 0 ? -1 : 0;
 }
 
+/* What flask-sock and python-socketio look for in the environ of other servers is not there. */
+static const char NO_SOCKET[] =
+    "a WebSocket was asked of a WSGI app, which gets none here: make the app an ASGI app "
+    "(docs/server.md, WebSocket)";
+
+static const char *text_of_failure(int status)
+{
+    switch (status) {
+    case 500:
+        return "Internal Server Error\n";
+    case 501:
+        return "This app does not speak WebSocket.\n";
+    default:
+        return "The request body is not acceptable.\n";
+    }
+}
+
 /* The app raised: 500 if nothing is out yet, else the connection must not look complete. */
 static void answer_failure(struct serve *serve, struct serve_request *request,
                            struct start_response *response)
@@ -181,11 +198,13 @@ static void answer_failure(struct serve *serve, struct serve_request *request,
     bool gone = response != NULL && response->broken && request->body_err == ERR_NONE &&
                 PyErr_ExceptionMatches(PyExc_BrokenPipeError);
     bool body = request->body_err != ERR_NONE && PyErr_ExceptionMatches(PyExc_OSError);
+    bool wants_socket = asgi_websocket_wanted(head);
     if (gone || body) {
         PyErr_Clear();
     } else {
         (void)__atomic_add_fetch(&serve->failed, 1, __ATOMIC_RELAXED);
-        interpreter_report("exception in the app", head->method, head->target);
+        interpreter_report(wants_socket ? NO_SOCKET : "exception in the app", head->method,
+                           head->target);
     }
     if (response != NULL && response->complete)
         return;
@@ -193,11 +212,9 @@ static void answer_failure(struct serve *serve, struct serve_request *request,
         http_abort(request->exchange);
         return;
     }
-    int status = status_of_body_err(request->body_err);
+    int status = wants_socket ? 501 : status_of_body_err(request->body_err);
     serve_request_answered(request);
-    respond_text(request->exchange, status,
-                 status == 500 ? "Internal Server Error\n"
-                               : "The request body is not acceptable.\n");
+    respond_text(request->exchange, status, text_of_failure(status));
 }
 
 static PyObject *make_input(struct serve_request *request)

@@ -223,6 +223,21 @@ def test_exceptions(serve):
     assert server.stop()["failed"] == 4
 
 
+def test_a_websocket_for_wsgi_is_told_apart(serve):
+    """An app that looks for a socket, as flask-sock does, fails with a line that says what to do."""
+    server = serve("wsgi_app:app")
+    handshake = {"Connection": "Upgrade", "Upgrade": "websocket", "Sec-WebSocket-Version": "13",
+                 "Sec-WebSocket-Key": "dGhlIHNhbXBsZSBub25jZQ=="}
+    response = server.get("/takes_socket", **handshake)
+    assert (response.status, response.content) == (501, b"This app does not speak WebSocket.\n")
+    line = ("a WebSocket was asked of a WSGI app, which gets none here: make the app an ASGI app "
+            "(docs/server.md, WebSocket): 'GET' '/takes_socket'")
+    assert server.text().splitlines()[0] == line
+    assert server.get("/takes_socket").status == 500  # nobody asked for one
+    assert server.get("/hello", **handshake).content == b"Hello"  # an app that can do without
+    assert server.text().count(line) == 1
+
+
 def test_slow_handlers_do_not_hold_up_others(serve):
     server = serve("wsgi_app:app", "--threads", 4)
     with concurrent.futures.ThreadPoolExecutor(8) as pool:

@@ -104,6 +104,14 @@ def parts(environ, start_response):
     return (b"p" * min(50000, length - at) for at in range(0, length, 50000))
 
 
+def takes_socket(environ, start_response):
+    """What simple-websocket does, which flask-sock and python-socketio's threads stand on."""
+    for name in ("werkzeug.socket", "gunicorn.socket"):
+        if name in environ:
+            return environ[name]
+    raise RuntimeError("Cannot obtain socket from WSGI environment.")
+
+
 LENT = bytes(32 << 20)  # more than the kernel takes
 
 
