@@ -12,9 +12,8 @@
 #include "base/file.h"
 #include "client/context_store.h"
 #include "crypto/ocsp.h"
+#include "format/json.h"
 #include "model/manifest.h"
-
-#include <jansson.h>
 
 enum { ANSWER_MAX = 8192, TIMEOUT_S = 30, PEM_MAX = 64 << 10 };
 

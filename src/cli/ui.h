@@ -10,8 +10,8 @@
 #include "base/err.h"
 #include "base/slice.h"
 #include "client/hooks.h"
+#include "format/json.h"
 
-#include <jansson.h>
 #include <signal.h>
 #include <stdbool.h>
 #include <stdint.h>

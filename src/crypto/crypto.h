@@ -12,6 +12,7 @@
 #include <stdbool.h>
 
 enum {
+    SHA1_SIZE = 20,
     SHA256_SIZE = 32,
     SHA384_SIZE = 48,
     SHA512_SIZE = 64,
@@ -36,6 +37,8 @@ bool uuid_valid(const char *text);
 bool crypto_equal(const void *a, const void *b, size_t len);
 
 int sha256(struct slice bytes, uint8_t ret[static SHA256_SIZE], struct err *err) MUST_USE;
+/* For WebSocket's handshake alone (RFC 6455), where it protects nothing. */
+int sha1(struct slice bytes, uint8_t ret[static SHA1_SIZE], struct err *err) MUST_USE;
 int sha384(struct slice bytes, uint8_t ret[static SHA384_SIZE], struct err *err) MUST_USE;
 int sha512(struct slice bytes, uint8_t ret[static SHA512_SIZE], struct err *err) MUST_USE;
 /* SHA-512 over the parts one after another, without lengths: for fixed-size parts only. */

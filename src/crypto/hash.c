@@ -51,6 +51,11 @@ int sha256(struct slice bytes, uint8_t ret[static SHA256_SIZE], struct err *err)
     return hash_parts(EVP_sha256(), &bytes, 1, ret, err);
 }
 
+int sha1(struct slice bytes, uint8_t ret[static SHA1_SIZE], struct err *err)
+{
+    return hash_parts(EVP_sha1(), &bytes, 1, ret, err);
+}
+
 int sha384(struct slice bytes, uint8_t ret[static SHA384_SIZE], struct err *err)
 {
     return hash_parts(EVP_sha384(), &bytes, 1, ret, err);

@@ -7,7 +7,7 @@
 
 #include "base/mem.h"
 
-enum { ALGORITHM_SHA384 = 0x000c, SHA1_SIZE = 20, ALGORITHM_SIZE_MAX = 64, END_MARK = 0xff };
+enum { ALGORITHM_SHA384 = 0x000c, ALGORITHM_SIZE_MAX = 64, END_MARK = 0xff };
 
 static const char spec_id[16] = "Spec ID Event03";
 

@@ -7,9 +7,7 @@
 #include "serve/websocket.h"
 
 #include "base/text.h"
-
-#include <openssl/evp.h>
-#include <openssl/sha.h>
+#include "crypto/crypto.h"
 
 void websocket_parser_init(struct websocket_parser *parser, size_t max_message)
 {
@@ -271,11 +269,10 @@ int websocket_accept_key(struct slice key, char ret[static WEBSOCKET_ACCEPT_SIZE
     if (key.len != 24 || base64_decode_append(&nonce, key, "Sec-WebSocket-Key", NULL) < 0 ||
         nonce.len != 16)
         return FAIL(err, ERR_INVALID, "Sec-WebSocket-Key is not 16 bytes in base64");
-    uint8_t digest[SHA_DIGEST_LENGTH];
-    if (buf_bytes(&joined, key, err) < 0 || buf_str(&joined, magic, err) < 0)
+    uint8_t digest[SHA1_SIZE];
+    if (buf_bytes(&joined, key, err) < 0 || buf_str(&joined, magic, err) < 0 ||
+        sha1(buf_slice(&joined), digest, err) < 0)
         return -1;
-    if (EVP_Digest(joined.data, joined.len, digest, NULL, EVP_sha1(), NULL) != 1)
-        return FAIL(err, ERR_CRYPTO, "cannot compute SHA-1");
     if (base64_append(&text, slice_of(digest, sizeof(digest)), err) < 0)
         return -1;
     memcpy(ret, buf_text(&text), WEBSOCKET_ACCEPT_SIZE);

@@ -25,36 +25,36 @@ static struct mse_policy *parse(const char *text)
     return policy;
 }
 
-static void test_every_key(void **state)
+static const char every_key[] = "tee = [\"sgx\", \"simulation\"]\n"
+                                "measurement = [\"aabb\", \"CC\"]\n"
+                                "signer = \"0102\"\n"
+                                "fingerprint = \"000102030405060708090a0b0c0d0e0f"
+                                "101112131415161718191a1b1c1d1e1f\"\n"
+                                "debug = true\n"
+                                "crl = \"if-present\"\n"
+                                "[tcb]\n"
+                                "accept = [\"UpToDate\", \"SWHardeningNeeded\"]\n"
+                                "advisories = [\"INTEL-SA-00615\"]\n"
+                                "grace = \"30d\"\n"
+                                "[intel]\n"
+                                "fmspc = \"00A067110000\"\n"
+                                "[sgx]\n"
+                                "isv_prod_id = 7\n"
+                                "min_isv_svn = 3\n"
+                                "[snp]\n"
+                                "min_tcb = {bootloader = 3, snp = 20, microcode = 209}\n"
+                                "vmpl = [0, 2]\n"
+                                "chip_id = [\"ab\"]\n"
+                                "product = [\"Genoa\", \"Turin\"]\n"
+                                "family_id = \"00112233445566778899aabbccddeeff\"\n"
+                                "[tdx]\n"
+                                "rtmr1 = [\"" H48 "\", \"" H48 "\"]\n"
+                                "[simulation]\n"
+                                "root = \"ffffffffffffffffffffffffffffffff"
+                                "ffffffffffffffffffffffffffffffff\"\n";
+
+static void expect_common_keys(const struct mse_policy *policy)
 {
-    (void)state;
-    struct mse_policy *policy = parse("tee = [\"sgx\", \"simulation\"]\n"
-                                      "measurement = [\"aabb\", \"CC\"]\n"
-                                      "signer = \"0102\"\n"
-                                      "fingerprint = \"000102030405060708090a0b0c0d0e0f"
-                                      "101112131415161718191a1b1c1d1e1f\"\n"
-                                      "debug = true\n"
-                                      "crl = \"if-present\"\n"
-                                      "[tcb]\n"
-                                      "accept = [\"UpToDate\", \"SWHardeningNeeded\"]\n"
-                                      "advisories = [\"INTEL-SA-00615\"]\n"
-                                      "grace = \"30d\"\n"
-                                      "[intel]\n"
-                                      "fmspc = \"00A067110000\"\n"
-                                      "[sgx]\n"
-                                      "isv_prod_id = 7\n"
-                                      "min_isv_svn = 3\n"
-                                      "[snp]\n"
-                                      "min_tcb = {bootloader = 3, snp = 20, microcode = 209}\n"
-                                      "vmpl = [0, 2]\n"
-                                      "chip_id = [\"ab\"]\n"
-                                      "product = [\"Genoa\", \"Turin\"]\n"
-                                      "family_id = \"00112233445566778899aabbccddeeff\"\n"
-                                      "[tdx]\n"
-                                      "rtmr1 = [\"" H48 "\", \"" H48 "\"]\n"
-                                      "[simulation]\n"
-                                      "root = \"ffffffffffffffffffffffffffffffff"
-                                      "ffffffffffffffffffffffffffffffff\"\n");
     assert_int_equal(policy->tees, MSE_TEE_BIT(MSE_TEE_SGX) | MSE_TEE_BIT(MSE_TEE_SIMULATION));
     assert_int_equal(policy->measurement_count, 2);
     assert_int_equal(policy->measurements[1].data[0], 0xcc);
@@ -68,6 +68,10 @@ static void test_every_key(void **state)
     assert_string_equal(policy->tcb_advisories[0], "INTEL-SA-00615");
     assert_int_equal(policy->tcb_grace, 30 * 86400);
     assert_string_equal(policy->fmspcs[0], "00A067110000");
+}
+
+static void expect_keys_of_tees(const struct mse_policy *policy)
+{
     assert_true(policy->has_isv_prod_id);
     assert_int_equal(policy->isv_prod_id, 7);
     assert_int_equal(policy->min_isv_svn, 3);
@@ -85,6 +89,14 @@ static void test_every_key(void **state)
     assert_int_equal(policy->fields[MSE_FIELD_TDX_RTMR1].count, 2);
     assert_int_equal(policy->fields[MSE_FIELD_TDX_RTMR2].count, 0);
     assert_int_equal(policy->simulation_root[0], 0xff);
+}
+
+static void test_every_key(void **state)
+{
+    (void)state;
+    struct mse_policy *policy = parse(every_key);
+    expect_common_keys(policy);
+    expect_keys_of_tees(policy);
     mse_policy_free(policy);
 }
 
