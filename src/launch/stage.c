@@ -322,6 +322,10 @@ int stage_make_vm(struct stage *stage, const struct launch_spec *spec, const cha
 
 void stage_remove(struct stage *stage)
 {
-    if (stage->own_mounts)
-        (void)umount2(CIPHER_FOLDER, MNT_DETACH | UMOUNT_NOFOLLOW);
+    if (!stage->own_mounts)
+        return;
+    /* Both, and now: the lock is free before this process's namespace ends, and who starts the app
+     * again must not find its storage mounted. With the last mount of it the kernel writes all. */
+    (void)umount2(STAGE, MNT_DETACH | UMOUNT_NOFOLLOW);
+    (void)umount2(CIPHER_FOLDER, MNT_DETACH | UMOUNT_NOFOLLOW);
 }

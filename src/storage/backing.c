@@ -8,6 +8,7 @@
  */
 #include "storage/storage.h"
 
+#include "base/clock.h"
 #include "base/fd.h"
 #include "base/file.h"
 #include "base/process.h"
@@ -26,7 +27,14 @@
 #include <sys/statfs.h>
 #include <unistd.h>
 
-enum { MKFS_TIMEOUT_MS = 120000, LOOP_TRIES = 64, LOOP_PATH_SIZE = 64, UNMOUNTS_MAX = 64 };
+enum {
+    MKFS_TIMEOUT_MS = 120000,
+    LOOP_TRIES = 64,
+    LOOP_PATH_SIZE = 64,
+    UNMOUNTS_MAX = 64,
+    RELEASE_PATIENCE_MS = 20000,
+    RELEASE_POLL_MS = 5
+};
 
 /* --- room --- */
 
@@ -356,13 +364,10 @@ static void release_loop(const char *entry, const char *device)
                     LOOP_CLR_FD); /* gone already with autoclear, or now, or with its last user */
 }
 
-int storage_backing_cleanup(const char *path, struct err *err)
+/* How many loop devices hold the image; each is asked to go. */
+static size_t release_loops(const char *path)
 {
-    if (!file_exists(path))
-        return 0;
-    AUTO_FREE char *resolved = path_resolve(path, err);
-    if (resolved == NULL)
-        return -1;
+    size_t count = 0;
     DIR *folder = opendir("/sys/block");
     if (folder == NULL)
         return 0; /* no block devices in sight, so none of ours */
@@ -370,11 +375,33 @@ int storage_backing_cleanup(const char *path, struct err *err)
         char device[32];
         if (!str_starts_with(entry->d_name, "loop"))
             continue;
-        loop_device_of(entry->d_name, resolved, device, sizeof(device));
-        if (device[0] != '\0')
-            release_loop(entry->d_name, device);
+        loop_device_of(entry->d_name, path, device, sizeof(device));
+        if (device[0] == '\0')
+            continue;
+        release_loop(entry->d_name, device);
+        count++;
     }
     (void)closedir(folder);
+    return count;
+}
+
+/* A mount in the namespace of a process that is ending writes what it has until it is gone. */
+int storage_backing_cleanup(const char *path, struct err *err)
+{
+    int64_t deadline = clock_monotonic_ms() + RELEASE_PATIENCE_MS;
+    if (!file_exists(path))
+        return 0;
+    AUTO_FREE char *resolved = path_resolve(path, err);
+    if (resolved == NULL)
+        return -1;
+    while (release_loops(resolved) > 0) {
+        if (clock_monotonic_ms() > deadline)
+            return FAIL(err, ERR_BUSY,
+                        "the storage '%s' is still mounted after %d s, by a process that does not "
+                        "end",
+                        path, RELEASE_PATIENCE_MS / 1000);
+        clock_sleep_ms(RELEASE_POLL_MS);
+    }
     return 0;
 }
 

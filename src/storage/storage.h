@@ -103,7 +103,8 @@ int storage_backing_put_back(const char *path, struct err *err) MUST_USE;
 int storage_backing_forget_aside(const char *path, struct err *err) MUST_USE;
 
 /* Finds by path what a killed process left behind, in this mount namespace: mounts of the image,
- * loop devices that hold it. */
+ * loop devices that hold it; and waits until none does, since what a mount of a process that is
+ * ending has not written yet would be lost to who mounts the image again. Errors: BUSY, IO. */
 int storage_backing_cleanup(const char *path, struct err *err) MUST_USE;
 /* Bytes that hold what was stored, or, of an image, ever did: what is deleted in it is counted
  * until something else takes its place. 0 where there is nothing. */

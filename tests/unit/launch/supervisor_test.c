@@ -36,6 +36,44 @@ static void test_life(void **state)
     assert_nothing_left(app);
 }
 
+static bool holds_image(const char *path)
+{
+    char command[256];
+    (void)snprintf(command, sizeof(command), "grep -qsF '%s' /sys/block/loop*/loop/backing_file",
+                   path);
+    const char *const argv[] = {"sh", "-c", command, NULL};
+    const struct process_spec spec = {.argv = argv};
+    struct err err = ERR_INIT;
+    AUTO_BUF struct buf out = BUF_INIT(4096);
+    AUTO_BUF struct buf errors = BUF_INIT(4096);
+    int status = 0;
+    assert_int_equal(process_run(&spec, slice_str(""), &out, &errors, 20000, &status, &err), 0);
+    return status == 0;
+}
+
+/* Whoever starts the app again when the lock is free mounts the same image: two mounts at once
+ * would lose what the first has not written yet. */
+static void test_the_storage_is_unmounted_before_the_lock_is_free(void **state)
+{
+    struct app *app = *state;
+    struct err err = ERR_INIT;
+    struct flock lock = {.l_type = F_WRLCK, .l_whence = SEEK_SET};
+    if (!can_launch)
+        skip();
+    start(app, "say(state='running')\nwait()\n");
+    assert_int_equal(wait_for(app, LAUNCH_RUNNING).state, LAUNCH_RUNNING);
+    if (!holds_image(app->storage_path))
+        skip(); /* no quota here */
+    AUTO_FREE char *path = path_join(app->run, "supervisor.lock", &err);
+    AUTO_CLOSE int held = open(path, O_RDWR | O_CLOEXEC);
+    AUTO_CLOSE int control = -1;
+    assert_true(held >= 0);
+    assert_int_equal(launch_attach(app->run, &control, &err), 0);
+    assert_int_equal(launch_request_stop(control, 5000, &err), 0);
+    assert_int_equal(fcntl(held, F_SETLKW, &lock), 0);
+    assert_false(holds_image(app->storage_path));
+}
+
 static char cleaned[128];
 
 static int note_cleaned(const char *backing, struct err *err)
@@ -465,6 +503,8 @@ int main(int argc, char **argv)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup_teardown(test_life, make_app, remove_app),
         cmocka_unit_test_setup_teardown(test_a_copied_run_folder, make_app, remove_app),
+        cmocka_unit_test_setup_teardown(test_the_storage_is_unmounted_before_the_lock_is_free,
+                                        make_app, remove_app),
         cmocka_unit_test_setup_teardown(test_log_is_not_behind, make_app, remove_app),
         cmocka_unit_test_setup_teardown(test_what_the_app_sees, make_app, remove_app),
         cmocka_unit_test_setup_teardown(test_whole_boot, make_app, remove_app),
