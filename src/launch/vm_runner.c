@@ -11,6 +11,7 @@
 #include "base/log.h"
 #include "base/process.h"
 #include "launch/launcher.h"
+#include "launch/pump.h"
 #include "model/guest.h"
 #include "model/sandbox_layout.h"
 #include "model/simulation_protocol.h"
@@ -29,53 +30,11 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-enum { PIECE_SIZE = 64 * 1024, STACK_SIZE = 256 * 1024 };
+enum { STACK_SIZE = 256 * 1024 };
 
 static atomic_int connections;
 
 /* --- one connection --- */
-
-struct way {
-    int from;
-    int to;
-    bool ended;
-};
-
-/* Copies what is there; false where the connection is at its end. */
-static bool copy(struct way *way, uint8_t *piece)
-{
-    ssize_t len = read(way->from, piece, PIECE_SIZE);
-    if (len < 0)
-        return errno == EINTR || errno == EAGAIN;
-    if (len == 0) {
-        way->ended = true;
-        (void)shutdown(way->to, SHUT_WR);
-        return true;
-    }
-    for (ssize_t sent = 0; sent < len;) {
-        ssize_t n = send(way->to, piece + sent, (size_t)(len - sent), MSG_NOSIGNAL);
-        if (n < 0 && errno != EINTR)
-            return false;
-        sent += n > 0 ? n : 0;
-    }
-    return true;
-}
-
-static void copy_both(int client, int guest)
-{
-    AUTO_FREE uint8_t *piece = mem_alloc(PIECE_SIZE, NULL);
-    struct way ways[] = {{client, guest, false}, {guest, client, false}};
-    while (piece != NULL && (!ways[0].ended || !ways[1].ended)) {
-        struct pollfd fds[] = {{.fd = ways[0].ended ? -1 : client, .events = POLLIN},
-                               {.fd = ways[1].ended ? -1 : guest, .events = POLLIN}};
-        if (poll(fds, ARRAY_LEN(fds), -1) < 0 && errno != EINTR)
-            return;
-        for (size_t i = 0; i < ARRAY_LEN(ways); i++) {
-            if (fds[i].revents != 0 && !copy(&ways[i], piece))
-                return;
-        }
-    }
-}
 
 static int connect_guest(void)
 {
@@ -95,7 +54,7 @@ static void *connection_main(void *context)
     AUTO_CLOSE int client = (int)(intptr_t)context;
     AUTO_CLOSE int guest = connect_guest();
     if (guest >= 0)
-        copy_both(client, guest);
+        pump(client, guest);
     atomic_fetch_sub(&connections, 1);
     return NULL;
 }
