@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 /*
  * A layer: the files of wheels as one read-only file system, the same bytes from the same wheels
- * wherever and in whatever order it is made. docs/layers.md.
+ * wherever and in whatever order it is made.
  */
 #pragma once
 
