@@ -141,8 +141,12 @@ class Disk:
     def say(self, method="GET", path="/", body=None, context=None) -> str:
         context = context or ssl.create_default_context(cafile=self.certificate)
         connection = Connection(self.listener.getsockname(), context)
-        connection.request(method, path, body=body)
-        answer = connection.getresponse()
+        try:
+            connection.request(method, path, body=body)
+            answer = connection.getresponse()
+        except OSError as error:  # whoever closed it has said why, if anywhere
+            log = (self.run / "log").read_text(errors="replace")[-1500:]
+            raise AssertionError(f"{error!r}; status {self.status()}; the end of the log:\n{log}") from error
         text = answer.read()
         connection.close()
         assert answer.status == 200, text
