@@ -629,7 +629,7 @@ static void drop_rest(struct asgi *asgi)
         request = take_event(asgi, &events);
     }
     while (asgi->live != NULL) {
-        struct asgi_channel *channel = asgi->live->channel;
+        struct asgi_channel *channel = asgi->live->channel; /* NOLINT: who ends leaves the list */
         if (channel == NULL) {
             refuse_stopping(asgi->live);
             continue;
