@@ -11,7 +11,7 @@
  */
 #pragma once
 
-#include "base/buf.h"
+#include "model/owner_signature.h"
 
 #define OWNER_REQUEST_DOMAIN "mse owner's request, version 1"
 
@@ -27,10 +27,7 @@ enum owner_action {
 struct owner_request {
     uint16_t action;
     uint64_t argument;
-    uint8_t fingerprint[32];
-    uint8_t channel_binding[32];
-    uint8_t signature[64];
-    struct slice signed_bytes; /* decode only: what the signature covers, without the domain */
+    struct owner_signature owner;
 };
 
 /* Everything up to the signature; sign it, then append the 64 bytes. */

@@ -5,8 +5,6 @@
  */
 #include "model/provision_message.h"
 
-#include "base/reader.h"
-
 static const char magic[8] = {'m', 's', 'e', '-', 'p', 'r', 'o', 'v'};
 
 enum { FLAG_SECRETS = 1 };
@@ -77,9 +75,7 @@ int provision_message_encode(const struct provision_message *message, struct buf
                     message->payload.len, PROVISION_PAYLOAD_MAX);
     if (buf_bytes(out, slice_of(magic, sizeof(magic)), err) < 0 ||
         buf_u16be(out, PROVISION_VERSION, err) < 0 || buf_u16be(out, 0, err) < 0 ||
-        buf_bytes(out, slice_of(message->fingerprint, sizeof(message->fingerprint)), err) < 0 ||
-        buf_bytes(out, slice_of(message->channel_binding, sizeof(message->channel_binding)), err) <
-            0 ||
+        owner_signature_encode_target(&message->owner, out, err) < 0 ||
         buf_u32be(out, (uint32_t)message->payload.len, err) < 0)
         return -1;
     return buf_bytes(out, message->payload, err);
@@ -108,16 +104,10 @@ int provision_message_decode(struct slice bytes, struct provision_message *ret, 
 {
     struct reader in = reader_of(bytes, "provisioning message");
     struct provision_message message = {0};
-    if (read_head(&in, err) < 0 ||
-        reader_copy(&in, "fingerprint", message.fingerprint, sizeof(message.fingerprint), err) <
-            0 ||
-        reader_copy(&in, "channel binding", message.channel_binding,
-                    sizeof(message.channel_binding), err) < 0 ||
+    if (read_head(&in, err) < 0 || owner_signature_decode_target(&in, &message.owner, err) < 0 ||
         read_sized(&in, "payload", PROVISION_PAYLOAD_MAX, &message.payload, err) < 0)
         return -1;
-    message.signed_bytes = slice_of(bytes.data, in.pos);
-    if (reader_copy(&in, "signature", message.signature, sizeof(message.signature), err) < 0 ||
-        reader_end(&in, err) < 0)
+    if (owner_signature_decode_end(&in, bytes, &message.owner, err) < 0)
         return -1;
     *ret = message;
     return 0;

@@ -15,7 +15,7 @@
  */
 #pragma once
 
-#include "base/buf.h"
+#include "model/owner_signature.h"
 
 #include <stdbool.h>
 
@@ -40,11 +40,8 @@ struct provision_payload {
 };
 
 struct provision_message {
-    uint8_t fingerprint[32];
-    uint8_t channel_binding[32];
+    struct owner_signature owner;
     struct slice payload;
-    uint8_t signature[64];
-    struct slice signed_bytes; /* decode only: what the signature covers, without the domain */
 };
 
 /* Errors of both: INVALID for wrong sizes, TOO_LARGE. */

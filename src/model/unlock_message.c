@@ -5,8 +5,6 @@
  */
 #include "model/unlock_message.h"
 
-#include "base/reader.h"
-
 static const char magic[8] = {'m', 's', 'e', '-', 'u', 'n', 'l', 'k'};
 
 int unlock_message_encode(const struct unlock_message *message, struct buf *out, struct err *err)
@@ -15,9 +13,7 @@ int unlock_message_encode(const struct unlock_message *message, struct buf *out,
         return FAIL(err, ERR_INVALID, "unlock message: a volume key has %d bytes", UNLOCK_KEY_SIZE);
     if (buf_bytes(out, slice_of(magic, sizeof(magic)), err) < 0 ||
         buf_u16be(out, UNLOCK_MESSAGE_VERSION, err) < 0 ||
-        buf_bytes(out, slice_of(message->fingerprint, sizeof(message->fingerprint)), err) < 0 ||
-        buf_bytes(out, slice_of(message->channel_binding, sizeof(message->channel_binding)), err) <
-            0)
+        owner_signature_encode_target(&message->owner, out, err) < 0)
         return -1;
     return buf_bytes(out, message->key, err);
 }
@@ -37,15 +33,9 @@ int unlock_message_decode(struct slice bytes, struct unlock_message *ret, struct
     if (version != UNLOCK_MESSAGE_VERSION)
         return FAIL(err, ERR_UNSUPPORTED, "unlock message: version %u, expected %d", version,
                     UNLOCK_MESSAGE_VERSION);
-    if (reader_copy(&in, "fingerprint", message.fingerprint, sizeof(message.fingerprint), err) <
-            0 ||
-        reader_copy(&in, "channel binding", message.channel_binding,
-                    sizeof(message.channel_binding), err) < 0 ||
-        reader_slice(&in, "volume key", UNLOCK_KEY_SIZE, &message.key, err) < 0)
-        return -1;
-    message.signed_bytes = slice_of(bytes.data, in.pos);
-    if (reader_copy(&in, "signature", message.signature, sizeof(message.signature), err) < 0 ||
-        reader_end(&in, err) < 0)
+    if (owner_signature_decode_target(&in, &message.owner, err) < 0 ||
+        reader_slice(&in, "volume key", UNLOCK_KEY_SIZE, &message.key, err) < 0 ||
+        owner_signature_decode_end(&in, bytes, &message.owner, err) < 0)
         return -1;
     *ret = message;
     return 0;

@@ -11,7 +11,7 @@
  */
 #pragma once
 
-#include "base/buf.h"
+#include "model/owner_signature.h"
 
 #define UNLOCK_MESSAGE_DOMAIN "mse unlock message, version 1"
 
@@ -22,11 +22,8 @@ enum {
 };
 
 struct unlock_message {
-    uint8_t fingerprint[32];
-    uint8_t channel_binding[32];
-    struct slice key;          /* of the bytes that were decoded; UNLOCK_KEY_SIZE */
-    uint8_t signature[64];     /* decode only */
-    struct slice signed_bytes; /* decode only: what the signature covers, without the domain */
+    struct owner_signature owner;
+    struct slice key; /* of the bytes that were decoded; UNLOCK_KEY_SIZE */
 };
 
 /* Everything up to the signature; sign it, then append the 64 bytes. */

@@ -61,45 +61,53 @@ static int signed_text(const char *domain, struct slice bytes, struct buf *out, 
     return buf_bytes(out, bytes, err);
 }
 
+/* One of the messages that an owner signs. */
+struct kind {
+    const char *what;
+    const char *domain;
+};
+
+static const struct kind provisioning = {"provisioning message", PROVISION_SIGNATURE_DOMAIN};
+static const struct kind unlocking = {"unlock message", UNLOCK_MESSAGE_DOMAIN};
+static const struct kind asking = {"owner's request", OWNER_REQUEST_DOMAIN};
+
+static struct owner_signature signature_for(const struct provision_target *target)
+{
+    struct owner_signature signature = {0};
+    memcpy(signature.fingerprint, target->fingerprint, sizeof(signature.fingerprint));
+    memcpy(signature.channel_binding, target->channel_binding, sizeof(signature.channel_binding));
+    return signature;
+}
+
 /* Appends the body and its signature. */
-static int append_signed(const char *domain, struct slice body, const struct secret *owner_secret,
-                         struct buf *out, struct err *err)
+static int append_signed(const struct kind *kind, struct slice body,
+                         const struct secret *owner_secret, struct buf *out, struct err *err)
 {
     AUTO_BUF struct buf text = BUF_INIT(PROVISION_MESSAGE_MAX);
     uint8_t signature[ED25519_SIGNATURE_SIZE];
-    if (signed_text(domain, body, &text, err) < 0 ||
+    if (signed_text(kind->domain, body, &text, err) < 0 ||
         ed25519_sign(owner_secret, buf_slice(&text), signature, err) < 0 ||
         buf_bytes(out, body, err) < 0)
         return -1;
     return buf_bytes(out, slice_of(signature, sizeof(signature)), err);
 }
 
-/* What a message says of itself, and for whom. */
-struct claimed {
-    const char *what;
-    const char *domain;
-    struct slice signed_bytes;
-    const uint8_t *signature;
-    const uint8_t *channel_binding;
-    const uint8_t *fingerprint;
-};
-
 /* From the owner, for this session, for this enclave? */
-static int check_signed(const struct claimed *claimed,
+static int check_signed(const struct kind *kind, const struct owner_signature *claimed,
                         const uint8_t owner_key[static ED25519_PUBLIC_SIZE],
                         const struct provision_target *target, struct err *err)
 {
     AUTO_BUF struct buf text = BUF_INIT(PROVISION_MESSAGE_MAX);
-    if (signed_text(claimed->domain, claimed->signed_bytes, &text, err) < 0)
+    if (signed_text(kind->domain, claimed->signed_bytes, &text, err) < 0)
         return -1;
     if (!ed25519_verify(owner_key, buf_slice(&text), claimed->signature))
         return FAIL(err, ERR_UNAUTHORIZED,
-                    "the %s is not signed by the owner's key of the manifest", claimed->what);
+                    "the %s is not signed by the owner's key of the manifest", kind->what);
     if (!crypto_equal(claimed->channel_binding, target->channel_binding, PROVISION_BINDING_SIZE))
         return FAIL(err, ERR_FORBIDDEN, "the %s was made for another TLS session (replayed?)",
-                    claimed->what);
+                    kind->what);
     if (!crypto_equal(claimed->fingerprint, target->fingerprint, PROVISION_FINGERPRINT_SIZE))
-        return FAIL(err, ERR_FORBIDDEN, "the %s was made for another fingerprint", claimed->what);
+        return FAIL(err, ERR_FORBIDDEN, "the %s was made for another fingerprint", kind->what);
     return 0;
 }
 
@@ -112,12 +120,11 @@ int provision_build(const struct provisioned *provisioned, const struct provisio
     AUTO_BUF struct buf body = BUF_INIT(PROVISION_MESSAGE_MAX);
     if (encode(provisioned, &payload, err) < 0)
         return -1;
-    struct provision_message message = {.payload = buf_slice(&payload)};
-    memcpy(message.fingerprint, target->fingerprint, sizeof(message.fingerprint));
-    memcpy(message.channel_binding, target->channel_binding, sizeof(message.channel_binding));
+    const struct provision_message message = {.owner = signature_for(target),
+                                              .payload = buf_slice(&payload)};
     if (provision_message_encode(&message, &body, err) < 0)
         return -1;
-    return append_signed(PROVISION_SIGNATURE_DOMAIN, buf_slice(&body), owner_secret, out, err);
+    return append_signed(&provisioning, buf_slice(&body), owner_secret, out, err);
 }
 
 int provision_open(struct slice bytes, const uint8_t owner_key[static ED25519_PUBLIC_SIZE],
@@ -126,15 +133,7 @@ int provision_open(struct slice bytes, const uint8_t owner_key[static ED25519_PU
     struct provision_message message;
     if (provision_message_decode(bytes, &message, err) < 0)
         return -1;
-    const struct claimed claimed = {
-        .what = "provisioning message",
-        .domain = PROVISION_SIGNATURE_DOMAIN,
-        .signed_bytes = message.signed_bytes,
-        .signature = message.signature,
-        .channel_binding = message.channel_binding,
-        .fingerprint = message.fingerprint,
-    };
-    if (check_signed(&claimed, owner_key, target, err) < 0)
+    if (check_signed(&provisioning, &message.owner, owner_key, target, err) < 0)
         return -1;
     return decode(message.payload, ret, err);
 }
@@ -148,7 +147,7 @@ int provision_reopen(struct slice bytes, const uint8_t owner_key[static ED25519_
         return -1;
     struct provision_target target;
     memcpy(target.fingerprint, fingerprint, sizeof(target.fingerprint));
-    memcpy(target.channel_binding, message.channel_binding, sizeof(target.channel_binding));
+    memcpy(target.channel_binding, message.owner.channel_binding, sizeof(target.channel_binding));
     return provision_open(bytes, owner_key, &target, ret, err);
 }
 
@@ -158,12 +157,11 @@ int unlock_build(const struct secret *volume_key, const struct provision_target 
                  const struct secret *owner_secret, struct buf *out, struct err *err)
 {
     AUTO_BUF struct buf body = BUF_INIT(UNLOCK_MESSAGE_SIZE);
-    struct unlock_message message = {.key = secret_slice(volume_key)};
-    memcpy(message.fingerprint, target->fingerprint, sizeof(message.fingerprint));
-    memcpy(message.channel_binding, target->channel_binding, sizeof(message.channel_binding));
+    const struct unlock_message message = {.owner = signature_for(target),
+                                           .key = secret_slice(volume_key)};
     if (unlock_message_encode(&message, &body, err) < 0)
         return -1;
-    return append_signed(UNLOCK_MESSAGE_DOMAIN, buf_slice(&body), owner_secret, out, err);
+    return append_signed(&unlocking, buf_slice(&body), owner_secret, out, err);
 }
 
 int unlock_open(struct slice bytes, const uint8_t owner_key[static ED25519_PUBLIC_SIZE],
@@ -172,15 +170,7 @@ int unlock_open(struct slice bytes, const uint8_t owner_key[static ED25519_PUBLI
     struct unlock_message message;
     if (unlock_message_decode(bytes, &message, err) < 0)
         return -1;
-    const struct claimed claimed = {
-        .what = "unlock message",
-        .domain = UNLOCK_MESSAGE_DOMAIN,
-        .signed_bytes = message.signed_bytes,
-        .signature = message.signature,
-        .channel_binding = message.channel_binding,
-        .fingerprint = message.fingerprint,
-    };
-    if (check_signed(&claimed, owner_key, target, err) < 0)
+    if (check_signed(&unlocking, &message.owner, owner_key, target, err) < 0)
         return -1;
     return secret_copy(ret, message.key, err);
 }
@@ -191,12 +181,11 @@ int owner_ask(enum owner_action action, uint64_t argument, const struct provisio
               const struct secret *owner_secret, struct buf *out, struct err *err)
 {
     AUTO_BUF struct buf body = BUF_INIT(OWNER_REQUEST_SIZE);
-    struct owner_request request = {.action = (uint16_t)action, .argument = argument};
-    memcpy(request.fingerprint, target->fingerprint, sizeof(request.fingerprint));
-    memcpy(request.channel_binding, target->channel_binding, sizeof(request.channel_binding));
+    const struct owner_request request = {
+        .action = (uint16_t)action, .argument = argument, .owner = signature_for(target)};
     if (owner_request_encode(&request, &body, err) < 0)
         return -1;
-    return append_signed(OWNER_REQUEST_DOMAIN, buf_slice(&body), owner_secret, out, err);
+    return append_signed(&asking, buf_slice(&body), owner_secret, out, err);
 }
 
 int owner_asks(struct slice bytes, enum owner_action action,
@@ -206,15 +195,7 @@ int owner_asks(struct slice bytes, enum owner_action action,
     struct owner_request request;
     if (owner_request_decode(bytes, &request, err) < 0)
         return -1;
-    const struct claimed claimed = {
-        .what = "owner's request",
-        .domain = OWNER_REQUEST_DOMAIN,
-        .signed_bytes = request.signed_bytes,
-        .signature = request.signature,
-        .channel_binding = request.channel_binding,
-        .fingerprint = request.fingerprint,
-    };
-    if (check_signed(&claimed, owner_key, target, err) < 0)
+    if (check_signed(&asking, &request.owner, owner_key, target, err) < 0)
         return -1;
     if (request.action != action)
         return FAIL(err, ERR_INVALID, "the owner's request is for action %u, this is %u",

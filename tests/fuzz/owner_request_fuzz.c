@@ -15,7 +15,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
         return 0;
     /* One byte string for one meaning. */
     if (owner_request_encode(&request, &again, &err) < 0 ||
-        !slice_equal(buf_slice(&again), request.signed_bytes))
+        !slice_equal(buf_slice(&again), request.owner.signed_bytes))
         __builtin_trap();
     return 0;
 }

@@ -15,7 +15,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
         return 0;
     /* One byte string for one meaning. */
     if (unlock_message_encode(&message, &again, &err) < 0 ||
-        !slice_equal(buf_slice(&again), message.signed_bytes))
+        !slice_equal(buf_slice(&again), message.owner.signed_bytes))
         __builtin_trap();
     return 0;
 }
