@@ -292,6 +292,14 @@ int folder_remove_tree(const char *path, struct err *err)
     return 0;
 }
 
+int path_remove(const char *path, struct err *err)
+{
+    struct stat info;
+    if (lstat(path, &info) < 0)
+        return errno == ENOENT ? 0 : FAIL_ERRNO(err, ERR_IO, "cannot look at '%s'", path);
+    return S_ISDIR(info.st_mode) ? folder_remove_tree(path, err) : file_remove(path, err);
+}
+
 int64_t folder_bytes(const char *path)
 {
     char *paths[] = {(char *)path, NULL};

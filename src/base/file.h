@@ -23,6 +23,8 @@ int folder_create(const char *path, mode_t mode, struct err *err) MUST_USE; /* 0
 int folder_create_all(const char *path, mode_t mode, struct err *err) MUST_USE;
 /* Removes a tree without following links or crossing into other file systems; 0 if not there. */
 int folder_remove_tree(const char *path, struct err *err) MUST_USE;
+/* Either of the two, whichever is there. */
+int path_remove(const char *path, struct err *err) MUST_USE;
 /* Bytes on disk of the files in a tree, or of one file; links and other file systems are not
  * followed. What cannot be looked at counts for nothing. */
 int64_t folder_bytes(const char *path);

@@ -40,14 +40,6 @@ static int names_make(struct names *names, const char *path, struct err *err)
     return names->aside == NULL || names->copying == NULL || names->failed == NULL ? -1 : 0;
 }
 
-static int remove_any(const char *path, struct err *err)
-{
-    struct stat info;
-    if (lstat(path, &info) < 0)
-        return errno == ENOENT ? 0 : FAIL_ERRNO(err, ERR_IO, "cannot look at '%s'", path);
-    return S_ISDIR(info.st_mode) ? folder_remove_tree(path, err) : file_remove(path, err);
-}
-
 /* On disk when it returns: both names are in one folder. */
 static int move(const char *from, const char *to, struct err *err)
 {
@@ -131,7 +123,7 @@ static int copy(const char *from, const char *to, struct err *err)
     struct stat info;
     if (lstat(from, &info) < 0)
         return FAIL_ERRNO(err, ERR_IO, "cannot look at '%s'", from);
-    if (remove_any(to, err) < 0)
+    if (path_remove(to, err) < 0)
         return -1;
     return S_ISDIR(info.st_mode) ? copy_folder(from, to, err) : copy_image(from, &info, to, err);
 }
@@ -149,7 +141,7 @@ int storage_backing_put_aside(const char *path, bool leave_copy, struct err *err
         return move(path, names.aside, err);
     if (copy(path, names.copying, err) < 0) {
         struct err ignored = ERR_INIT;
-        (void)!remove_any(names.copying, &ignored);
+        (void)!path_remove(names.copying, &ignored);
         return -1;
     }
     return move(names.copying, names.aside, err);
@@ -160,18 +152,18 @@ int storage_backing_put_back(const char *path, struct err *err)
     struct names names AUTO(names_done) = {0};
     if (names_make(&names, path, err) < 0)
         return -1;
-    if (file_exists(names.aside) && (remove_any(names.failed, err) < 0 ||
+    if (file_exists(names.aside) && (path_remove(names.failed, err) < 0 ||
                                      (file_exists(path) && move(path, names.failed, err) < 0) ||
                                      move(names.aside, path, err) < 0))
         return -1;
-    return remove_any(names.failed, err) < 0 ? -1 : remove_any(names.copying, err);
+    return path_remove(names.failed, err) < 0 ? -1 : path_remove(names.copying, err);
 }
 
 int storage_backing_forget_aside(const char *path, struct err *err)
 {
     struct names names AUTO(names_done) = {0};
-    if (names_make(&names, path, err) < 0 || remove_any(names.aside, err) < 0 ||
-        remove_any(names.failed, err) < 0)
+    if (names_make(&names, path, err) < 0 || path_remove(names.aside, err) < 0 ||
+        path_remove(names.failed, err) < 0)
         return -1;
-    return remove_any(names.copying, err);
+    return path_remove(names.copying, err);
 }

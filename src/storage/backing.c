@@ -407,7 +407,6 @@ int storage_backing_cleanup(const char *path, struct err *err)
 
 int storage_backing_destroy(const char *path, struct err *err)
 {
-    struct stat info;
     if (storage_backing_cleanup(path, err) < 0)
         return -1;
     AUTO_FREE char *temporary = str_printf(err, "%s.new", path);
@@ -415,7 +414,5 @@ int storage_backing_destroy(const char *path, struct err *err)
     if (temporary == NULL || room == NULL || file_remove(temporary, err) < 0 ||
         file_remove(room, err) < 0)
         return -1;
-    if (lstat(path, &info) < 0)
-        return errno == ENOENT ? 0 : FAIL_ERRNO(err, ERR_IO, "cannot look at '%s'", path);
-    return S_ISDIR(info.st_mode) ? folder_remove_tree(path, err) : file_remove(path, err);
+    return path_remove(path, err);
 }
