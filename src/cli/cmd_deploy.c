@@ -351,16 +351,10 @@ static int step_provision(struct deployment *d, struct err *err)
 static int save_certificate(struct deployment *d, struct err *err)
 {
     AUTO_BUF struct buf pem = BUF_INIT(64 << 10);
-    if (d->project.certificate.len > 0) {
-        if (buf_bytes(&pem, buf_slice(&d->project.certificate), err) < 0)
-            return -1;
-    } else {
-        AUTO_X509 X509 *certificate = NULL;
-        if (certificate_from_der(attested_certificate(d->channel), &certificate, err) < 0 ||
-            certificate_to_pem(certificate, &pem, err) < 0)
-            return -1;
-    }
-    if (context_store_certificate_path(d->app.id, &d->certificate_path, err) < 0)
+    int status = d->project.certificate.len > 0
+                     ? buf_bytes(&pem, buf_slice(&d->project.certificate), err)
+                     : attested_certificate_pem(d->channel, &pem, err);
+    if (status < 0 || context_store_certificate_path(d->app.id, &d->certificate_path, err) < 0)
         return -1;
     return file_write_atomic(d->certificate_path, buf_slice(&pem), 0644, err);
 }

@@ -12,7 +12,6 @@
 #include "base/text.h"
 #include "client/context_store.h"
 #include "client/node_client.h"
-#include "crypto/x509.h"
 
 #include <stdio.h>
 #include <string.h>
@@ -84,10 +83,8 @@ const struct command command_releases = {
 static int save_certificate(const char *id, const struct attested *channel, struct err *err)
 {
     AUTO_FREE char *path = NULL;
-    AUTO_X509 X509 *certificate = NULL;
     AUTO_BUF struct buf pem = BUF_INIT(64 << 10);
-    if (certificate_from_der(attested_certificate(channel), &certificate, err) < 0 ||
-        certificate_to_pem(certificate, &pem, err) < 0 ||
+    if (attested_certificate_pem(channel, &pem, err) < 0 ||
         context_store_certificate_path(id, &path, err) < 0)
         return -1;
     return file_write_atomic(path, buf_slice(&pem), 0644, err);

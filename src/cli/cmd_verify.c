@@ -18,7 +18,6 @@
 #include "client/attested.h"
 #include "client/context_store.h"
 #include "client/policy.h"
-#include "crypto/x509.h"
 #include "net/tls.h"
 #include "package/package.h"
 
@@ -267,10 +266,8 @@ static int write_certificate(struct verification *v, const struct attested *atte
     const char *path = options_value(v->options, "output");
     if (path == NULL)
         return 0;
-    AUTO_X509 X509 *certificate = NULL;
     AUTO_BUF struct buf pem = BUF_INIT(64 << 10);
-    if (certificate_from_der(attested_certificate(attested), &certificate, err) < 0 ||
-        certificate_to_pem(certificate, &pem, err) < 0 ||
+    if (attested_certificate_pem(attested, &pem, err) < 0 ||
         file_write_atomic(path, buf_slice(&pem), 0644, err) < 0)
         return -1;
     ui_info("wrote the verified certificate to %s", path);

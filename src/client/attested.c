@@ -382,9 +382,12 @@ const char *attested_key_exchange(const struct attested *attested)
     return http_client_key_exchange(attested->client);
 }
 
-struct slice attested_certificate(const struct attested *attested)
+int attested_certificate_pem(const struct attested *attested, struct buf *out, struct err *err)
 {
-    return buf_slice(&attested->certificate);
+    AUTO_X509 X509 *certificate = NULL;
+    if (certificate_from_der(buf_slice(&attested->certificate), &certificate, err) < 0)
+        return -1;
+    return certificate_to_pem(certificate, out, err);
 }
 
 const char *attested_manifest(const struct attested *attested)

@@ -47,8 +47,9 @@ DEFINE_CLEANUP(attested_cleanup, struct attested *, attested_close)
 void attested_channel_binding(const struct attested *attested, uint8_t ret[static 32]);
 /* The group of the session's key exchange (net/tls.h). Static. */
 const char *attested_key_exchange(const struct attested *attested);
-/* The certificate that was shown, DER; lives as long as the connection. */
-struct slice attested_certificate(const struct attested *attested);
+/* Appends the certificate that was shown, PEM. */
+int attested_certificate_pem(const struct attested *attested, struct buf *out,
+                             struct err *err) MUST_USE;
 /* The manifest that the enclave answered (on demand only), "" otherwise. */
 const char *attested_manifest(const struct attested *attested);
 
