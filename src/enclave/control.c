@@ -314,21 +314,20 @@ static int unseal(struct enclave *enclave, struct err *err)
     return 0;
 }
 
-/* The main thread waits for signals: the control thread's wake-up, or the end. */
-static int wait_for_secrets(struct enclave *enclave, struct err *err)
+int enclave_wait_for(struct enclave *enclave, const bool *flag, const char *what, struct err *err)
 {
     sigset_t signals;
     enclave_signals(&signals);
     for (;;) {
         lock_acquire(&enclave->provision_lock);
-        bool done = enclave->is_provisioned;
+        bool done = *flag;
         lock_release(&enclave->provision_lock);
         if (done)
             return 0;
         int received = 0;
         (void)sigwait(&signals, &received);
         if (received != ENCLAVE_WAKE_SIGNAL)
-            return FAIL(err, ERR_INTERRUPTED, "stopped before it was provisioned");
+            return FAIL(err, ERR_INTERRUPTED, "stopped before it was %s", what);
     }
 }
 
@@ -350,7 +349,7 @@ int boot_secrets(struct enclave *enclave, struct err *err)
         report_state("initializing", NULL);
     }
     lock_release(&enclave->provision_lock);
-    if (status < 0 || wait_for_secrets(enclave, err) < 0)
+    if (status < 0 || enclave_wait_for(enclave, &enclave->is_provisioned, "provisioned", err) < 0)
         return -1;
     front_set_waiting_text(enclave->front, "the app is starting");
     return enclave->manifest.tls_mode == MANIFEST_TLS_OWNER

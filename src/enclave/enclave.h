@@ -155,6 +155,10 @@ int enclave_answer_collateral(void *context, const struct front_request *request
                               struct err *err);
 int enclave_answer_status(void *context, const struct front_request *request, struct buf *out,
                           struct err *err);
+/* Until `flag`, which is under the provision lock, is set and ENCLAVE_WAKE_SIGNAL says so.
+ * ERR_INTERRUPTED: "stopped before it was WHAT". [main thread] */
+int enclave_wait_for(struct enclave *enclave, const bool *flag, const char *what,
+                     struct err *err) MUST_USE;
 int enclave_check_socket(const struct enclave *enclave, struct err *err) MUST_USE;
 int boot_listen(struct enclave *enclave, struct err *err) MUST_USE;
 int boot_secrets(struct enclave *enclave, struct err *err) MUST_USE;
@@ -182,7 +186,11 @@ int health_listen(int *ret_fd, struct err *err) MUST_USE;
 int health_start(struct enclave *enclave, struct err *err) MUST_USE;
 void health_report(struct app_stats *ret);
 
-/* state.c: the files of the sealed state folder, each a box bound to its name and this identity. */
+/* state.c: what a box of this identity is bound to, appended: format || name || fingerprint ||
+ * epoch. Only the name's length varies. */
+int enclave_associate(const struct enclave *enclave, const char *format, const char *name,
+                      struct buf *out, struct err *err) MUST_USE;
+/* The files of the sealed state folder, each a box bound to its name and this identity. */
 #define STATE_PROVISIONED "provisioned"
 #define STATE_IDENTITY "identity.pem"
 enum { STATE_FILE_MAX = 4 << 20 };

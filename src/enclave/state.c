@@ -17,11 +17,10 @@
 
 #define STATE_FORMAT "mse sealed state, version 1\n"
 
-/* format || name || fingerprint || epoch: only the name's length varies. */
-static int associate(const struct enclave *enclave, const char *name, struct buf *out,
-                     struct err *err)
+int enclave_associate(const struct enclave *enclave, const char *format, const char *name,
+                      struct buf *out, struct err *err)
 {
-    if (buf_str(out, STATE_FORMAT, err) < 0 || buf_str(out, name, err) < 0 ||
+    if (buf_str(out, format, err) < 0 || buf_str(out, name, err) < 0 ||
         buf_bytes(out, slice_of(enclave->fingerprint, SHA256_SIZE), err) < 0)
         return -1;
     return buf_u32be(out, (uint32_t)enclave->manifest.key_epoch, err);
@@ -65,7 +64,8 @@ int state_read(const struct enclave *enclave, const char *name, struct buf *out,
     if (!S_ISREG(info.st_mode) || info.st_size > STATE_FILE_MAX)
         return fail_changed(name, err);
     if (fd_open_at(folder, name, O_RDONLY | O_NOFOLLOW | O_NONBLOCK, 0, &fd, err) < 0 ||
-        fd_read_all(fd, &sealed, err) < 0 || associate(enclave, name, &with, err) < 0)
+        fd_read_all(fd, &sealed, err) < 0 ||
+        enclave_associate(enclave, STATE_FORMAT, name, &with, err) < 0)
         return FAIL_CONTEXT(err, "sealed state '%s'", name);
     struct err why = ERR_INIT;
     if (box_unseal(enclave->state_key.data, buf_slice(&sealed), buf_slice(&with), out, &why) == 0)
@@ -87,7 +87,7 @@ int state_write(const struct enclave *enclave, const char *name, struct slice by
     AUTO_BUF struct buf sealed = BUF_INIT(STATE_FILE_MAX);
     AUTO_BUF struct buf with = BUF_INIT(256);
     AUTO_FREE char *path = str_printf(err, "/proc/self/fd/%d/%s", enclave->state_folder, name);
-    if (path == NULL || associate(enclave, name, &with, err) < 0 ||
+    if (path == NULL || enclave_associate(enclave, STATE_FORMAT, name, &with, err) < 0 ||
         box_seal(enclave->state_key.data, bytes, buf_slice(&with), &sealed, err) < 0)
         return -1;
     return file_write_atomic(path, buf_slice(&sealed), 0600, err);

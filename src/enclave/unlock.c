@@ -37,15 +37,6 @@ static char *slot_path(const struct enclave *enclave, struct err *err)
     return str_printf(err, "%s/volume-key-%.16s", enclave->link->slots, digits);
 }
 
-/* format || app id || fingerprint || epoch: all of one length. */
-static int associate(const struct enclave *enclave, struct buf *out, struct err *err)
-{
-    if (buf_str(out, SLOT_FORMAT, err) < 0 || buf_str(out, enclave->manifest.id, err) < 0 ||
-        buf_bytes(out, slice_of(enclave->fingerprint, SHA256_SIZE), err) < 0)
-        return -1;
-    return buf_u32be(out, (uint32_t)enclave->manifest.key_epoch, err);
-}
-
 static int slot_key(const struct secret *sealing, struct secret *ret, struct err *err)
 {
     return tee_purpose_key(sealing, "volume key slot", ret, err);
@@ -64,7 +55,8 @@ static int slot_read(const struct enclave *enclave, const struct secret *sealing
     if (enclave->link->slots == NULL)
         return 0;
     AUTO_FREE char *path = slot_path(enclave, err);
-    if (path == NULL || slot_key(sealing, &key, err) < 0 || associate(enclave, &with, err) < 0)
+    if (path == NULL || slot_key(sealing, &key, err) < 0 ||
+        enclave_associate(enclave, SLOT_FORMAT, enclave->manifest.id, &with, err) < 0)
         return -1;
     if (!file_exists(path))
         return 0;
@@ -89,7 +81,8 @@ int volume_key_keep(struct enclave *enclave, struct err *err)
         return 0;
     AUTO_FREE char *path = slot_path(enclave, err);
     if (path == NULL || volume_sealing_key(enclave, &sealing, err) < 0 ||
-        slot_key(&sealing, &key, err) < 0 || associate(enclave, &with, err) < 0 ||
+        slot_key(&sealing, &key, err) < 0 ||
+        enclave_associate(enclave, SLOT_FORMAT, enclave->manifest.id, &with, err) < 0 ||
         box_seal(key.data, secret_slice(&enclave->volume_key), buf_slice(&with), &sealed, err) < 0)
         return -1;
     return file_write_atomic(path, buf_slice(&sealed), 0600, err);
@@ -157,20 +150,10 @@ static int listen_locked(struct enclave *enclave, struct err *err)
 
 static int wait_for_unlock(struct enclave *enclave, struct err *err)
 {
-    sigset_t signals;
-    enclave_signals(&signals);
-    for (;;) {
-        lock_acquire(&enclave->provision_lock);
-        bool done = enclave->is_unlocked;
-        lock_release(&enclave->provision_lock);
-        if (done)
-            break;
-        int received = 0;
-        (void)sigwait(&signals, &received);
-        if (received != ENCLAVE_WAKE_SIGNAL)
-            return FAIL(err, ERR_INTERRUPTED, "stopped before it was unlocked");
-    }
+    if (enclave_wait_for(enclave, &enclave->is_unlocked, "unlocked", err) < 0)
+        return -1;
     /* the same signal means something else while the storage is mounted */
+    sigset_t signals;
     const struct timespec at_once = {0};
     (void)sigemptyset(&signals);
     (void)sigaddset(&signals, ENCLAVE_WAKE_SIGNAL);
