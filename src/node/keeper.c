@@ -265,34 +265,33 @@ static int open_route(const struct taken *taken, struct store_app *app, struct e
                 range->last);
 }
 
-static int open_admission(const struct keeper *keeper, struct taken *taken, struct err *err)
+/* What the node has and what its other apps take of it; `taken` is zero. */
+static int look_around(struct taken *taken, const struct keeper *keeper,
+                       const struct store_app *wanted, const char *replaces, struct err *err)
 {
     const struct keeper_options *options = &keeper->options;
     struct room room;
     if (room_look(options->config, options->folders->state, &room, err) < 0)
         return -1;
+    taken->keeper = keeper;
+    taken->wanted = wanted;
+    taken->replaces = replaces;
     taken->admission = (struct admission){
         .config = options->config,
-        .wanted = taken->wanted,
-        .replaces = taken->replaces,
-        .is_operator = account_is_operators(taken->wanted->owner),
+        .wanted = wanted,
+        .replaces = replaces,
+        .is_operator = account_is_operators(wanted->owner),
         .machine = {.memory_bytes = (int64_t)cgroup_memory_of_all(),
                     .storage_bytes = (int64_t)room.size_bytes},
     };
-    return 0;
+    return store_app_each(options->store, NULL, collect_taken, taken, err);
 }
 
 int keeper_admit(struct keeper *keeper, const struct store_app *app, const char *replaces,
                  struct err *err)
 {
     AUTO_FREE struct taken *taken = mem_alloc(sizeof(*taken), err);
-    if (taken == NULL)
-        return -1;
-    taken->keeper = keeper;
-    taken->wanted = app;
-    taken->replaces = replaces;
-    if (open_admission(keeper, taken, err) < 0 ||
-        store_app_each(keeper->options.store, NULL, collect_taken, taken, err) < 0)
+    if (taken == NULL || look_around(taken, keeper, app, replaces, err) < 0)
         return -1;
     return admission_check(&taken->admission, err);
 }
@@ -301,13 +300,7 @@ static int choose(struct keeper *keeper, struct store_app *app, const char *repl
                   struct err *err)
 {
     AUTO_FREE struct taken *taken = mem_alloc(sizeof(*taken), err);
-    if (taken == NULL)
-        return -1;
-    taken->keeper = keeper;
-    taken->wanted = app;
-    taken->replaces = replaces;
-    if (open_admission(keeper, taken, err) < 0 ||
-        store_app_each(keeper->options.store, NULL, collect_taken, taken, err) < 0 ||
+    if (taken == NULL || look_around(taken, keeper, app, replaces, err) < 0 ||
         collect_folders(taken, err) < 0 || admission_check(&taken->admission, err) < 0)
         return -1;
     if (choose_uid(taken, app, err) < 0)
