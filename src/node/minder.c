@@ -546,14 +546,20 @@ static void out_of_time(struct kept *kept)
         fail_app(kept, reason);
 }
 
+/* The order that this turn carries out; one that came after it stays. */
+static void take_order(struct kept *kept, enum keeper_order order)
+{
+    lock_acquire(&kept->keeper->mutex);
+    if (kept->order == order)
+        kept->order = ORDER_NONE;
+    lock_release(&kept->keeper->mutex);
+}
+
 /* A restart that its owner asked for, also out of on_error. */
 static void restart(struct kept *kept)
 {
     struct store_app app = minder_current(kept);
-    lock_acquire(&kept->keeper->mutex);
-    if (kept->order == ORDER_RESTART)
-        kept->order = ORDER_NONE;
-    lock_release(&kept->keeper->mutex);
+    take_order(kept, ORDER_RESTART);
     minder_end_enclave(kept);
     close_socket(kept); /* the app may have shut it down */
     app.quick_crashes = 0;
@@ -566,10 +572,7 @@ static void restart(struct kept *kept)
 static void pause_app(struct kept *kept)
 {
     struct store_app app = minder_current(kept);
-    lock_acquire(&kept->keeper->mutex);
-    if (kept->order == ORDER_PAUSE)
-        kept->order = ORDER_NONE;
-    lock_release(&kept->keeper->mutex);
+    take_order(kept, ORDER_PAUSE);
     minder_end_enclave(kept);
     shut_route(kept);
     lifecycle_paused(&app, clock_unix());
