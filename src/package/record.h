@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 /*
  * RECORD of a wheel: which files it has, with their hashes and sizes. Lines of CSV;
- * tests/unit/package/record_test.c shows what is taken. Source: the Python packaging guide, "Recording installed projects".
+ * tests/unit/package/record_test.c shows what is taken. Source: the Python packaging guide,
+ * "Recording installed projects".
  */
 #pragma once
 
