@@ -78,9 +78,11 @@ int keeper_insert(struct keeper *keeper, const struct store_app *app,
 
 /* The thread of one app. */
 void *minder_run(void *kept);
-/* For trial.c, on that thread: the record as it is; the next state of it, on disk and told; the end
- * of the enclave, whatever it is. */
+/* For trial.c, on that thread: the record as it is; the order that this turn carries out is taken,
+ * one that came after it stays; the next state of the record, on disk and told; the end of the
+ * enclave, whatever it is. */
 struct store_app minder_current(struct kept *kept);
+void minder_take_order(struct kept *kept, enum keeper_order order);
 void minder_publish(struct kept *kept, struct store_app *app);
 void minder_end_enclave(struct kept *kept);
 

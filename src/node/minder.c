@@ -43,6 +43,15 @@ struct store_app minder_current(struct kept *kept)
     return app;
 }
 
+void minder_take_order(struct kept *kept, enum keeper_order order)
+{
+    lock_acquire(&kept->keeper->mutex);
+    if (kept->order == order)
+        kept->order = ORDER_NONE;
+    (void)pthread_cond_broadcast(&kept->keeper->changed);
+    lock_release(&kept->keeper->mutex);
+}
+
 static void tell_state(const struct keeper *keeper, const struct store_app *app)
 {
     if (keeper->options.state_changed == NULL)
@@ -150,7 +159,7 @@ static void take_wake(const struct kept *kept)
 static enum wake wait_for(struct kept *kept, int64_t patience_ms)
 {
     int64_t until_ms = clock_monotonic_ms() + (patience_ms >= 0 ? patience_ms : 0);
-    bool over = kept->app.state == STORE_EXPIRED;
+    bool over = minder_current(kept).state == STORE_EXPIRED;
     for (;;) {
         enum wake wake = pending_order(kept);
         int64_t left_ms = patience_ms >= 0 ? until_ms - clock_monotonic_ms() : WAIT_FOREVER;
@@ -512,13 +521,14 @@ static void take_news(struct kept *kept)
 }
 
 /* How long the present state may last; not by the wall clock, which may jump. */
-static int64_t patience_of(const struct kept *kept)
+static int64_t patience_of(struct kept *kept)
 {
     const struct node_limits *limits = &kept->keeper->options.config->limits;
+    const struct store_app app = minder_current(kept);
     int64_t limit_s = 0;
-    if (kept->app.state == STORE_SPAWNING)
+    if (app.state == STORE_SPAWNING)
         limit_s = limits->start_timeout_s;
-    else if (kept->app.state == STORE_INITIALIZING || kept->app.trial == STORE_TRIAL_RUNNING)
+    else if (app.state == STORE_INITIALIZING || app.trial == STORE_TRIAL_RUNNING)
         limit_s = limits->provision_timeout_s;
     if (limit_s <= 0)
         return WAIT_FOREVER;
@@ -529,37 +539,29 @@ static int64_t patience_of(const struct kept *kept)
 static void out_of_time(struct kept *kept)
 {
     const struct node_limits *limits = &kept->keeper->options.config->limits;
+    const struct store_app app = minder_current(kept);
     char reason[160];
-    if (kept->app.state == STORE_RUNNING)
+    if (app.state == STORE_RUNNING)
         (void)snprintf(reason, sizeof(reason),
                        "its owner did not say within %lld s that it is good",
                        (long long)limits->provision_timeout_s);
-    else if (kept->app.state == STORE_INITIALIZING)
+    else if (app.state == STORE_INITIALIZING)
         (void)snprintf(reason, sizeof(reason), "its owner did not send its secrets within %lld s",
                        (long long)limits->provision_timeout_s);
     else
         (void)snprintf(reason, sizeof(reason), "its enclave did not start within %lld s",
                        (long long)limits->start_timeout_s);
-    if (kept->app.provisioned != 0)
+    if (app.provisioned != 0)
         enclave_ended(kept, reason); /* it can come back by itself */
     else
         fail_app(kept, reason);
-}
-
-/* The order that this turn carries out; one that came after it stays. */
-static void take_order(struct kept *kept, enum keeper_order order)
-{
-    lock_acquire(&kept->keeper->mutex);
-    if (kept->order == order)
-        kept->order = ORDER_NONE;
-    lock_release(&kept->keeper->mutex);
 }
 
 /* A restart that its owner asked for, also out of on_error. */
 static void restart(struct kept *kept)
 {
     struct store_app app = minder_current(kept);
-    take_order(kept, ORDER_RESTART);
+    minder_take_order(kept, ORDER_RESTART);
     minder_end_enclave(kept);
     close_socket(kept); /* the app may have shut it down */
     app.quick_crashes = 0;
@@ -572,7 +574,7 @@ static void restart(struct kept *kept)
 static void pause_app(struct kept *kept)
 {
     struct store_app app = minder_current(kept);
-    take_order(kept, ORDER_PAUSE);
+    minder_take_order(kept, ORDER_PAUSE);
     minder_end_enclave(kept);
     shut_route(kept);
     lifecycle_paused(&app, clock_unix());
@@ -592,11 +594,12 @@ static void revive(struct kept *kept)
 /* Waits, and adds what has passed to the time for which the storage has been kept. */
 static enum wake keep(struct kept *kept)
 {
-    int64_t left_s = keeper_kept_left(kept->keeper, &kept->app);
+    struct store_app app = minder_current(kept);
+    int64_t left_s = keeper_kept_left(kept->keeper, &app);
     int64_t start_ms = clock_monotonic_ms();
     int64_t most_ms = left_s < WAIT_MAX_MS / 1000 ? left_s * 1000 : WAIT_MAX_MS;
     enum wake wake = wait_for(kept, most_ms > 0 ? most_ms : DOUBT_MS);
-    struct store_app app = minder_current(kept);
+    app = minder_current(kept);
     app.kept_s += (clock_monotonic_ms() - start_ms) / 1000;
     minder_publish(kept, &app);
     return wake;
@@ -637,8 +640,9 @@ static bool turn_expired(struct kept *kept)
 /* One turn: waits for what comes next and acts on it. False: the thread ends. */
 static bool turn(struct kept *kept)
 {
-    bool down = kept->app.state == STORE_ON_ERROR || kept->app.state == STORE_PAUSED;
-    if (kept->app.state == STORE_EXPIRED)
+    const int64_t state = minder_current(kept).state;
+    bool down = state == STORE_ON_ERROR || state == STORE_PAUSED;
+    if (state == STORE_EXPIRED)
         return turn_expired(kept);
     if (!down && pending_order(kept) == WAKE_TIME && !is_expired(kept) && !bring_up(kept))
         return true;

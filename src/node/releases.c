@@ -186,9 +186,10 @@ int keeper_update(struct keeper *keeper, const struct keeper_update *update, str
 
 /* --- the end of a trial --- */
 
-/* With the mutex. Until the app's thread has done it. */
+/* With the mutex. Until the app's thread has done it, or something else came of the trial before:
+ * *ret_release is the one that is live then. */
 static int order_end(struct keeper *keeper, struct kept *kept, enum keeper_order order,
-                     struct err *err)
+                     int64_t *ret_release, struct err *err)
 {
     kept->users++;
     kept->order = order;
@@ -203,6 +204,7 @@ static int order_end(struct keeper *keeper, struct kept *kept, enum keeper_order
         result = FAIL(err, ERR_INTERRUPTED, "the node is stopping; it goes on at its next start");
     else if (kept->app.trial != STORE_TRIAL_NONE)
         result = FAIL(err, ERR_IO, "app %s: %s", kept->id, kept->app.reason);
+    *ret_release = kept->app.release;
     kept_release(kept);
     return result;
 }
@@ -210,6 +212,7 @@ static int order_end(struct keeper *keeper, struct kept *kept, enum keeper_order
 int keeper_commit(struct keeper *keeper, const char *id, int64_t number, struct err *err)
 {
     int result = 0;
+    int64_t live = number;
     lock_acquire(&keeper->mutex);
     struct kept *kept = keeper_find(keeper, id);
     if (kept == NULL)
@@ -224,8 +227,14 @@ int keeper_commit(struct keeper *keeper, const char *id, int64_t number, struct 
         result = FAIL(err, ERR_CONFLICT, "release %lld of app %s does not run yet",
                       (long long)number, id);
     else
-        result = order_end(keeper, kept, ORDER_COMMIT, err);
+        result = order_end(keeper, kept, ORDER_COMMIT, &live, err);
     lock_release(&keeper->mutex);
+    if (result == 0 && live != number) {
+        (void)FAIL(err, ERR_CONFLICT, "release %lld of app %s ended before it was kept",
+                   (long long)number, id);
+        err_hint(err, "the one before it runs again; 'mse releases' says why");
+        return -1;
+    }
     return result;
 }
 
@@ -269,16 +278,21 @@ static int roll_back(struct keeper *keeper, const struct store_app *now, int64_t
     return order_trial(keeper, now->id, &next, &ignored, err);
 }
 
-/* True: one was being tried, and *result is what came of taking it back. */
+/* True: one was being tried, and *result is what came of taking it back. False also where it was
+ * kept in that moment: then it is one like any other. */
 static bool take_back(struct keeper *keeper, const char *id, int *result, struct err *err)
 {
+    int64_t before = 0;
+    int64_t live = 0;
     lock_acquire(&keeper->mutex);
     struct kept *kept = keeper_find(keeper, id);
     bool tried = kept != NULL && kept->app.trial != STORE_TRIAL_NONE;
-    if (tried)
-        *result = order_end(keeper, kept, ORDER_REVERT, err);
+    if (tried) {
+        before = kept->app.fallback;
+        *result = order_end(keeper, kept, ORDER_REVERT, &live, err);
+    }
     lock_release(&keeper->mutex);
-    return tried;
+    return tried && (*result < 0 || live == before);
 }
 
 int keeper_rollback(struct keeper *keeper, const char *id, int64_t number, struct err *err)

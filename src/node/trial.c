@@ -46,12 +46,11 @@ static void take_release(struct store_app *app, const struct store_release *rele
     memcpy(app->fingerprint, release->fingerprint, sizeof(app->fingerprint));
 }
 
-static void finish_order(struct kept *kept)
+/* A release that is taken back leaves nothing to do of what was ordered for it. */
+static void drop_orders(struct kept *kept)
 {
-    lock_acquire(&kept->keeper->mutex);
-    if (kept->order != ORDER_CLOSE)
-        kept->order = ORDER_NONE;
-    lock_release(&kept->keeper->mutex);
+    minder_take_order(kept, ORDER_COMMIT);
+    minder_take_order(kept, ORDER_REVERT);
 }
 
 /* --- releases that are not live --- */
@@ -126,7 +125,7 @@ void trial_begin(struct kept *kept)
     lock_acquire(&kept->keeper->mutex);
     const struct keeper_next next = kept->tried;
     lock_release(&kept->keeper->mutex);
-    finish_order(kept);
+    minder_take_order(kept, ORDER_TRY);
     minder_end_enclave(kept);
     if (runner->class->put_aside(runner, kept->folder, !next.discard, &err) < 0) {
         trial_revert(kept, err.message);
@@ -149,7 +148,7 @@ void trial_commit(struct kept *kept)
     struct err err = ERR_INIT;
     struct runner *runner = kept->keeper->options.runner;
     struct store_app app = minder_current(kept);
-    finish_order(kept);
+    minder_take_order(kept, ORDER_COMMIT);
     if (app.trial != STORE_TRIAL_RUNNING)
         return;
     app.hold = 0;
@@ -182,7 +181,7 @@ void trial_revert(struct kept *kept, const char *reason)
     int64_t failed = app.release != app.fallback ? app.release : 0;
     char why[STORE_REASON_SIZE]; /* it may be the record's own, which changes */
     (void)snprintf(why, sizeof(why), "%s", reason);
-    finish_order(kept);
+    drop_orders(kept);
     if (app.trial == STORE_TRIAL_NONE)
         return;
     app.trial = STORE_TRIAL_REVERTING;

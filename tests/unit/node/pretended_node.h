@@ -36,6 +36,8 @@ struct pretended {
     char next[8];     /* news that a new enclave starts with */
     int pipe[2];
     _Atomic bool stuck; /* its supervisor does not end */
+    _Atomic bool held;  /* who reads news or puts aside waits; `waits`: somebody does */
+    _Atomic bool waits;
     atomic_int starts;
     atomic_int stops;
     atomic_int destroys;
@@ -59,6 +61,16 @@ static inline void say(struct pretended *self, const char *news)
     int result = fd_write_all(self->pipe[1], slice_str(news), &err);
     (void)pthread_mutex_unlock(&self->mutex);
     assert_int_equal(result, 0);
+}
+
+/* Gives up after 20 s, as a test that fails. */
+static inline void hold(struct pretended *self)
+{
+    for (int i = 0; i < 20000 && self->held; i++) {
+        self->waits = true;
+        clock_sleep_ms(1);
+    }
+    self->waits = false;
 }
 
 static inline int pretend_start(struct runner *runner, const struct runner_spec *spec,
@@ -99,6 +111,7 @@ static inline int pretend_news(struct runner *runner, const char *folder, int fd
     char byte = 0;
     if (read(fd, &byte, 1) != 1)
         return FAIL(err, ERR_IO, "the supervisor is gone");
+    hold(of(runner));
     *ret_any = true;
     ret->news = byte == 'i'   ? RUNNER_INITIALIZING
                 : byte == 'r' ? RUNNER_RUNNING
@@ -149,6 +162,7 @@ static inline int pretend_put_aside(struct runner *runner, const char *folder, b
                                     struct err *err)
 {
     struct pretended *self = of(runner);
+    hold(self);
     if (self->stays || self->aside != PRETEND_NONE)
         return FAIL(err, ERR_IO, "it cannot be put aside");
     self->aside = leave_copy ? PRETEND_COPIED : PRETEND_MOVED;

@@ -12,6 +12,8 @@
 
 #include "pretended_node.h"
 
+#include "node/keeper_internal.h"
+
 static struct store_app now(struct fixture *fixture)
 {
     struct store_app app = {0};
@@ -192,6 +194,76 @@ static void owner_takes_it_back_test(void **state)
     assert_reverted(fixture, "took it back");
 }
 
+/* --- two things at once --- */
+
+struct call {
+    struct fixture *fixture;
+    bool commit; /* else: take it back */
+    int result;
+    struct err err;
+};
+
+static void *call_keeper(void *context)
+{
+    struct call *call = context;
+    call->result = call->commit ? keeper_commit(call->fixture->keeper, id_a, 2, &call->err)
+                                : keeper_rollback(call->fixture->keeper, id_a, 0, &call->err);
+    return NULL;
+}
+
+/* Calls from another thread, and lets the app's thread go on when the order is there. */
+static void call_while_held(struct call *call)
+{
+    static const enum keeper_order orders[] = {ORDER_REVERT, ORDER_COMMIT};
+    struct fixture *fixture = call->fixture;
+    pthread_t thread;
+    for (int i = 0; i < 20000 && !fixture->runner.waits; i++)
+        clock_sleep_ms(1);
+    assert_true(fixture->runner.waits);
+    assert_int_equal(pthread_create(&thread, NULL, call_keeper, call), 0);
+    bool ordered = false;
+    for (int i = 0; i < 20000 && !ordered; i++) {
+        lock_acquire(&fixture->keeper->mutex);
+        ordered = keeper_find(fixture->keeper, id_a)->order == orders[call->commit];
+        lock_release(&fixture->keeper->mutex);
+        clock_sleep_ms(1);
+    }
+    fixture->runner.held = false;
+    assert_int_equal(pthread_join(thread, NULL), 0);
+    assert_true(ordered);
+}
+
+/* Its owner is not told that a release is kept which was taken back in that moment. */
+static void dies_while_it_is_kept_test(void **state)
+{
+    struct fixture *fixture = *state;
+    start_first(fixture);
+    begin_second(fixture, "ir");
+    (void)wait_for(fixture, 2, STORE_RUNNING, STORE_TRIAL_RUNNING);
+    (void)snprintf(fixture->runner.next, sizeof(fixture->runner.next), "r");
+    fixture->runner.held = true;
+    say(&fixture->runner, "e");
+    struct call call = {.fixture = fixture, .commit = true};
+    call_while_held(&call);
+    assert_int_equal(call.result, -1);
+    assert_int_equal(call.err.kind, ERR_CONFLICT);
+    assert_non_null(strstr(call.err.message, "ended before it was kept"));
+    assert_reverted(fixture, "signal 11");
+}
+
+/* Before its enclave is started. */
+static void taken_back_at_once_test(void **state)
+{
+    struct fixture *fixture = *state;
+    start_first(fixture);
+    fixture->runner.held = true;
+    begin_second(fixture, "r");
+    struct call call = {.fixture = fixture};
+    call_while_held(&call);
+    OK(call.result);
+    assert_reverted(fixture, "took it back");
+}
+
 static void another_account_test(void **state)
 {
     struct fixture *fixture = *state;
@@ -327,6 +399,8 @@ int main(void)
         cmocka_unit_test_setup_teardown(storage_cannot_be_put_aside_test, set_up, tear_down),
         cmocka_unit_test_setup_teardown(owner_says_nothing_test, set_up, tear_down),
         cmocka_unit_test_setup_teardown(owner_takes_it_back_test, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(dies_while_it_is_kept_test, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(taken_back_at_once_test, set_up, tear_down),
         cmocka_unit_test_setup_teardown(another_account_test, set_up, tear_down),
         cmocka_unit_test_setup_teardown(discard_test, set_up, tear_down),
         cmocka_unit_test_setup_teardown(rollback_test, set_up, tear_down),
