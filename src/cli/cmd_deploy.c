@@ -9,6 +9,7 @@
 #include "cli/project.h"
 #include "cli/session.h"
 #include "cli/staple.h"
+#include "cli/storage_check.h"
 #include "cli/ui.h"
 #include "cli/wait.h"
 
@@ -47,6 +48,7 @@ struct deployment {
     struct placement placement;
     struct attested *channel;
     char *certificate_path;
+    struct storage_check storage;
     enum mse_tee tee; /* that was verified; MSE_TEE_UNKNOWN: none was, by --no-verify */
     int64_t started_ms;
     int64_t down_ms; /* when a new release was taken, and the one before it began to end */
@@ -317,11 +319,24 @@ static int unlock(struct deployment *d, struct err *err)
     return verify(d, err);
 }
 
+/* Before anything secret is sent: what the release takes over is the newest that was seen. A new
+ * storage begins to count anew. */
+static int check_storage(struct deployment *d, struct err *err)
+{
+    bool goes_on = d->placement.is_update && !d->placement.discard;
+    if (d->tee == MSE_TEE_UNKNOWN) /* --no-verify */
+        return 0;
+    if (storage_check_begin(&d->storage, &d->project.manifest, d->project.fingerprint, err) < 0 ||
+        attested_ask_storage(d->channel, d->storage.seen.opening, err) < 0)
+        return -1;
+    return goes_on ? storage_check_judge(&d->storage, attested_storage(d->channel), err) : 0;
+}
+
 static int step_verify(struct deployment *d, struct err *err)
 {
-    if (verify(d, err) < 0)
+    if (verify(d, err) < 0 || (d->is_locked && unlock(d, err) < 0))
         return -1;
-    return d->is_locked ? unlock(d, err) : 0;
+    return check_storage(d, err);
 }
 
 static int step_provision(struct deployment *d, struct err *err)
@@ -430,11 +445,18 @@ static int step_health(struct deployment *d, struct err *err)
     return 0;
 }
 
+static void keep_storage(const struct deployment *d)
+{
+    if (d->tee != MSE_TEE_UNKNOWN)
+        storage_check_keep(&d->storage, attested_storage(d->channel));
+}
+
 /* From here on the release before does not come back by itself. Its records stay until now. */
 static int step_commit(struct deployment *d, struct err *err)
 {
     char path[API_PATH_SIZE];
     if (!d->placement.is_update) {
+        keep_storage(d);
         ui_step_end("release %lld", (long long)d->app.release);
         return 0;
     }
@@ -443,6 +465,7 @@ static int step_commit(struct deployment *d, struct err *err)
     if (node_client_request(d->node, "POST", path, NULL, err) < 0)
         return -1;
     d->is_committed = true;
+    keep_storage(d);
     if (save_records(d, err) < 0)
         return -1;
     ui_step_end("release %lld, with %s; %.2f s without an answer", (long long)d->app.release,

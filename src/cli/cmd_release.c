@@ -5,6 +5,7 @@
  */
 #include "cli/command.h"
 #include "cli/session.h"
+#include "cli/storage_check.h"
 #include "cli/ui.h"
 #include "cli/wait.h"
 
@@ -105,7 +106,8 @@ static int follow(const struct node_app *app, struct err *err)
     }
     if (session_open(&context, NULL, TIMEOUT_S, &target, &channel, err) < 0 ||
         manifest_decode(slice_str(context.manifest), &manifest, err) < 0 ||
-        context_store_save(&context, err) < 0)
+        context_store_save(&context, err) < 0 ||
+        storage_check_session(channel, &manifest, target.fingerprint, err) < 0)
         return -1;
     return manifest.tls_mode == MANIFEST_TLS_RA ? save_certificate(app->id, channel, err) : 0;
 }
@@ -186,6 +188,17 @@ const struct command command_rollback = {
 
 /* --- unlock --- */
 
+/* Who was unlocked is another session's end by now. What lies elsewhere may be an older copy. */
+static int check_unlocked(const struct context *context, const struct manifest *manifest,
+                          const char *policy, struct err *err)
+{
+    AUTO_ATTESTED struct attested *channel = NULL;
+    struct provision_target target;
+    if (session_open(context, policy, TIMEOUT_S, &target, &channel, err) < 0)
+        return -1;
+    return storage_check_session(channel, manifest, target.fingerprint, err);
+}
+
 static int unlock_app(const struct options *options, struct node_client *node,
                       const struct node_app *app, struct err *err)
 {
@@ -204,6 +217,8 @@ static int unlock_app(const struct options *options, struct node_client *node,
                      err) < 0 ||
         session_unlock(channel, &target, &manifest, err) < 0 ||
         wait_for_unlocked(node, app->id, TIMEOUT_S, &after, err) < 0)
+        return -1;
+    if (check_unlocked(&context, &manifest, options_value(options, "policy"), err) < 0)
         return -1;
     if (strcmp(after.state, "running") == 0) {
         ui_step_end("%s runs", app->name);

@@ -8,6 +8,7 @@
 #include "cli/command.h"
 #include "cli/image_measured.h"
 #include "cli/manifest_facts.h"
+#include "cli/storage_check.h"
 #include "cli/ui.h"
 #include "cli/verify_evidence.h"
 
@@ -40,6 +41,7 @@ struct verification {
     struct image_measured image; /* .folder.path NULL: not given */
     struct collateral_services services;
     struct collateral_wish wish;
+    struct storage_check storage; /* has_context */
 };
 
 /* --- what is expected --- */
@@ -112,7 +114,9 @@ static int load_context(struct verification *v, const char *argument, struct err
     v->has_fingerprint = true;
     if (manifest_decode(slice_str(v->context.manifest), &v->manifest, err) < 0)
         return -1;
-    return sha256(slice_str(v->context.manifest), v->fingerprint, err);
+    if (sha256(slice_str(v->context.manifest), v->fingerprint, err) < 0)
+        return -1;
+    return storage_check_begin(&v->storage, &v->manifest, v->fingerprint, err);
 }
 
 static int load_fingerprint(struct verification *v, struct err *err)
@@ -298,6 +302,37 @@ static void print_key_exchange(const struct attested *attested)
                  tls_key_exchange_is_pq(group) ? ", post-quantum" : "");
 }
 
+/* Only with a context: without one nobody has said which app it is. */
+static int judge_storage(struct verification *v, const struct attested *attested, struct err *err)
+{
+    const struct storage_word *said = attested_storage(attested);
+    if (!v->has_context)
+        return 0;
+    if (options_has(v->options, "accept-storage"))
+        return 0;
+    if (storage_check_judge(&v->storage, said, err) == 0)
+        return 0;
+    print_check(false, "storage.history", err->message);
+    return -1;
+}
+
+/* All else was good: what was seen now is what counts from now on. */
+static void print_storage(const struct verification *v, const struct attested *attested)
+{
+    char text[160];
+    const struct storage_word *said = attested_storage(attested);
+    if (!v->has_context)
+        return;
+    if (options_has(v->options, "accept-storage") && said != NULL)
+        (void)snprintf(text, sizeof(text), "opening %llu, as --accept-storage wants it",
+                       (unsigned long long)said->now.opening);
+    else
+        storage_check_text(&v->storage, said, text, sizeof(text));
+    if (!ui_json())
+        ui_print(UI_PLAIN, "       storage      %s\n", text);
+    storage_check_keep(&v->storage, said);
+}
+
 static int judge(struct verification *v, struct err *err)
 {
     const struct attested_expectation expectation = {
@@ -306,16 +341,22 @@ static int judge(struct verification *v, struct err *err)
         .policy = v->policy != NULL ? v->policy : &v->fallback,
         .host = v->has_context ? v->manifest.tls_host_name : NULL,
         .collateral = v->wish,
+        .opening = v->storage.seen.opening,
     };
     AUTO_ATTESTED struct attested *attested = NULL;
     struct mse_verdict *verdict = NULL;
     struct err ignored = ERR_INIT;
     int status = attested_open_on_demand(v->url, &expectation, TIMEOUT_S, &attested, &verdict, err);
+    if (status == 0 && judge_storage(v, attested, err) < 0) {
+        mse_verdict_free(verdict); /* no ACCEPTED above a failure */
+        return -1;
+    }
     if (verdict != NULL && print_verdict(verdict, status == 0 ? err : &ignored) < 0)
         status = -1;
     mse_verdict_free(verdict);
     if (status < 0 || print_facts(attested, err) < 0)
         return -1;
+    print_storage(v, attested);
     print_key_exchange(attested);
     if (!v->has_fingerprint)
         ui_warning("no fingerprint was expected: the TEE is judged, which app runs is not. Pass "
@@ -353,6 +394,8 @@ static const struct option_spec verify_options[] = {
      .help = "the image that it must run in: compared, and its measurement computed"},
     {.name = "policy", .value_name = "FILE", .help = "which evidence is accepted (TOML)"},
     OPTION_SIMULATION,
+    {.name = "accept-storage",
+     .help = "its owner put older storage back: take it as it is now for the newest"},
     {.name = "output",
      .letter = 'o',
      .value_name = "FILE",
@@ -373,7 +416,9 @@ const struct command command_verify = {
         "Asks the app for fresh evidence over a random nonce and judges it: genuine TEE, TCB, "
         "no debug, the TLS key of this very session, the fingerprint. Without URL or APP the "
         "address is the one in --context. With --context and --code the fingerprint is "
-        "recomputed from the source. The vendor's collateral comes with the app's evidence, and "
+        "recomputed from the source. With a context it is remembered here how often the app's "
+        "storage was opened, and an older copy of it is rejected from then on. The vendor's "
+        "collateral comes with the app's evidence, and "
         "how old it is is said; no vendor is asked but with --fetch. The simulated TEE is accepted "
         "only "
         "where the context, the policy or --simulation names it; it protects nothing from the "

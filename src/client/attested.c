@@ -34,6 +34,8 @@ struct attested {
     struct buf certificate;
     uint8_t channel_binding[TLS_CHANNEL_BINDING_SIZE];
     char *manifest; /* of an attestation document */
+    bool has_storage;
+    struct storage_word storage; /* of one */
 };
 
 /* --- judging --- */
@@ -160,15 +162,19 @@ int attested_open_unverified(const char *url, const struct attested_expectation 
 
 /* --- on demand --- */
 
+/* `opening` 0: nothing is asked about an earlier one. */
 static int fetch_document(struct attested *attested, const uint8_t nonce[static 32],
-                          struct attestation_document *document, struct err *err)
+                          uint64_t opening, struct attestation_document *document, struct err *err)
 {
+    char more[40] = "";
     char nonce_text[2 * ATTESTATION_NONCE_SIZE + 1];
     char path[PATH_SIZE];
     AUTO_BUF struct buf answer = BUF_INIT(ATTESTATION_DOCUMENT_MAX);
     int status;
     hex_encode(slice_of(nonce, ATTESTATION_NONCE_SIZE), nonce_text);
-    (void)snprintf(path, sizeof(path), "/.well-known/mse/attestation?nonce=%s", nonce_text);
+    if (opening > 0)
+        (void)snprintf(more, sizeof(more), "&opening=%llu", (unsigned long long)opening);
+    (void)snprintf(path, sizeof(path), "/.well-known/mse/attestation?nonce=%s%s", nonce_text, more);
     if (attested_request(attested, "GET", path, slice_of(NULL, 0), &status, &answer, err) < 0)
         return -1;
     if (status != 200)
@@ -182,18 +188,21 @@ static int fetch_document(struct attested *attested, const uint8_t nonce[static 
     return 0;
 }
 
-/* SHA-512(nonce || public key of this session || fingerprint). */
+/* SHA-512(nonce || public key of this session || fingerprint || word of the storage). */
 static int expected_report_data(struct attested *attested, const uint8_t nonce[static 32],
                                 const uint8_t fingerprint[static SHA256_SIZE],
+                                const struct attestation_document *document,
                                 uint8_t ret[static SHA512_SIZE], struct err *err)
 {
+    AUTO_BUF struct buf word = BUF_INIT(STORAGE_WORD_SIZE);
     AUTO_X509 X509 *certificate = NULL;
     AUTO_BUF struct buf key = BUF_INIT(4096);
     if (certificate_from_der(buf_slice(&attested->certificate), &certificate, err) < 0 ||
-        public_key_der(X509_get0_pubkey(certificate), &key, err) < 0)
+        public_key_der(X509_get0_pubkey(certificate), &key, err) < 0 ||
+        (document->has_storage && storage_word_message(&document->storage, &word, err) < 0))
         return -1;
     const struct slice parts[] = {slice_of(nonce, ATTESTATION_NONCE_SIZE), buf_slice(&key),
-                                  slice_of(fingerprint, SHA256_SIZE)};
+                                  slice_of(fingerprint, SHA256_SIZE), buf_slice(&word)};
     return sha512_parts(parts, ARRAY_LEN(parts), ret, err);
 }
 
@@ -237,7 +246,7 @@ static int wait_for_collateral(const char *url, const struct attested_expectatio
         if (random_bytes(nonce, sizeof(nonce), err) < 0 ||
             attested_open_unverified(url, expectation, left_ms < 1000 ? 1 : (int)(left_ms / 1000),
                                      &stranger, err) < 0 ||
-            fetch_document(stranger, nonce, &document, err) < 0)
+            fetch_document(stranger, nonce, 0, &document, err) < 0)
             return -1;
         bool asks = expectation->collateral.services != NULL;
         if (asks || document.collateral != NULL || left_ms < ASK_MS)
@@ -303,6 +312,12 @@ int attested_open(const char *url, const struct attested_expectation *expectatio
 
 /* --- by fresh evidence --- */
 
+static void take_storage(struct attested *attested, const struct attestation_document *document)
+{
+    attested->has_storage = document->has_storage;
+    attested->storage = document->storage;
+}
+
 /* The manifest that it claims decides which fingerprint its report data must hold; whether that is
  * the wanted one is a check of its own. */
 static int judge_document(struct attested *attested, const uint8_t nonce[static 32],
@@ -311,7 +326,7 @@ static int judge_document(struct attested *attested, const uint8_t nonce[static 
     uint8_t fingerprint[SHA256_SIZE];
     uint8_t report_data[SHA512_SIZE];
     if (sha256(slice_str(document->manifest), fingerprint, err) < 0 ||
-        expected_report_data(attested, nonce, fingerprint, report_data, err) < 0)
+        expected_report_data(attested, nonce, fingerprint, document, report_data, err) < 0)
         return -1;
     struct attested_expectation expectation = *attested->judgement.expectation;
     if (expectation.fingerprint == NULL)
@@ -326,6 +341,7 @@ static int judge_document(struct attested *attested, const uint8_t nonce[static 
     if (!attested->judgement.verdict->accepted)
         return attested_rejected(attested->judgement.verdict, err);
     remember(&expectation, &choice);
+    take_storage(attested, document);
     attested->manifest = str_copy(document->manifest, err);
     return attested->manifest == NULL ? -1 : 0;
 }
@@ -338,7 +354,7 @@ static int open_on_demand(const char *url, int timeout_s,
     AUTO_ATTESTATION_DOCUMENT struct attestation_document document = {0};
     if (random_bytes(nonce, sizeof(nonce), err) < 0 ||
         connect_with(url, expectation, timeout_s, accept_certificate, attested, err) < 0 ||
-        fetch_document(attested, nonce, &document, err) < 0)
+        fetch_document(attested, nonce, expectation->opening, &document, err) < 0)
         return -1;
     return judge_document(attested, nonce, &document, err);
 }
@@ -393,6 +409,23 @@ int attested_certificate_pem(const struct attested *attested, struct buf *out, s
 const char *attested_manifest(const struct attested *attested)
 {
     return attested->manifest == NULL ? "" : attested->manifest;
+}
+
+const struct storage_word *attested_storage(const struct attested *attested)
+{
+    return attested->has_storage ? &attested->storage : NULL;
+}
+
+/* The connection is the enclave's own, so its word needs no other evidence. */
+int attested_ask_storage(struct attested *attested, uint64_t opening, struct err *err)
+{
+    uint8_t nonce[ATTESTATION_NONCE_SIZE];
+    AUTO_ATTESTATION_DOCUMENT struct attestation_document document = {0};
+    if (random_bytes(nonce, sizeof(nonce), err) < 0 ||
+        fetch_document(attested, nonce, opening, &document, err) < 0)
+        return FAIL_CONTEXT(err, "the history of the storage");
+    take_storage(attested, &document);
+    return 0;
 }
 
 int attested_request(struct attested *attested, const char *method, const char *path,

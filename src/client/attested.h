@@ -9,6 +9,7 @@
 #include "client/collateral_choice.h"
 
 #include "crypto/crypto.h"
+#include "model/storage_history.h"
 #include "mse/mse.h"
 
 struct attested;
@@ -20,6 +21,7 @@ struct attested_expectation {
     const char *host;                 /* NULL: the URL's; a name for SNI where the address is not */
     const struct client_hooks *hooks; /* NULL: none */
     struct collateral_wish collateral; /* zero: what the enclave gives, of any age */
+    uint64_t opening; /* of the storage, which it is asked about on demand; 0: none */
 };
 
 /* Connects to https://HOST[:PORT] and verifies. *ret_verdict (may be NULL) is set whenever there
@@ -52,6 +54,12 @@ int attested_certificate_pem(const struct attested *attested, struct buf *out,
                              struct err *err) MUST_USE;
 /* The manifest that the enclave answered (on demand only), "" otherwise. */
 const char *attested_manifest(const struct attested *attested);
+
+/* What the enclave answered of its storage, on demand or to attested_ask_storage; NULL: nothing. It
+ * lives as long as the connection. */
+const struct storage_word *attested_storage(const struct attested *attested);
+/* Asks for that over a connection that was verified already, about this opening too (0: none). */
+int attested_ask_storage(struct attested *attested, uint64_t opening, struct err *err) MUST_USE;
 
 /* One request on the verified connection; at most out->max bytes of answer. */
 int attested_request(struct attested *attested, const char *method, const char *path,

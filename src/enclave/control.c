@@ -36,17 +36,36 @@ struct provision_target enclave_target(const struct enclave *enclave,
     return target;
 }
 
-/* --- GET attestation?nonce=HEX --- */
+/* --- GET attestation?nonce=HEX[&opening=N] --- */
 
-static int parse_nonce(struct slice query, uint8_t nonce[static 32], struct err *err)
+static int parse_opening(struct slice rest, uint64_t *ret, struct err *err)
+{
+    static const char key[] = "&opening=";
+    char text[24];
+    size_t prefix = sizeof(key) - 1;
+    if (rest.len <= prefix || rest.len - prefix >= sizeof(text) ||
+        memcmp(rest.data, key, prefix) != 0)
+        return FAIL(err, ERR_INVALID, "expected nothing or &opening=NUMBER behind the nonce");
+    memcpy(text, rest.data + prefix, rest.len - prefix);
+    text[rest.len - prefix] = '\0';
+    return parse_u64(text, "opening", 1, STORAGE_OPENINGS_MAX, ret, err);
+}
+
+static int parse_question(struct slice query, uint8_t nonce[static 32], uint64_t *ret_opening,
+                          struct err *err)
 {
     static const char key[] = "nonce=";
     char text[2 * 32 + 1];
     size_t prefix = sizeof(key) - 1;
-    if (query.len != prefix + 2 * 32 || memcmp(query.data, key, prefix) != 0)
+    size_t size = prefix + 2 * 32;
+    if (query.len < size || memcmp(query.data, key, prefix) != 0)
         return FAIL(err, ERR_INVALID, "expected ?nonce= and 64 hexadecimal digits");
     memcpy(text, query.data + prefix, 2 * 32);
     text[2 * 32] = '\0';
+    *ret_opening = 0;
+    if (query.len > size &&
+        parse_opening(slice_of(query.data + size, query.len - size), ret_opening, err) < 0)
+        return -1;
     return hex_decode(text, "nonce", nonce, 32, err);
 }
 
@@ -54,9 +73,10 @@ int enclave_answer_attestation(void *context, const struct front_request *reques
                                struct err *err)
 {
     uint8_t nonce[32];
-    if (parse_nonce(request->http->query, nonce, err) < 0)
+    uint64_t asked;
+    if (parse_question(request->http->query, nonce, &asked, err) < 0)
         return -1;
-    return identity_attest(context, nonce, out, err);
+    return identity_attest(context, nonce, asked, out, err);
 }
 
 /* --- GET status --- */

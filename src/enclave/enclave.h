@@ -14,6 +14,7 @@
 #include "model/launch_spec.h"
 #include "model/manifest.h"
 #include "model/sandbox_layout.h"
+#include "model/storage_history.h"
 #include "provision/provision.h"
 #include "serve/serve.h"
 #include "tee/tee.h"
@@ -28,6 +29,7 @@
 #define ENCLAVE_TMP_PURPOSE "tmp"
 #define ENCLAVE_CODE_NAME "app" /* in SANDBOX_CODE_FOLDER */
 #define ENCLAVE_CODE SANDBOX_CODE_FOLDER "/" ENCLAVE_CODE_NAME
+#define ENCLAVE_HISTORY SANDBOX_PLAIN "/history"
 #define ENCLAVE_CACHE SANDBOX_HOME "/.cache/mse"
 #define ENCLAVE_ACCESS_LOG ENCLAVE_CACHE "/access.log"
 #define ENCLAVE_RELEASED ENCLAVE_CACHE "/released"
@@ -67,11 +69,12 @@ struct enclave {
     const struct tee *tee;
     int state_folder; /* sealed, not visible to the app; -1 once it is not needed any more */
     int data_folder;  /* what is kept beside the code; -1 once the code is there */
-    struct secret volume_key;  /* of the storage; wiped once what comes from it is known */
-    bool is_unlocked;          /* the owner has sent it; under the provision lock */
-    struct secret binding_key; /* of stored files; wiped then */
-    int code_folder;           /* SANDBOX_CODE_FOLDER, writable; -1 once the code is there */
-    struct secret state_key;   /* of the boxes in it; wiped with it */
+    struct secret volume_key;       /* of the storage; wiped once what comes from it is known */
+    bool is_unlocked;               /* the owner has sent it; under the provision lock */
+    struct secret binding_key;      /* of stored files; wiped then */
+    int code_folder;                /* SANDBOX_CODE_FOLDER, writable; -1 once the code is there */
+    struct secret state_key;        /* of the boxes in it; wiped with it */
+    struct storage_history history; /* of the storage; no opening: it is locked */
 
     /* the TLS identity */
     EVP_PKEY *key;
@@ -123,6 +126,11 @@ int volume_sealing_key(struct enclave *enclave, struct secret *ret, struct err *
 int boot_storage(struct enclave *enclave, struct err *err) MUST_USE;
 int boot_confine(struct enclave *enclave, struct err *err) MUST_USE;
 
+/* history.c: this start is one more opening of the storage, in this file of it and on the disk when
+ * it returns. Errors:
+ * REJECTED: what lies there is not what this app wrote. */
+int history_open(struct enclave *enclave, const char *path, struct err *err) MUST_USE;
+
 /* tmp.c: /tmp on sealed storage, where the manifest wants it there; within boot_storage. */
 int tmp_mount(const struct enclave *enclave, struct err *err) MUST_USE;
 
@@ -141,9 +149,10 @@ int identity_staple(struct enclave *enclave, struct slice response, struct ocsp_
  * judges it. Errors: INVALID (no text), TOO_LARGE. [control thread] */
 int identity_staple_collateral(struct enclave *enclave, struct slice bundle,
                                struct err *err) MUST_USE;
-/* The attestation document over a nonce. [any thread] */
-int identity_attest(struct enclave *enclave, const uint8_t nonce[static 32], struct buf *out,
-                    struct err *err) MUST_USE;
+/* The attestation document over a nonce, with the storage's opening `asked` (0: none). [any thread]
+ */
+int identity_attest(struct enclave *enclave, const uint8_t nonce[static 32], uint64_t asked,
+                    struct buf *out, struct err *err) MUST_USE;
 
 /* control.c: the reserved paths, and waiting for provisioning. What unlock.c needs of it: for whom
  * a message of the owner must have been made; the socket that the launcher gave. */

@@ -307,9 +307,21 @@ int identity_staple_collateral(struct enclave *enclave, struct slice bundle, str
     return status;
 }
 
-static int fill_document(struct enclave *enclave, const uint8_t nonce[static 32],
+/* The history does not change once the storage is open. */
+static int say_storage(const struct enclave *enclave, uint64_t asked,
+                       struct attestation_document *document, struct buf *message, struct err *err)
+{
+    document->has_storage = enclave->history.openings > 0;
+    if (!document->has_storage)
+        return 0;
+    storage_history_say(&enclave->history, asked, &document->storage);
+    return storage_word_message(&document->storage, message, err);
+}
+
+static int fill_document(struct enclave *enclave, const uint8_t nonce[static 32], uint64_t asked,
                          struct attestation_document *document, struct err *err)
 {
+    AUTO_BUF struct buf word = BUF_INIT(STORAGE_WORD_SIZE);
     lock_acquire(&enclave->identity_lock);
     int status = buf_bytes(&document->public_key, buf_slice(&enclave->public_key), err);
     if (status == 0 && enclave->collateral.len > 0) {
@@ -317,11 +329,11 @@ static int fill_document(struct enclave *enclave, const uint8_t nonce[static 32]
         status = document->collateral == NULL ? -1 : 0;
     }
     lock_release(&enclave->identity_lock);
-    if (status < 0)
+    if (status < 0 || say_storage(enclave, asked, document, &word, err) < 0)
         return -1;
     const struct slice parts[] = {slice_of(nonce, ATTESTATION_NONCE_SIZE),
                                   buf_slice(&document->public_key),
-                                  slice_of(enclave->fingerprint, SHA256_SIZE)};
+                                  slice_of(enclave->fingerprint, SHA256_SIZE), buf_slice(&word)};
     uint8_t report_data[SHA512_SIZE];
     if (sha512_parts(parts, ARRAY_LEN(parts), report_data, err) < 0 ||
         enclave->tee->evidence(report_data, &document->evidence, err) < 0)
@@ -330,15 +342,15 @@ static int fill_document(struct enclave *enclave, const uint8_t nonce[static 32]
     return document->manifest == NULL ? -1 : 0;
 }
 
-int identity_attest(struct enclave *enclave, const uint8_t nonce[static 32], struct buf *out,
-                    struct err *err)
+int identity_attest(struct enclave *enclave, const uint8_t nonce[static 32], uint64_t asked,
+                    struct buf *out, struct err *err)
 {
     AUTO_ATTESTATION_DOCUMENT struct attestation_document document = {
         .evidence = BUF_INIT(ATTESTATION_EVIDENCE_MAX),
         .public_key = BUF_INIT(ATTESTATION_KEY_MAX),
     };
     (void)snprintf(document.tee, sizeof(document.tee), "%s", enclave->tee->name);
-    if (fill_document(enclave, nonce, &document, err) < 0)
+    if (fill_document(enclave, nonce, asked, &document, err) < 0)
         return FAIL_CONTEXT(err, "attestation");
     return attestation_document_encode(&document, out, err);
 }

@@ -155,8 +155,9 @@ static int hide(const char *const *hidden, struct err *err)
 int boot_storage(struct enclave *enclave, struct err *err)
 {
     if (mount_storage(enclave, err) < 0 || volume_key_keep(enclave, err) < 0 ||
-        make_binding_key(enclave, err) < 0 || mount_home(enclave, err) < 0 ||
-        tmp_mount(enclave, err) < 0 || mount_code(enclave, err) < 0 ||
+        history_open(enclave, ENCLAVE_HISTORY, err) < 0 || make_binding_key(enclave, err) < 0 ||
+        mount_home(enclave, err) < 0 || tmp_mount(enclave, err) < 0 ||
+        mount_code(enclave, err) < 0 ||
         mount_memory(SANDBOX_SECRETS_FOLDER, SECRETS_BYTES, MS_NOEXEC, "nr_inodes=16,mode=0700",
                      err) < 0 ||
         mount_union(enclave, err) < 0 || open_state(enclave, err) < 0 ||

@@ -1,19 +1,25 @@
 // SPDX-License-Identifier: Apache-2.0
 /*
- * The answer to GET /.well-known/mse/attestation?nonce=HEX: fresh evidence over
- * SHA-512(nonce || TLS public key || fingerprint), and what is needed to judge it.
+ * The answer to GET /.well-known/mse/attestation?nonce=HEX[&opening=N]: fresh evidence over
+ * SHA-512(nonce || TLS public key || fingerprint || word of the storage), and what is needed to
+ * judge it.
  *
- *     {"format": 1, "tee", "evidence": base64, "public_key": base64 (DER SubjectPublicKeyInfo),
- *      "manifest": the exact bytes as a string, "collateral": string | null}
+ *     {"format": 2, "tee", "evidence": base64, "public_key": base64 (DER SubjectPublicKeyInfo),
+ *      "manifest": the exact bytes as a string, "collateral": string | null,
+ *      "storage": {"opening", "head": hex, "asked", "then": hex | null} | null}
+ *
+ * The word (model/storage_history.h) is empty where "storage" is null, as it is while the storage
+ * is locked. Format 1, of older enclaves, has no "storage".
  *
  * All of it is claimed by whoever answers; attest/ finds out what is true.
  */
 #pragma once
 
 #include "model/manifest.h"
+#include "model/storage_history.h"
 
 enum {
-    ATTESTATION_FORMAT = 1,
+    ATTESTATION_FORMAT = 2,
     ATTESTATION_NONCE_SIZE = 32,
     ATTESTATION_DOCUMENT_MAX = 1 << 20,
     ATTESTATION_EVIDENCE_MAX = 64 << 10,
@@ -27,6 +33,8 @@ struct attestation_document {
     struct buf public_key;
     char *manifest;   /* owned */
     char *collateral; /* owned JSON text (docs/attestation.md), NULL: none */
+    bool has_storage;
+    struct storage_word storage;
 };
 
 void attestation_document_done(struct attestation_document *document);

@@ -36,6 +36,69 @@ static void comes_back(void **state)
     }
 }
 
+static void says_its_storage(void **state)
+{
+    (void)state;
+    for (int then = 0; then < 2; then++) {
+        struct err err = ERR_INIT;
+        AUTO_ATTESTATION_DOCUMENT struct attestation_document document = {
+            .tee = "simulation",
+            .evidence = BUF_INIT(64),
+            .public_key = BUF_INIT(64),
+            .manifest = str_copy("{}", &err),
+            .has_storage = true,
+            .storage = {.now = {.opening = 7, .head = {1}},
+                        .asked = 5,
+                        .has_then = then == 1,
+                        .then = {(uint8_t)(3 * then)}},
+        };
+        AUTO_ATTESTATION_DOCUMENT struct attestation_document again = {0};
+        AUTO_BUF struct buf text = BUF_INIT(4096);
+        assert_int_equal(attestation_document_encode(&document, &text, &err), 0);
+        assert_int_equal(attestation_document_decode(buf_slice(&text), &again, &err), 0);
+        assert_true(again.has_storage);
+        assert_int_equal(again.storage.now.opening, 7);
+        assert_int_equal(again.storage.asked, 5);
+        assert_int_equal(again.storage.has_then, then);
+        assert_memory_equal(again.storage.now.head, document.storage.now.head, STORAGE_HEAD_SIZE);
+        assert_memory_equal(again.storage.then, document.storage.then, STORAGE_HEAD_SIZE);
+    }
+}
+
+#define DOCUMENT(format, more)                                                                     \
+    "{\"format\":" format                                                                          \
+    ",\"tee\":\"sgx\",\"evidence\":\"\",\"public_key\":\"\",\"manifest\":\"\"" more "}"
+#define HEAD "\"0101010101010101010101010101010101010101010101010101010101010101\""
+
+static void which_format_says_what(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *text;
+        int status;
+    } cases[] = {
+        {DOCUMENT("1", ""), 0},
+        {DOCUMENT("1", ",\"storage\":null"), -1},
+        {DOCUMENT("2", ""), -1},
+        {DOCUMENT("2", ",\"storage\":null"), 0},
+        {DOCUMENT("2", ",\"storage\":{\"opening\":1,\"head\":" HEAD ",\"asked\":0}"), -1},
+        {DOCUMENT("2", ",\"storage\":{\"opening\":1,\"head\":" HEAD ",\"asked\":0,\"then\":null}"),
+         0},
+        {DOCUMENT("2", ",\"storage\":{\"opening\":0,\"head\":" HEAD ",\"asked\":0,\"then\":null}"),
+         -1},
+        {DOCUMENT("2", ",\"storage\":{\"opening\":1,\"head\":" HEAD
+                       ",\"asked\":0,\"then\":null,\"more\":1}"),
+         -1},
+    };
+    for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
+        struct err err = ERR_INIT;
+        AUTO_ATTESTATION_DOCUMENT struct attestation_document document = {0};
+        if (attestation_document_decode(slice_str(cases[i].text), &document, &err) !=
+            cases[i].status)
+            fail_msg("case %zu: %s", i, err.message);
+    }
+}
+
 static void refuses_other_texts(void **state)
 {
     (void)state;
@@ -45,7 +108,7 @@ static void refuses_other_texts(void **state)
     } cases[] = {
         {"", ERR_INVALID},
         {"<html>", ERR_INVALID},
-        {"{\"format\":2}", ERR_UNSUPPORTED},
+        {"{\"format\":3}", ERR_UNSUPPORTED},
         {"{\"format\":1,\"tee\":\"sgx\"}", ERR_INVALID},
         {"{\"format\":1,\"tee\":\"sgx\",\"evidence\":\"A\",\"public_key\":\"\",\"manifest\":\"\"}",
          ERR_INVALID},
@@ -54,6 +117,7 @@ static void refuses_other_texts(void **state)
          ERR_TOO_LARGE},
         {"{\"format\":1,\"format\":1}", ERR_INVALID},
         {"{\"format\":1,\"more\":1}", ERR_INVALID},
+        {"{\"format\":1,\"storage\":null}", ERR_INVALID},
     };
     for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
         struct err err = ERR_INIT;
@@ -69,6 +133,8 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(comes_back),
+        cmocka_unit_test(says_its_storage),
+        cmocka_unit_test(which_format_says_what),
         cmocka_unit_test(refuses_other_texts),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
