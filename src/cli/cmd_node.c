@@ -165,6 +165,45 @@ static void print_disk(const struct json_at *about)
              texts[1], texts[0], texts[2]);
 }
 
+/* Who runs with another runtime than the installed one. */
+static void print_runtime(const struct json_at *runtime)
+{
+    struct err ignored = ERR_INIT;
+    struct json_at use;
+    bool installed = false;
+    bool present = true;
+    const char *digest = "";
+    uint64_t count = 0;
+    (void)!json_read_bool(runtime, "installed", &installed, &ignored);
+    (void)!json_read_bool(runtime, "present", &present, &ignored);
+    (void)!json_read_text(runtime, "digest", 64, &digest, &ignored);
+    (void)!json_read_u64(runtime, "release_count", 0, INT64_MAX, &count, &ignored);
+    ui_print(present ? UI_PLAIN : UI_YELLOW, "  runtime      %.16s…%s%s, needed by %llu release%s",
+             digest, installed ? " (installed)" : "", present ? "" : " IS MISSING",
+             (unsigned long long)count, count == 1 ? "" : "s");
+    for (size_t i = 0; json_read_element(runtime, "releases", i, &use, &ignored) == 0; i++) {
+        const char *name = "";
+        uint64_t number = 0;
+        (void)!json_read_text(&use, "name", 256, &name, &ignored);
+        (void)!json_read_u64(&use, "number", 0, INT64_MAX, &number, &ignored);
+        ui_print(UI_PLAIN, "%s%s %llu", i == 0 ? ": " : ", ", name, (unsigned long long)number);
+    }
+    ui_print(UI_PLAIN, "\n");
+}
+
+static void print_runtimes(struct node_client *node)
+{
+    struct err ignored = ERR_INIT;
+    struct json_at top;
+    struct json_at runtime;
+    AUTO_JSON json_t *runtimes = NULL;
+    if (node_client_request(node, "GET", "/v1/runtimes", &runtimes, &ignored) < 0 ||
+        json_top(runtimes, "the node's runtimes", &top, &ignored) < 0)
+        return;
+    for (size_t i = 0; json_read_element(&top, "runtimes", i, &runtime, &ignored) == 0; i++)
+        print_runtime(&runtime);
+}
+
 /* What it offers, and what an operator would want to know at once. */
 static void print_means(struct node_client *node, json_t *about)
 {
@@ -218,8 +257,10 @@ static int print_node(const char *state_word, bool more, struct err *err)
     const char *version = json_string_value(json_object_get(about, "version"));
     ui_print(UI_PLAIN, "node %s, version %s, socket %s\n", state_word,
              version == NULL ? "?" : version, socket_path);
-    if (more)
+    if (more) {
         print_means(node, about);
+        print_runtimes(node);
+    }
     return 0;
 }
 
@@ -377,7 +418,7 @@ static const struct option_spec status_options[] = {OPTION_JSON, OPTION_HELP};
 const struct command command_node_status = {
     .name = "node status",
     .arguments = "",
-    .summary = "say whether the local node runs, and what it offers",
+    .summary = "say whether the local node runs, what it offers, and who needs which runtime",
     .text = "Exit status 4 when it does not run.",
     .example = "mse node status --json",
     .options = status_options,

@@ -86,6 +86,7 @@ int api_post_rollback(struct api_call *call, struct err *err);
 int api_get_node(struct api_call *call, struct err *err);
 int api_get_environments(struct api_call *call, struct err *err);
 int api_get_hardware(struct api_call *call, struct err *err);
+int api_get_runtimes(struct api_call *call, struct err *err);
 int api_post_shutdown(struct api_call *call, struct err *err);
 int api_post_apps(struct api_call *call, struct err *err);
 int api_get_apps(struct api_call *call, struct err *err);

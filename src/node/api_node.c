@@ -5,6 +5,7 @@
 #include "node/api.h"
 
 #include "base/clock.h"
+#include "base/text.h"
 #include "launch/cgroup.h"
 #include "node/room.h"
 
@@ -111,6 +112,67 @@ int api_get_hardware(struct api_call *call, struct err *err)
                       (json_int_t)profile->io_bytes));
     }
     return answer_list(call, "hardware", list, err);
+}
+
+/* --- runtimes --- */
+
+struct runtime_list {
+    const struct api_call *call;
+    json_t *list;
+};
+
+/* NULL: no memory. */
+static json_t *runtime_row(const struct runtime_list *self, const char *digest)
+{
+    const struct node *node = self->call->node;
+    struct err absent = ERR_INIT;
+    uint8_t bytes[SHA256_SIZE];
+    size_t index;
+    json_t *row;
+    json_array_foreach(self->list, index, row)
+    {
+        if (strcmp(json_string_value(json_object_get(row, "digest")), digest) == 0)
+            return row;
+    }
+    AUTO_FREE char *path = NULL;
+    if (hex_decode(digest, "runtime", bytes, sizeof(bytes), &absent) == 0)
+        path = runtimes_find(node->folders.runtimes, bytes, &absent);
+    row = json_pack("{s:s, s:b, s:b, s:i, s:[]}", "digest", digest, "installed",
+                    strcmp(digest, node->runtime_digest) == 0, "present", path != NULL,
+                    "release_count", 0, "releases");
+    return row != NULL && json_array_append_new(self->list, row) == 0 ? row : NULL;
+}
+
+/* Who may not see the app sees that there is one. */
+static int add_use(void *context, const struct store_app *app, int64_t release, const char *digest,
+                   struct err *err)
+{
+    const struct runtime_list *self = context;
+    json_t *row = runtime_row(self, digest);
+    if (row == NULL)
+        return FAIL(err, ERR_MEMORY, "cannot write the answer");
+    json_t *count = json_object_get(row, "release_count");
+    (void)json_integer_set(count, json_integer_value(count) + 1);
+    if (!account_may(&self->call->account, app->owner))
+        return 0;
+    json_t *use = json_pack("{s:s, s:s, s:s, s:I}", "app", app->id, "name", app->name, "project",
+                            app->project, "number", (json_int_t)release);
+    if (json_array_append_new(json_object_get(row, "releases"), use) < 0)
+        return FAIL(err, ERR_MEMORY, "cannot write the answer");
+    return 0;
+}
+
+int api_get_runtimes(struct api_call *call, struct err *err)
+{
+    struct node *node = call->node;
+    const struct runtimes_view view = {&node->folders, &node->environments, node->store};
+    AUTO_JSON json_t *list = json_array();
+    struct runtime_list self = {call, list};
+    if (runtime_row(&self, node->runtime_digest) == NULL)
+        return FAIL(err, ERR_MEMORY, "cannot write the answer");
+    if (runtimes_each_use(&view, add_use, &self, err) < 0)
+        return -1;
+    return answer_list(call, "runtimes", json_incref(list), err);
 }
 
 int api_post_shutdown(struct api_call *call, struct err *err)

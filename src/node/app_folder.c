@@ -6,6 +6,7 @@
 
 #include "base/fd.h"
 #include "base/file.h"
+#include "node/upload.h"
 
 #include <dirent.h>
 #include <errno.h>
@@ -51,6 +52,15 @@ char *app_folder_package(const char *folder, int64_t release, struct err *err)
     if (release <= 1)
         return path_join(folder, "package", err);
     return str_printf(err, "%s/package-%lld", folder, (long long)release);
+}
+
+int app_folder_manifest(const char *package, struct manifest *ret, struct err *err)
+{
+    AUTO_BUF struct buf text = BUF_INIT(MANIFEST_MAX);
+    AUTO_FREE char *path = path_join(package, UPLOAD_MANIFEST, err);
+    if (path == NULL || file_read(path, &text, err) < 0)
+        return -1;
+    return manifest_decode(buf_slice(&text), ret, err);
 }
 
 int app_folder_judge(const char *apps, const char *name, enum app_folder_kind *ret, struct err *err)

@@ -8,6 +8,7 @@
 #pragma once
 
 #include "base/err.h"
+#include "model/manifest.h"
 
 #include <stdbool.h>
 #include <stdint.h>
@@ -19,6 +20,8 @@ int app_folder_unmark(const char *folder,
 
 /* The folder of a release's package; the caller frees. The first one's has no number. */
 char *app_folder_package(const char *folder, int64_t release, struct err *err) MUST_USE;
+/* The manifest in that. */
+int app_folder_manifest(const char *package, struct manifest *ret, struct err *err) MUST_USE;
 
 enum app_folder_kind {
     APP_FOLDER_PLAIN,

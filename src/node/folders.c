@@ -30,6 +30,7 @@ static int fill_paths(const char *state, struct folders *folders, struct err *er
         {&folders->uploads, "uploads"},
         {&folders->apps, "apps"},
         {&folders->layers, "layers"},
+        {&folders->runtimes, "runtimes"},
     };
     folders->state = path_resolve(state, err); /* supervisors are told absolute paths */
     if (folders->state == NULL)
@@ -78,7 +79,7 @@ int folders_open(const char *state, struct folders *ret, struct err *err)
         take_lock(&folders, err) < 0)
         return FAIL_CONTEXT(err, "state folder");
     if (make_folder(folders.uploads, 0700, err) < 0 || make_folder(folders.apps, 0711, err) < 0 ||
-        make_folder(folders.layers, 0711, err) < 0)
+        make_folder(folders.layers, 0711, err) < 0 || make_folder(folders.runtimes, 0711, err) < 0)
         return FAIL_CONTEXT(err, "state folder");
     *ret = folders;
     folders = FOLDERS_INIT;
@@ -98,5 +99,6 @@ void folders_close(struct folders *folders)
     free(folders->uploads);
     free(folders->apps);
     free(folders->layers);
+    free(folders->runtimes);
     *folders = FOLDERS_INIT;
 }

@@ -11,6 +11,7 @@
  *     uploads/      packages on their way in; emptied at every start
  *     apps/ID/      one app: package/ as it was uploaded, and what the launcher keeps
  *     layers/KEY/   packages installed by pip
+ *     runtimes/     programs that releases run with (node/runtimes.h)
  */
 #pragma once
 
@@ -28,13 +29,14 @@ struct folders {
     char *uploads;
     char *apps;
     char *layers;
+    char *runtimes;
     int lock_fd;
 };
 
 #define AUTO_FOLDERS __attribute__((cleanup(folders_close)))
 #define FOLDERS_INIT ((struct folders){.lock_fd = -1})
 
-/* Makes what is missing (mode 0700; apps/ and layers/ 0711, so that an app's own user reaches its
- * folder) and takes the lock. CONFLICT: another msed holds it. */
+/* Makes what is missing (mode 0700; apps/, layers/ and runtimes/ 0711, so that an app's own user
+ * reaches what is its own) and takes the lock. CONFLICT: another msed holds it. */
 int folders_open(const char *state, struct folders *ret, struct err *err) MUST_USE;
 void folders_close(struct folders *folders);

@@ -195,15 +195,6 @@ static int read_requirements(const char *package, struct buf *out, struct err *e
     return requirements_check(buf_slice(&text), out, &count, err);
 }
 
-static int read_manifest(const char *package, struct manifest *ret, struct err *err)
-{
-    AUTO_BUF struct buf text = BUF_INIT(MANIFEST_MAX);
-    AUTO_FREE char *path = path_join(package, UPLOAD_MANIFEST, err);
-    if (path == NULL || file_read(path, &text, err) < 0)
-        return -1;
-    return manifest_decode(buf_slice(&text), ret, err);
-}
-
 static int get_layer(struct kept *kept, const struct store_app *app, const char *package,
                      char **ret, struct err *err)
 {
@@ -261,7 +252,7 @@ static int start_enclave(struct kept *kept, const struct store_app *app, struct 
     struct manifest manifest;
     AUTO_FREE char *layer = NULL;
     AUTO_FREE char *package = app_folder_package(kept->folder, app->release, err);
-    if (package == NULL || read_manifest(package, &manifest, err) < 0 ||
+    if (package == NULL || app_folder_manifest(package, &manifest, err) < 0 ||
         add_route(kept, app, err) < 0 || get_layer(kept, app, package, &layer, err) < 0 ||
         open_socket(kept, err) < 0)
         return -1;
@@ -269,6 +260,7 @@ static int start_enclave(struct kept *kept, const struct store_app *app, struct 
                                      .folder = kept->folder,
                                      .package = package,
                                      .layer = layer,
+                                     .runtime = manifest.runtime_digest,
                                      .app_fd = kept->app_fd,
                                      .memory_bytes = manifest.memory_bytes,
                                      .cpu_millis = manifest.cpu_millis,
@@ -689,7 +681,7 @@ static void recall_memory(struct kept *kept)
     if (app.memory_bytes != 0)
         return;
     AUTO_FREE char *package = app_folder_package(kept->folder, app.release, &err);
-    if (package == NULL || read_manifest(package, &manifest, &err) < 0) {
+    if (package == NULL || app_folder_manifest(package, &manifest, &err) < 0) {
         log_err(LOG_WARNING, &err);
         return;
     }

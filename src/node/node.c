@@ -84,22 +84,26 @@ static char *default_enclave(struct err *err)
 
 static int find_enclave(struct node *node, struct err *err)
 {
-    uint8_t digest[SHA256_SIZE];
     if (node->config.enclave != NULL)
         node->enclave = path_resolve(node->config.enclave, err);
     else
         node->enclave = default_enclave(err);
-    if (node->enclave == NULL || sha256_file(node->enclave, digest, err) < 0) {
-        err_hint(err, "install mse-enclave, or set 'enclave' in msed.toml");
-        return FAIL_CONTEXT(err, "the enclave's program");
-    }
-    hex_encode(slice_of(digest, sizeof(digest)), node->runtime_digest);
-    return 0;
+    if (node->enclave != NULL)
+        return 0;
+    err_hint(err, "install mse-enclave, or set 'enclave' in msed.toml");
+    return FAIL_CONTEXT(err, "the enclave's program");
 }
 
 static int open_folders(struct node *node, struct err *err)
 {
     return folders_open(node->config.state, &node->folders, err);
+}
+
+static int open_runtimes(struct node *node, struct err *err)
+{
+    if (runtimes_take_in(node->folders.runtimes, node->enclave, node->runtime_digest, err) < 0)
+        return FAIL_CONTEXT(err, "the enclave's program");
+    return 0;
 }
 
 /* Made at the first start; evidence of this node's enclaves is signed with it from then on. */
@@ -237,6 +241,16 @@ static int open_keeper(struct node *node, struct err *err)
     return keeper_new(&options, &node->keeper, err);
 }
 
+static int tidy_runtimes(struct node *node, struct err *err)
+{
+    const struct runtimes_view view = {&node->folders, &node->environments, node->store};
+    struct err failure = ERR_INIT;
+    (void)err;
+    if (runtimes_remove_unused(&view, node->runtime_digest, &failure) < 0)
+        log_err(LOG_WARNING, &failure); /* one too many harms nobody */
+    return 0;
+}
+
 /* Thousands of connections take two descriptors each. */
 static int raise_limits(struct node *node, struct err *err)
 {
@@ -252,9 +266,9 @@ static int raise_limits(struct node *node, struct err *err)
 static int open_all(struct node *node, const char *config_path, struct err *err)
 {
     static int (*const steps[])(struct node * node, struct err * err) = {
-        check_quota, find_enclave, raise_limits,      open_folders, open_root,
-        open_store,  check_apps,   open_environments, open_layers,  open_gateway,
-        open_runner, open_stapler, open_keeper,
+        check_quota,  find_enclave, raise_limits, open_folders,      open_runtimes,
+        open_root,    open_store,   check_apps,   open_environments, open_layers,
+        open_gateway, open_runner,  open_stapler, open_keeper,       tidy_runtimes,
     };
     node->stop_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
     if (node->stop_fd < 0)

@@ -13,6 +13,7 @@
 #include "node/layers.h"
 #include "node/node_config.h"
 #include "node/runner_launch.h"
+#include "node/runtimes.h"
 #include "node/stapler.h"
 #include "store/store.h"
 
@@ -31,9 +32,9 @@ struct node {
     struct stapler *stapler;
     struct keeper *keeper;
     struct api *api;
-    char *self;               /* path of msed */
-    char *enclave;            /* path of mse-enclave */
-    char runtime_digest[65];  /* its SHA-256 */
+    char *self;    /* path of msed */
+    char *enclave; /* path of mse-enclave */
+    char runtime_digest[RUNTIME_DIGEST_SIZE];
     char simulation_root[65]; /* public half */
     const char *addresses[2]; /* on which apps' own ports listen */
     size_t address_count;

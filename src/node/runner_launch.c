@@ -10,6 +10,7 @@
 #include "base/text.h"
 #include "model/launch_spec.h"
 #include "model/manifest.h"
+#include "node/runtimes.h"
 #include "storage/storage.h"
 
 #include <errno.h>
@@ -47,11 +48,20 @@ static char *storage_path(const char *folder, struct err *err)
 
 /* --- start --- */
 
+static bool in_vm(const struct runner_launch *self, const struct store_app *app)
+{
+    const struct node_hardware *profile = node_config_hardware(self->config, app->resource);
+    return profile != NULL && node_hardware_wants_image(profile);
+}
+
+/* An image has its own runtime inside. */
 static int fill_paths(const struct runner_launch *self, const struct runner_spec *from,
                       struct launch_spec *spec, struct err *err)
 {
     spec->package = str_copy(from->package, err);
-    spec->enclave = str_copy(self->enclave, err);
+    spec->enclave = in_vm(self, from->app)
+                        ? str_copy(self->enclave, err)
+                        : runtimes_find(self->folders->runtimes, from->runtime, err);
     spec->storage = storage_path(from->folder, err);
     spec->simulation_root = str_copy(self->folders->simulation, err);
     if (spec->package == NULL || spec->enclave == NULL || spec->storage == NULL ||
@@ -61,12 +71,6 @@ static int fill_paths(const struct runner_launch *self, const struct runner_spec
         return 0;
     spec->environment = str_copy(from->layer, err);
     return spec->environment != NULL ? 0 : -1;
-}
-
-static bool in_vm(const struct runner_launch *self, const struct store_app *app)
-{
-    const struct node_hardware *profile = node_config_hardware(self->config, app->resource);
-    return profile != NULL && node_hardware_wants_image(profile);
 }
 
 /* A VM's storage is a disk of that size in any case. */

@@ -69,7 +69,7 @@ class Owner:
             self.small_storage()
         if arguments == ("node", "stop", "--apps"):
             arguments += ("--yes",)
-        process = subprocess.run([str(MSE), *map(str, arguments)], cwd=cwd or self.folder,
+        process = subprocess.run([str(self.mse), *map(str, arguments)], cwd=cwd or self.folder,
                                  env={**self.env, **(env or {})}, text=True, timeout=timeout,
                                  input=stdin, capture_output=True, check=False)
         return Result(process)
