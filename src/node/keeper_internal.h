@@ -27,6 +27,8 @@ struct keeper_next {
     struct store_release release;
     bool discard; /* it begins with nothing stored */
     bool hold;    /* its owner comes with secrets; else it is good when it runs from sealed ones */
+    bool dated;   /* it has an expiry of its own: the next field, 0: it never expires */
+    int64_t expires;
 };
 
 /* An app that is not stopped. Fields below `mutex_guarded` belong to the keeper's mutex. */

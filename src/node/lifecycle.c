@@ -30,6 +30,7 @@ void lifecycle_locked(struct store_app *app, int64_t now)
 
 void lifecycle_initializing(struct store_app *app, int64_t now)
 {
+    app->provisioned = 0; /* nothing is sealed for it: it cannot come back by itself */
     set_state(app, STORE_INITIALIZING, NULL, now);
 }
 

@@ -387,6 +387,10 @@ static void fail_app(struct kept *kept, const char *reason)
 static void expire_app(struct kept *kept)
 {
     struct store_app app = minder_current(kept);
+    if (app.trial == STORE_TRIAL_RUNNING) { /* what is kept is the release before */
+        trial_revert(kept, "the app expired while it was tried");
+        return;
+    }
     minder_end_enclave(kept);
     shut_route(kept);
     lifecycle_expired(&app, clock_unix());
@@ -540,6 +544,9 @@ static void out_of_time(struct kept *kept)
     else if (app.state == STORE_INITIALIZING)
         (void)snprintf(reason, sizeof(reason), "its owner did not send its secrets within %lld s",
                        (long long)limits->provision_timeout_s);
+    else if (app.state == STORE_LOCKED)
+        (void)snprintf(reason, sizeof(reason), "its owner did not unlock its storage within %lld s",
+                       (long long)limits->provision_timeout_s);
     else
         (void)snprintf(reason, sizeof(reason), "its enclave did not start within %lld s",
                        (long long)limits->start_timeout_s);
@@ -624,9 +631,20 @@ static bool turn_expired(struct kept *kept)
     case WAKE_TRY:
         trial_begin(kept);
         return true;
-    default:
+    case WAKE_PAUSE: /* ordered in the moment in which it expired, like the next two */
+        minder_take_order(kept, ORDER_PAUSE);
         return true;
+    case WAKE_COMMIT:
+        trial_commit(kept);
+        return true;
+    case WAKE_REVERT:
+        trial_revert(kept, "its owner took it back");
+        return true;
+    case WAKE_NEWS:
+    case WAKE_TIME:
+        break;
     }
+    return true;
 }
 
 /* One turn: waits for what comes next and acts on it. False: the thread ends. */

@@ -124,6 +124,27 @@ static int move_package(struct keeper *keeper, const char *id, int64_t number, c
     return 0;
 }
 
+/* What an earlier trial could not remove is nobody's: it must never come back in the place of what
+ * the app has stored since. */
+static int clear_aside(struct keeper *keeper, const char *id, struct err *err)
+{
+    struct runner *runner = keeper->options.runner;
+    AUTO_FREE char *folder = path_join(keeper->options.folders->apps, id, err);
+    if (folder == NULL)
+        return -1;
+    if (runner->class->forget_aside(runner, folder, err) < 0)
+        return FAIL_CONTEXT(err, "what was kept for an earlier release cannot be removed");
+    return 0;
+}
+
+/* An expiry that comes later counts at once, so that an app that has expired can be tried; one that
+ * comes sooner when the release is live. */
+static void take_expiry(const struct keeper_next *next, struct store_app *app)
+{
+    if (next->dated && app->expires != 0 && (next->expires == 0 || next->expires > app->expires))
+        app->expires = next->expires;
+}
+
 /* From here on the app's thread has it, or nobody: a package without a record is removed when its
  * number is used again. */
 static int order_trial(struct keeper *keeper, const char *id, const struct keeper_next *next,
@@ -140,6 +161,7 @@ static int order_trial(struct keeper *keeper, const char *id, const struct keepe
         struct store_app app = kept->app;
         app.trial = STORE_TRIAL_PREPARING;
         app.fallback = release_number(&app);
+        take_expiry(next, &app);
         result = store_app_save(keeper->options.store, &app, err);
         if (result == 0) {
             kept->app = app;
@@ -157,10 +179,12 @@ static int update_locked(struct keeper *keeper, const struct keeper_update *upda
                          struct store_app *ret, struct err *err)
 {
     struct store_app now;
-    struct keeper_next next = {.discard = update->discard, .hold = true};
+    struct keeper_next next = {
+        .discard = update->discard, .hold = true, .dated = true, .expires = update->app->expires};
     int64_t number = 0;
     if (keeper_get(keeper, update->app->id, &now, err) < 0 || check_same(&now, update, err) < 0 ||
         keeper_admit(keeper, update->app, now.id, err) < 0 ||
+        clear_aside(keeper, now.id, err) < 0 ||
         check_room(keeper, &now, update->discard, err) < 0 ||
         next_number(keeper, &now, &number, err) < 0)
         return -1;
@@ -256,11 +280,16 @@ static int find_previous(void *context, const struct store_release *release, str
     return 0;
 }
 
+/* Nobody else begins a trial meanwhile: `creating` is held. */
 static int roll_back(struct keeper *keeper, const struct store_app *now, int64_t number,
                      struct err *err)
 {
     struct search search = {.wanted = number};
     struct store_app ignored;
+    if (now->state == STORE_STOPPED)
+        return FAIL(err, ERR_CONFLICT, "app %s is stopped: what it stored is gone", now->id);
+    if (now->trial != STORE_TRIAL_NONE)
+        return fail_under_trial(now->id, err);
     if (store_release_each(keeper->options.store, now->id, find_previous, &search, err) < 0)
         return -1;
     if (search.found.number == 0) {
@@ -272,7 +301,7 @@ static int roll_back(struct keeper *keeper, const struct store_app *now, int64_t
     if (search.found.quota_bytes != now->quota_bytes)
         return FAIL(err, ERR_CONFLICT, "release %lld had storage of another size",
                     (long long)search.found.number);
-    if (check_room(keeper, now, false, err) < 0)
+    if (clear_aside(keeper, now->id, err) < 0 || check_room(keeper, now, false, err) < 0)
         return -1;
     const struct keeper_next next = {.release = search.found};
     return order_trial(keeper, now->id, &next, &ignored, err);
@@ -301,12 +330,10 @@ int keeper_rollback(struct keeper *keeper, const char *id, int64_t number, struc
     int result = 0;
     if (number == 0 && take_back(keeper, id, &result, err))
         return result;
-    if (keeper_get(keeper, id, &now, err) < 0)
-        return -1;
-    if (now.state == STORE_STOPPED)
-        return FAIL(err, ERR_CONFLICT, "app %s is stopped: what it stored is gone", id);
     lock_acquire(&keeper->creating);
-    result = roll_back(keeper, &now, number, err);
+    result = keeper_get(keeper, id, &now, err);
+    if (result == 0)
+        result = roll_back(keeper, &now, number, err);
     lock_release(&keeper->creating);
     return result;
 }

@@ -67,6 +67,7 @@ struct review {
     struct kept *kept;
     const char *reason; /* of those that were tried and did not come to anything */
     int64_t live;
+    int64_t spared; /* may have to come back yet; 0: none */
     int64_t failed; /* one of them, which may have been live before; 0: none is known */
     int kept_count;
     int failed_count;
@@ -93,18 +94,18 @@ static int review_one(void *context, const struct store_release *release, struct
         (void)snprintf(now.reason, sizeof(now.reason), "%s", review->reason);
     }
     int *count = failed ? &review->failed_count : &review->kept_count;
-    if (now.state != STORE_RELEASE_LIVE && ++*count > RELEASES_KEPT) {
+    bool is_old = now.state != STORE_RELEASE_LIVE && ++*count > RELEASES_KEPT;
+    if (is_old && now.number != review->spared) {
         remove_package(review->kept, now.number);
         return store_release_delete(store_of(review->kept), now.app, now.number, err);
     }
     return store_release_save(store_of(review->kept), &now, err);
 }
 
-static void review_releases(struct kept *kept, int64_t live, int64_t failed, const char *reason)
+static void review_releases(struct review *review)
 {
     struct err err = ERR_INIT;
-    struct review review = {.kept = kept, .reason = reason, .live = live, .failed = failed};
-    if (store_release_each(store_of(kept), kept->id, review_one, &review, &err) < 0)
+    if (store_release_each(store_of(review->kept), review->kept->id, review_one, review, &err) < 0)
         log_err(LOG_ERROR, &err);
 }
 
@@ -143,22 +144,43 @@ void trial_begin(struct kept *kept)
     say(kept, "is tried", app.release, "");
 }
 
+/* On disk, before what lies aside goes. Not in the record that others see yet: until all is done
+ * the next release has to wait. */
+static int save_commit(struct kept *kept, const struct store_app *now, struct err *err)
+{
+    struct store_app app = *now;
+    lock_acquire(&kept->keeper->mutex);
+    if (kept->tried.dated)
+        kept->app.expires = kept->tried.expires;
+    app.desired = kept->app.desired;
+    app.expires = kept->app.expires;
+    int result = store_app_save(store_of(kept), &app, err);
+    lock_release(&kept->keeper->mutex);
+    return result;
+}
+
 void trial_commit(struct kept *kept)
 {
     struct err err = ERR_INIT;
     struct runner *runner = kept->keeper->options.runner;
     struct store_app app = minder_current(kept);
+    struct review review = {.kept = kept, .reason = "", .live = app.release};
     minder_take_order(kept, ORDER_COMMIT);
     if (app.trial != STORE_TRIAL_RUNNING)
         return;
+    review.spared = app.fallback;
+    review_releases(&review);
     app.hold = 0;
     app.fallback = 0;
     app.trial = STORE_TRIAL_NONE;
-    review_releases(kept, app.release, 0, "");
+    if (save_commit(kept, &app, &err) < 0) {
+        trial_revert(kept, err.message);
+        return;
+    }
+    if (runner->class->forget_aside(runner, kept->folder, &err) < 0)
+        log_err(LOG_WARNING, &err); /* the next release is refused until it is gone */
     publish_trial(kept, &app);
     say(kept, "is live", app.release, "");
-    if (runner->class->forget_aside(runner, kept->folder, &err) < 0)
-        log_err(LOG_WARNING, &err);
 }
 
 /* The storage is not back: nothing may run on it, and the next start of the node tries again. */
@@ -193,7 +215,8 @@ void trial_revert(struct kept *kept, const char *reason)
         return;
     }
     take_release(&app, &before);
-    review_releases(kept, app.release, failed, why);
+    struct review review = {.kept = kept, .reason = why, .live = app.release, .failed = failed};
+    review_releases(&review);
     if (failed != 0)
         say(kept, "failed, the one before it comes back", failed, why);
     app.trial = STORE_TRIAL_NONE;
@@ -208,9 +231,14 @@ void trial_revert(struct kept *kept, const char *reason)
 
 void trial_adopt(struct kept *kept)
 {
-    const struct store_app app = minder_current(kept);
     struct err err = ERR_INIT;
     struct runner *runner = kept->keeper->options.runner;
+    lock_acquire(&kept->keeper->mutex);
+    const struct store_app app = kept->app;
+    bool is_new = kept->order == ORDER_TRY; /* ordered since the node has started */
+    lock_release(&kept->keeper->mutex);
+    if (is_new)
+        return;
     if (app.trial == STORE_TRIAL_PREPARING || app.trial == STORE_TRIAL_REVERTING)
         trial_revert(kept, "the node ended while it was being started");
     else if (app.trial == STORE_TRIAL_NONE &&

@@ -46,6 +46,7 @@ struct pretended {
     bool stays;          /* what is stored cannot be put aside */
     atomic_int aside;    /* what lies aside */
     atomic_int backs;    /* how often it came back */
+    _Atomic bool sticks; /* what lies aside cannot be removed */
 };
 enum { PRETEND_NONE, PRETEND_COPIED, PRETEND_MOVED };
 
@@ -179,7 +180,10 @@ static inline int pretend_put_back(struct runner *runner, const char *folder, st
 
 static inline int pretend_forget_aside(struct runner *runner, const char *folder, struct err *err)
 {
-    of(runner)->aside = PRETEND_NONE;
+    struct pretended *self = of(runner);
+    if (self->sticks && self->aside != PRETEND_NONE)
+        return FAIL(err, ERR_IO, "what lies aside cannot be removed");
+    self->aside = PRETEND_NONE;
     return 0;
 }
 

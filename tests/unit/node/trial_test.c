@@ -46,11 +46,11 @@ static void start_first(struct fixture *fixture)
     (void)wait_for(fixture, 1, STORE_RUNNING, STORE_TRIAL_NONE);
 }
 
-static int update(struct fixture *fixture, const char *owner, bool discard, struct store_app *ret,
-                  struct err *err)
+static int update_until(struct fixture *fixture, const char *owner, bool discard, int64_t expires,
+                        struct store_app *ret, struct err *err)
 {
     char package[160];
-    struct store_app app = {.created = 200, .updated = 200};
+    struct store_app app = {.created = 200, .updated = 200, .expires = expires};
     (void)snprintf(package, sizeof(package), "%s/new", fixture->folders.uploads);
     OK(folder_create(package, 0755, &failure));
     write_manifest(package, id_a);
@@ -64,6 +64,12 @@ static int update(struct fixture *fixture, const char *owner, bool discard, stru
     struct err ignored = ERR_INIT;
     (void)!folder_remove_tree(package, &ignored);
     return result;
+}
+
+static int update(struct fixture *fixture, const char *owner, bool discard, struct store_app *ret,
+                  struct err *err)
+{
+    return update_until(fixture, owner, discard, 0, ret, err);
 }
 
 static void begin_second(struct fixture *fixture, const char *news)
@@ -390,6 +396,188 @@ static void old_releases_go_test(void **state)
         assert_int_equal(has_package(fixture, release), release >= 3);
 }
 
+/* --- expiry --- */
+
+static void expires_in_a_trial_test(void **state)
+{
+    struct fixture *fixture = *state;
+    struct err err = ERR_INIT;
+    start_first(fixture);
+    begin_second(fixture, "ir");
+    (void)wait_for(fixture, 2, STORE_RUNNING, STORE_TRIAL_RUNNING);
+    lock_acquire(&fixture->keeper->mutex);
+    keeper_find(fixture->keeper, id_a)->app.expires = clock_unix() - 1;
+    keeper_wake(keeper_find(fixture->keeper, id_a));
+    lock_release(&fixture->keeper->mutex);
+    (void)wait_for(fixture, 1, STORE_EXPIRED, STORE_TRIAL_NONE);
+    assert_int_equal(fixture->runner.backs, 1);
+    assert_int_equal(fixture->runner.aside, PRETEND_NONE);
+    assert_int_equal(keeper_rollback(fixture->keeper, id_a, 0, &err), -1); /* at once */
+    assert_int_equal(err.kind, ERR_NOT_FOUND);
+}
+
+/* An order that comes in the moment of the expiry is taken, not looked at again and again. */
+static void ordered_when_it_expired_test(void **state)
+{
+    static const enum keeper_order orders[] = {ORDER_PAUSE, ORDER_COMMIT, ORDER_REVERT};
+    struct fixture *fixture = *state;
+    start_first(fixture);
+    lock_acquire(&fixture->keeper->mutex);
+    struct kept *kept = keeper_find(fixture->keeper, id_a);
+    kept->app.expires = clock_unix() - 1;
+    keeper_wake(kept);
+    lock_release(&fixture->keeper->mutex);
+    (void)wait_for(fixture, 1, STORE_EXPIRED, STORE_TRIAL_NONE);
+    for (size_t i = 0; i < ARRAY_LEN(orders); i++) {
+        bool taken = false;
+        lock_acquire(&fixture->keeper->mutex);
+        kept->order = orders[i];
+        keeper_wake(kept);
+        lock_release(&fixture->keeper->mutex);
+        for (int tries = 0; tries < 5000 && !taken; tries++) {
+            clock_sleep_ms(1);
+            lock_acquire(&fixture->keeper->mutex);
+            taken = kept->order == ORDER_NONE;
+            lock_release(&fixture->keeper->mutex);
+        }
+        assert_true(taken);
+    }
+    assert_int_equal(now(fixture).state, STORE_EXPIRED);
+}
+
+/* A new release has an expiry of its own: later ones count at once, sooner ones when it is live. */
+static void new_expiry_test(void **state)
+{
+    struct fixture *fixture = *state;
+    struct store_app app;
+    const int64_t later = clock_unix() + 100000;
+    start_first(fixture);
+    lock_acquire(&fixture->keeper->mutex);
+    struct kept *kept = keeper_find(fixture->keeper, id_a);
+    kept->app.expires = clock_unix() - 1;
+    keeper_wake(kept);
+    lock_release(&fixture->keeper->mutex);
+    (void)wait_for(fixture, 1, STORE_EXPIRED, STORE_TRIAL_NONE);
+    OK(update_until(fixture, "uid:1", false, later, &app, &failure));
+    app = wait_for(fixture, 2, STORE_RUNNING, STORE_TRIAL_RUNNING);
+    assert_int_equal(app.expires, later);
+    OK(keeper_commit(fixture->keeper, id_a, 2, &failure));
+    OK(update_until(fixture, "uid:1", false, later - 1, &app, &failure));
+    app = wait_for(fixture, 3, STORE_RUNNING, STORE_TRIAL_RUNNING);
+    assert_int_equal(app.expires, later);
+    OK(keeper_commit(fixture->keeper, id_a, 3, &failure));
+    assert_int_equal(now(fixture).expires, later - 1);
+}
+
+/* --- what an earlier trial left --- */
+
+/* It must not take the place of what the app has stored since. */
+static void stuck_aside_test(void **state)
+{
+    struct fixture *fixture = *state;
+    struct store_app app;
+    struct err err = ERR_INIT;
+    start_first(fixture);
+    begin_second(fixture, "ir");
+    (void)wait_for(fixture, 2, STORE_RUNNING, STORE_TRIAL_RUNNING);
+    fixture->runner.sticks = true;
+    OK(keeper_commit(fixture->keeper, id_a, 2, &failure));
+    assert_int_equal(fixture->runner.aside, PRETEND_COPIED);
+    assert_int_equal(update(fixture, "uid:1", false, &app, &err), -1);
+    assert_non_null(strstr(err.message, "earlier release"));
+    err_clear(&err);
+    assert_int_equal(keeper_rollback(fixture->keeper, id_a, 1, &err), -1);
+    assert_int_equal(now(fixture).trial, STORE_TRIAL_NONE);
+    fixture->runner.sticks = false;
+    OK(update(fixture, "uid:1", false, &app, &failure));
+    (void)wait_for(fixture, 3, STORE_RUNNING, STORE_TRIAL_RUNNING);
+    assert_int_equal(fixture->runner.backs, 0);
+}
+
+/* A call for another release takes nothing away from one that is tried. */
+static void rollback_in_a_trial_test(void **state)
+{
+    struct fixture *fixture = *state;
+    struct err err = ERR_INIT;
+    start_first(fixture);
+    begin_second(fixture, "i");
+    (void)wait_for(fixture, 2, STORE_INITIALIZING, STORE_TRIAL_RUNNING);
+    assert_int_equal(keeper_rollback(fixture->keeper, id_a, 1, &err), -1);
+    assert_int_equal(err.kind, ERR_CONFLICT);
+    assert_int_equal(fixture->runner.aside, PRETEND_COPIED);
+}
+
+/* A store in which an app that is not being tried is not saved while `disk_full` is true. */
+static const struct store_class *real_store;
+static _Atomic bool disk_full;
+
+static int save_where_there_is_room(struct store *store, const struct store_app *app,
+                                    struct err *err)
+{
+    if (disk_full && app->trial == STORE_TRIAL_NONE)
+        return FAIL(err, ERR_IO, "the disk is full");
+    return real_store->app_save(store, app, err);
+}
+
+/* What the database does not have is not done: the storage of before is still there. */
+static void commit_is_not_saved_test(void **state)
+{
+    struct fixture *fixture = *state;
+    struct err err = ERR_INIT;
+    static struct store_class small_store;
+    real_store = fixture->store->class;
+    small_store = *real_store;
+    small_store.app_save = save_where_there_is_room;
+    fixture->store->class = &small_store;
+    start_first(fixture);
+    begin_second(fixture, "ir");
+    (void)wait_for(fixture, 2, STORE_RUNNING, STORE_TRIAL_RUNNING);
+    (void)snprintf(fixture->runner.next, sizeof(fixture->runner.next), "r");
+    disk_full = true;
+    assert_int_equal(keeper_commit(fixture->keeper, id_a, 2, &err), -1);
+    (void)wait_for(fixture, 1, STORE_RUNNING, STORE_TRIAL_NONE);
+    assert_int_equal(fixture->runner.backs, 1);
+}
+
+/* The one that runs may have to come back until the end: it is never among the old ones that go. */
+static void oldest_runs_test(void **state)
+{
+    struct fixture *fixture = *state;
+    struct store_app app;
+    start_first(fixture);
+    for (int release = 2; release <= 6; release++) {
+        (void)snprintf(fixture->runner.next, sizeof(fixture->runner.next), "ir");
+        OK(update(fixture, "uid:1", false, &app, &failure));
+        (void)wait_for(fixture, release, STORE_RUNNING, STORE_TRIAL_RUNNING);
+        OK(keeper_commit(fixture->keeper, id_a, release, &failure));
+    }
+    (void)snprintf(fixture->runner.next, sizeof(fixture->runner.next), "r");
+    OK(keeper_rollback(fixture->keeper, id_a, 1, &failure));
+    (void)wait_for(fixture, 1, STORE_RUNNING, STORE_TRIAL_NONE);
+    (void)snprintf(fixture->runner.next, sizeof(fixture->runner.next), "ir");
+    OK(update(fixture, "uid:1", false, &app, &failure));
+    (void)wait_for(fixture, 7, STORE_RUNNING, STORE_TRIAL_RUNNING);
+    OK(keeper_commit(fixture->keeper, id_a, 7, &failure));
+    assert_true(has_package(fixture, 1));
+    OK(keeper_rollback(fixture->keeper, id_a, 1, &failure));
+}
+
+/* A release that never had its secrets is not taken for one that can start by itself. */
+static void falls_back_to_nothing_test(void **state)
+{
+    struct fixture *fixture = *state;
+    struct store_app app = {0};
+    (void)snprintf(fixture->runner.next, sizeof(fixture->runner.next), "i");
+    OK(create(fixture, id_a, NULL, &app, &failure));
+    (void)wait_for(fixture, 1, STORE_INITIALIZING, STORE_TRIAL_NONE);
+    OK(update(fixture, "uid:1", false, &app, &failure));
+    (void)wait_for(fixture, 2, STORE_INITIALIZING, STORE_TRIAL_RUNNING);
+    fixture->config.limits.provision_timeout_s = 1;
+    OK(keeper_rollback(fixture->keeper, id_a, 0, &failure));
+    app = wait_for(fixture, 1, STORE_ON_ERROR, STORE_TRIAL_NONE);
+    assert_non_null(strstr(app.reason, "did not send its secrets"));
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -408,6 +596,14 @@ int main(void)
         cmocka_unit_test_setup_teardown(node_ends_while_it_is_tried_test, set_up, tear_down),
         cmocka_unit_test_setup_teardown(commit_cut_short_test, set_up, tear_down),
         cmocka_unit_test_setup_teardown(old_releases_go_test, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(expires_in_a_trial_test, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(ordered_when_it_expired_test, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(new_expiry_test, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(stuck_aside_test, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(rollback_in_a_trial_test, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(oldest_runs_test, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(falls_back_to_nothing_test, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(commit_is_not_saved_test, set_up, tear_down),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
