@@ -535,12 +535,36 @@ static void take_back(struct deployment *d, struct err *failure)
         err_hint(failure, "the release before it goes on with what it had stored");
 }
 
+/* Did this deployment make the app that the node has? An app's id is the same from every machine of
+ * its owner: another deployment may have made it meanwhile, and it may have stored something. */
+static bool is_ours(const struct deployment *d, const struct err *failure)
+{
+    AUTO_NODE_APP struct node_app now = {0};
+    struct err err = ERR_INIT;
+    char fingerprint[2 * SHA256_SIZE + 1];
+    const char *id = d->project.manifest.id;
+    bool was_refused = failure->kind == ERR_EXISTS || failure->kind == ERR_CONFLICT;
+    if (was_refused && d->app.release == 0)
+        return false;
+    if (node_app_get(d->node, id, &now, &err) < 0) {
+        if (err.kind != ERR_NOT_FOUND)
+            ui_warning("the node may still hold the app %.8s: %s", id, err.message);
+        return false;
+    }
+    if (d->app.release != 0)
+        return now.release == d->app.release && strcmp(now.trial, "none") == 0;
+    hex_encode(slice_of(d->project.fingerprint, SHA256_SIZE), fingerprint);
+    return !now.provisioned && strcmp(now.fingerprint, fingerprint) == 0;
+}
+
 /* The app is of no use: free what the node holds for it. */
 static void remove_app(struct deployment *d, struct err *failure)
 {
     struct err ignored = ERR_INIT;
     char path[API_PATH_SIZE];
     const char *id = d->project.manifest.id;
+    if (!is_ours(d, failure))
+        return;
     if (failure->kind == ERR_APP)
         err_hint(failure,
                  "the app was stopped, and no more of its log is kept than is shown above");

@@ -144,7 +144,9 @@ static int roll_back(struct node_client *node, const struct node_app *app, uint6
     if (node_client_request(node, "POST", path, NULL, err) < 0 ||
         wait_for_rollback(node, app->id, &after, err) < 0)
         return -1;
-    if (!was_tried && after.release == app->release)
+    bool missed = number != 0 ? after.release != (int64_t)number
+                              : !was_tried && after.release == app->release;
+    if (missed)
         return wait_fail_release(node, &after, (int64_t)number, err);
     if (follow(&after, err) < 0)
         return -1;

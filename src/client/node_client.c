@@ -349,7 +349,8 @@ static int check_app(struct node_app *app, struct err *err)
 
 int node_app_from_json(const json_t *json, struct node_app *ret, struct err *err)
 {
-    AUTO_NODE_APP struct node_app app = {.release = 1, .trial = "none"}; /* of an older node */
+    AUTO_NODE_APP struct node_app app = {
+        .release = 1, .trial = "none", .provisioned = true}; /* of an older node */
     struct json_at at;
     if (json_top(json, "the node's app", &at, err) < 0 ||
         json_read_text_into(&at, "id", app.id, sizeof(app.id), err) < 0 ||
@@ -370,6 +371,8 @@ int node_app_from_json(const json_t *json, struct node_app *ret, struct err *err
          json_read_i64(&at, "release", 1, INT64_MAX, &app.release, err) < 0) ||
         (json_has(&at, "trial") &&
          json_read_text_into(&at, "trial", app.trial, sizeof(app.trial), err) < 0) ||
+        (json_has(&at, "provisioned") &&
+         json_read_bool(&at, "provisioned", &app.provisioned, err) < 0) ||
         read_size_optional(&at, "storage_used_bytes", &app.storage_used_bytes, err) < 0 ||
         read_size_optional(&at, "quota_bytes", &app.storage_quota_bytes, err) < 0 ||
         check_app(&app, err) < 0)

@@ -67,9 +67,10 @@ struct node_app {
     int64_t expires; /* 0: never */
     int64_t removal; /* expired: about when its storage is removed */
     int64_t restarts;
-    int64_t crashes; /* in a row, each soon after the one before */
-    int64_t release; /* that runs, or is tried */
-    char trial[16];  /* "none", or how far a new release is */
+    int64_t crashes;  /* in a row, each soon after the one before */
+    int64_t release;  /* that runs, or is tried */
+    char trial[16];   /* "none", or how far a new release is */
+    bool provisioned; /* it has what its owner sent; true where the node does not say */
     uint64_t storage_used_bytes;
     uint64_t storage_quota_bytes;
 };

@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """An app's life: new releases that take over what is stored, or do not and say so; failures that cost
 nothing; earlier releases again; storage that only its owner can unlock."""
+import json
 import os
 import random
 import select
@@ -12,6 +13,7 @@ from pathlib import Path
 
 import pytest
 
+from adversary import LyingNode, UnixConnection
 from conftest import MSE, Owner
 from test_node import daemon_pid
 
@@ -199,6 +201,45 @@ def test_data_goes_on_from_release_to_release(life):
     assert life.ask() == "two ours ours"
     missing = life.owner.run("rollback", "life", "7")
     assert missing.status != 0 and "no earlier release of that number" in missing.err
+
+
+def test_a_deployment_removes_only_what_it_made(life):
+    """Another one made the app after this one had looked for it, and its app has stored something."""
+    life.project("one")
+    life.deploy()
+    life.store("mine")
+    liar = LyingNode(life.node / "msed.sock", life.owner.folder,
+                     lambda path, d: {"apps": []} if path.startswith("/v1/apps?name") else d)
+    refused = life.deploy("--node", liar.path, "--simulation", ok=False)
+    liar.close()
+    assert "exists already" in refused.err
+    assert life.ask() == "one mine mine"
+
+
+def test_a_node_that_rolls_back_to_another_release(life):
+    """The operator has an older one run than its owner asked for: the owner's records do not follow."""
+    for version in ("one", "two", "three"):
+        life.project(version, OWNER_KEEPS)
+        app = life.deploy()
+
+    def call(method, path):
+        connection = UnixConnection(str(life.node / "msed.sock"))
+        connection.request(method, f"/v1/apps/{app['id']}{path}")
+        return json.loads(connection.getresponse().read())
+
+    def lie(path, document):
+        if path.endswith("rollback?release=2"):
+            while call("GET", "")["trial"] != "none":
+                time.sleep(0.05)
+            call("POST", "/rollback?release=1")
+        return document
+
+    liar = LyingNode(life.node / "msed.sock", life.owner.folder, lie)
+    result = life.owner.run("rollback", "life", "2", "--node", liar.path)
+    liar.close()
+    assert life.app()["release"] == 1
+    assert result.status != 0, result
+    assert life.owner.run("verify", "life").status == 3, "the record is still that of the third"
 
 
 def test_a_rollback_to_what_cannot_read_the_storage(life):
