@@ -1,12 +1,15 @@
 # SPDX-License-Identifier: Apache-2.0
 """An app's life: new releases that take over what is stored, or do not and say so; failures that cost
 nothing; earlier releases again; storage that only its owner can unlock."""
+import contextlib
 import json
 import os
 import random
 import select
 import shutil
 import signal
+import socket
+import ssl
 import subprocess
 import time
 from pathlib import Path
@@ -289,7 +292,15 @@ def test_nobody_else_unlocks(life):
     refused = other.run("unlock", "life")
     assert refused.status != 0 and "not signed by the owner's key" in refused.err, refused
     assert life.app()["state"] == "locked"
-    life.owner.ok("unlock", "life")
+    port = int(app["url"].rsplit(":", 1)[1])
+    subprocess.run(["curl", "-sk", "-d", "x", f"{app['url']}/.well-known/mse/unlock?[1-100]", "-o", "/dev/null"], check=True)
+    assert life.owner.ok("logs", "life").out.count("unlocking refused") < 70
+    with contextlib.ExitStack() as strangers:  # each of another address, with half of a head
+        for i in range(150):
+            raw = socket.create_connection(("127.0.0.1", port), 20, (f"127.0.1.{i + 1}", 0))
+            tls = strangers.enter_context(ssl._create_unverified_context().wrap_socket(raw))
+            tls.send(b"GET / HTTP/1.1\r\nHost: ")
+        life.owner.ok("unlock", "life")
     assert life.ask() == "one mine mine"
 
 
