@@ -38,6 +38,7 @@ extern const struct command command_image_verify;
 extern const struct command command_init;
 extern const struct command command_list;
 extern const struct command command_localtest;
+extern const struct command command_lock;
 extern const struct command command_logs;
 extern const struct command command_node_start;
 extern const struct command command_node_status;

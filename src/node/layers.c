@@ -13,7 +13,7 @@
 #include "crypto/crypto.h"
 #include "node/account.h"
 #include "node/pip.h"
-#include "node/requirements.h"
+#include "model/requirements.h"
 #include "node/room.h"
 
 #include <dirent.h>

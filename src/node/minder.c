@@ -16,7 +16,7 @@
 #include "model/package_format.h"
 #include "node/lifecycle.h"
 #include "node/records.h"
-#include "node/requirements.h"
+#include "model/requirements.h"
 #include "node/upload.h"
 
 #include <errno.h>

@@ -12,7 +12,7 @@
 #include "crypto/crypto.h"
 #include "crypto/x509.h"
 #include "node/names.h"
-#include "node/requirements.h"
+#include "model/requirements.h"
 #include "node/room.h"
 
 #include <errno.h>

@@ -4,7 +4,7 @@
  * time, and no word of it, split as pip splits, is an option other than --hash, an address, a path
  * or a variable.
  */
-#include "node/requirements.h"
+#include "model/requirements.h"
 
 #include <stdlib.h>
 

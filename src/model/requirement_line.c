@@ -3,7 +3,7 @@
  * See requirement_line.h: one function for each rule of the grammar, over a cursor that never
  * leaves the line. Owns nothing; runs in msed on bytes that an owner sent.
  */
-#include "node/requirement_line.h"
+#include "model/requirement_line.h"
 
 #include "base/mem.h"
 

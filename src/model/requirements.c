@@ -1,11 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0
 /*
  * The check of requirements.txt: lines as pip makes them out of the file, each held against the
- * grammar of requirement_line.h. Owns nothing; runs in msed on bytes that an owner sent.
+ * grammar of requirement_line.h. Owns nothing; runs in msed on bytes that an owner sent, and in
+ * mse.
  */
-#include "node/requirements.h"
+#include "model/requirements.h"
 
-#include "node/requirement_line.h"
+#include "model/requirement_line.h"
 
 #include <ctype.h>
 #include <stdio.h>

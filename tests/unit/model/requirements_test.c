@@ -8,7 +8,7 @@
 #include <stdint.h>
 #include <cmocka.h>
 
-#include "node/requirements.h"
+#include "model/requirements.h"
 
 #include <stdio.h>
 
