@@ -8,10 +8,9 @@
 #include "cli/app_config.h"
 #include "cli/command.h"
 #include "cli/project.h"
+#include "cli/requested.h"
 #include "cli/ui.h"
 #include "cli/wheels.h"
-
-#define REQUIREMENTS_FILE "requirements.txt"
 
 static int read_lines(const struct app_config *config, struct buf *out, struct err *err)
 {
@@ -46,23 +45,47 @@ static int show_layer(const struct requirements_lock *lock, const char *path, st
     return 0;
 }
 
-static int lock_with(const struct options *options, struct app_config *config, struct err *err)
+/* What is there, as a deployment takes it. */
+static int check(const struct app_config *config, const char *path, struct err *err)
 {
-    AUTO_FREE char *file = NULL;
+    AUTO_REQUESTED struct requested requested = REQUESTED_INIT;
+    if (requested_read(config->code, config->docker, &requested, err) < 0)
+        return -1;
+    if (!requested.is_locked) {
+        (void)FAIL(err, ERR_NOT_FOUND, "there is no '%s'", path);
+        err_hint(err, "'mse lock' without --check writes it");
+        return -1;
+    }
+    return show_layer(&requested.lock, path, err);
+}
+
+static int make(const struct app_config *config, const char *python, const char *path,
+                struct err *err)
+{
     AUTO_BUF struct buf lines = BUF_INIT(LOCK_MAX);
     AUTO_BUF struct buf text = BUF_INIT(LOCK_MAX);
     AUTO_LOCK struct requirements_lock lock = {.count = 0};
-    if (project_config_path(options_value(options, "path"), &file, err) < 0 ||
-        app_config_read(file, config, err) < 0 || read_lines(config, &lines, err) < 0 ||
-        wheels_resolve(options_value(options, "python"), buf_slice(&lines), &lock, err) < 0 ||
-        sha256(buf_slice(&lines), lock.requirements, err) < 0)
-        return -1;
-    AUTO_FREE char *path = path_join(config->code, LOCK_FILE, err);
-    if (path == NULL || lock_encode(&lock, &text, err) < 0)
+    if (read_lines(config, &lines, err) < 0 ||
+        wheels_resolve(python, buf_slice(&lines), &lock, err) < 0 ||
+        sha256(buf_slice(&lines), lock.requirements, err) < 0 || lock_encode(&lock, &text, err) < 0)
         return -1;
     if (show_layer(&lock, path, err) < 0)
         return FAIL_CONTEXT(err, "nothing was written");
     return file_write_atomic(path, buf_slice(&text), 0644, err);
+}
+
+static int lock_with(const struct options *options, struct app_config *config, struct err *err)
+{
+    AUTO_FREE char *file = NULL;
+    if (project_config_path(options_value(options, "path"), &file, err) < 0 ||
+        app_config_read(file, config, err) < 0)
+        return -1;
+    AUTO_FREE char *path = path_join(config->code, LOCK_FILE, err);
+    if (path == NULL)
+        return -1;
+    return options_has(options, "check")
+               ? check(config, path, err)
+               : make(config, options_value(options, "python"), path, err);
 }
 
 static int lock(const struct options *options, struct err *err)
@@ -79,6 +102,9 @@ static const struct option_spec lock_options[] = {
      .value_name = "PROGRAM",
      .help = "the Python to resolve for, of the environment's version (default: "
              "/usr/bin/python3)"},
+    {.name = "check",
+     .help = "resolve nothing: is requirements.lock there, of this requirements.txt, can its "
+             "wheels be had, and which layer do they make"},
     OPTION_JSON,
     OPTION_HELP,
 };
@@ -87,13 +113,12 @@ const struct command command_lock = {
     .name = "lock",
     .arguments = "",
     .summary = "resolve requirements.txt to wheels with hashes, in requirements.lock",
-    .text =
-        "pip resolves requirements.txt on this machine and fetches wheels alone: nothing of a "
-        "package runs. What they are, one a line with its SHA-256, goes to requirements.lock "
-        "beside requirements.txt, and from then on a deployment takes these and nothing else. An "
-        "app in a confidential VM needs a lock; its wheels become a read-only file system, whose "
-        "hash is in the manifest. After a change of requirements.txt lock again.",
-    .example = "mse lock\nmse lock --python /usr/bin/python3.11",
+    .text = "pip resolves requirements.txt on this machine and fetches wheels alone: nothing of a "
+            "package runs. What they are, one a line with its SHA-256, goes to requirements.lock "
+            "beside requirements.txt, and from then on a deployment takes these and nothing else. "
+            "After "
+            "a change of requirements.txt lock again.",
+    .example = "mse lock\nmse lock --check --json\nmse lock --python /usr/bin/python3.11",
     .options = lock_options,
     .option_count = ARRAY_LEN(lock_options),
     .run = lock,

@@ -5,6 +5,7 @@
  */
 #include "cli/command.h"
 #include "cli/project.h"
+#include "cli/requested.h"
 #include "cli/secrets_file.h"
 #include "cli/tests_run.h"
 #include "cli/ui.h"
@@ -17,7 +18,6 @@
 #include "client/context_store.h"
 #include "client/owner.h"
 #include "launch/bubblewrap.h"
-#include "model/environment.h"
 #include "model/sandbox_layout.h"
 
 #include <arpa/inet.h>
@@ -34,7 +34,7 @@
 #define SANDBOX_LOCAL "/run/mse-local"
 #define SITE_FOLDER SANDBOX_ENVIRONMENT "/site-packages"
 
-enum { START_TIMEOUT_MS = 20000, POLL_MS = 20, REQUIREMENTS_MAX = 256, SECRETS_FD = 3 };
+enum { START_TIMEOUT_MS = 20000, POLL_MS = 20, SECRETS_FD = 3 };
 
 static int read_config(const struct options *options, struct app_config *config, struct err *err)
 {
@@ -149,47 +149,20 @@ static int make_home(struct local *local, struct err *err)
     return home == NULL ? -1 : folder_create(home, 0700, err);
 }
 
-/* As the node does it (node/layers.c): with packages of its own an app sees none of the system's.
- */
-static void add_base(const struct local *local, struct slice requirements, const char **lines,
-                     size_t *count)
-{
-    static const char *const base[] = {ENVIRONMENT_FLASK_REQUIREMENTS};
-    const char *docker = local->config.docker;
-    bool flask = docker == NULL || environment_matches(docker, ENVIRONMENT_FLASK);
-    for (size_t i = 0; i < ARRAY_LEN(base) && flask; i++) {
-        if (!environment_requirements_hashed(requirements))
-            lines[(*count)++] = base[i];
-    }
-}
-
-/* Requirement lines without comments and blanks. */
+/* As the node does it (node/layers.c): with packages of its own an app sees none of the system's. A
+ * lock has all of them. */
 static int install_requirements(struct local *local, struct err *err)
 {
-    AUTO_FREE char *path = path_join(local->config.code, "requirements.txt", err);
-    AUTO_BUF struct buf text = BUF_INIT(1 << 20);
-    if (path == NULL)
+    const struct app_config *config = &local->config;
+    AUTO_REQUESTED struct requested requested = REQUESTED_INIT;
+    AUTO_BUF struct buf lines = BUF_INIT(LOCK_MAX);
+    if (requested_read(config->code, config->docker, &requested, err) < 0)
         return -1;
-    if (!file_exists(path))
-        return 0;
-    if (file_read(path, &text, err) < 0)
+    if (requested.is_locked)
+        return tests_site_folder(buf_slice(&requested.text), &local->site, err);
+    if (lock_requirements(buf_slice(&requested.text), config->docker, &lines, err) < 0)
         return -1;
-    const char *lines[REQUIREMENTS_MAX + 2];
-    size_t count = 0;
-    size_t base = 0;
-    add_base(local, buf_slice(&text), lines, &count);
-    base = count;
-    char *rest = (char *)text.data;
-    for (char *line = strsep(&rest, "\n"); line != NULL; line = strsep(&rest, "\n")) {
-        line[strcspn(line, "#\r")] = '\0';
-        line += strspn(line, " \t");
-        if (*line == '\0')
-            continue;
-        if (count - base == REQUIREMENTS_MAX)
-            return FAIL(err, ERR_TOO_LARGE, "requirements.txt has too many lines");
-        lines[count++] = line;
-    }
-    return count == base ? 0 : tests_site_folder(lines, count, &local->site, err);
+    return tests_site_folder(buf_slice(&lines), &local->site, err);
 }
 
 static int free_port(int *ret, struct err *err)

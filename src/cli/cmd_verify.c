@@ -9,6 +9,7 @@
 #include "cli/image_measured.h"
 #include "cli/manifest_facts.h"
 #include "cli/storage_check.h"
+#include "cli/requested.h"
 #include "cli/ui.h"
 #include "cli/verify_evidence.h"
 
@@ -26,7 +27,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { TIMEOUT_S = 30, REQUIREMENTS_MAX = 1 << 20, MAX_AGE_DAYS = 3650 };
+enum { TIMEOUT_S = 30, MAX_AGE_DAYS = 3650 };
 
 struct verification {
     const struct options *options;
@@ -227,16 +228,21 @@ static int check_commitment(struct verification *v, const char *folder, struct e
 
 static int check_requirements(struct verification *v, const char *folder, struct err *err)
 {
-    AUTO_FREE char *path = path_join(folder, "requirements.txt", err);
-    AUTO_BUF struct buf text = BUF_INIT(REQUIREMENTS_MAX);
+    AUTO_REQUESTED struct requested requested = REQUESTED_INIT;
     uint8_t digest[SHA256_SIZE];
-    if (path == NULL || (file_exists(path) && file_read(path, &text, err) < 0) ||
-        sha256(buf_slice(&text), digest, err) < 0)
+    if (requested_read(folder, v->manifest.environment_name, &requested, err) < 0)
+        return FAIL_CONTEXT(err, "code folder '%s'", folder);
+    if (sha256(buf_slice(&requested.text), digest, err) < 0)
         return -1;
+    const char *file = requested_file(&requested);
     bool same = crypto_equal(digest, v->manifest.requirements_digest, SHA256_SIZE);
-    print_check(same, "requirements.digest", same ? "recomputed from requirements.txt" : path);
+    AUTO_FREE char *text = str_printf(err, "%s%s", same ? "recomputed from " : "not of ", file);
+    if (text == NULL)
+        return -1;
+    print_check(same, "requirements.digest", text);
     if (!same)
-        return FAIL(err, ERR_REJECTED, "'%s' is not the requirements.txt that was deployed", path);
+        return FAIL(err, ERR_REJECTED, "'%s/%s' is not the %s that was deployed", folder, file,
+                    file);
     return 0;
 }
 

@@ -38,7 +38,7 @@ enum {
 void project_init(struct project *project)
 {
     *project = (struct project){
-        .requirements = {.max = PACKAGE_REQUIREMENTS_MAX},
+        .requested = REQUESTED_INIT,
         .certificate = {.max = PACKAGE_CERTIFICATE_MAX},
         .ocsp = {.max = OCSP_RESPONSE_MAX},
         .manifest_bytes = {.max = MANIFEST_MAX},
@@ -52,7 +52,7 @@ void project_done(struct project *project)
     app_config_done(&project->config);
     owner_key_done(&project->owner);
     provisioned_done(&project->secrets);
-    buf_done(&project->requirements);
+    requested_done(&project->requested);
     buf_done(&project->certificate);
     buf_done(&project->ocsp);
     buf_done(&project->manifest_bytes);
@@ -130,14 +130,6 @@ static int read_certificate(struct project *project, struct err *err)
     return secret_copy(&project->secrets.tls_private_key, buf_slice(&key_pem), err);
 }
 
-static int read_requirements(struct project *project, struct err *err)
-{
-    AUTO_FREE char *path = path_join(project->config.code, "requirements.txt", err);
-    if (path == NULL)
-        return -1;
-    return file_exists(path) ? file_read(path, &project->requirements, err) : 0;
-}
-
 int project_config_path(const char *path, char **ret, struct err *err)
 {
     struct stat status;
@@ -194,7 +186,9 @@ int project_read(struct project *project, const char *path, struct err *err)
         read_secrets(project, err) < 0 || read_certificate(project, err) < 0 ||
         read_image(project, err) < 0)
         return -1;
-    if (read_requirements(project, err) < 0 || owner_key_load(&project->owner, err) < 0)
+    if (requested_read(project->config.code, project->config.docker, &project->requested, err) <
+            0 ||
+        owner_key_load(&project->owner, err) < 0)
         return -1;
     return app_id_derive(&project->owner, project->config.project, project->config.name,
                          project->id, err);
@@ -282,11 +276,15 @@ static int ask_environment(struct project *project, struct node_client *node, st
     }
     struct json_at at;
     const char *description;
+    const char *python;
     struct node_facts *facts = &project->facts;
     if (json_top(entry, "the node's environment", &at, err) < 0 ||
         json_read_text_into(&at, "name", facts->environment_name, sizeof(facts->environment_name),
                             err) < 0 ||
-        json_read_text(&at, "description", ENVIRONMENT_DESCRIPTION_MAX, &description, err) < 0)
+        json_read_text(&at, "description", ENVIRONMENT_DESCRIPTION_MAX, &description, err) < 0 ||
+        json_read_text(&at, "python", NAME_SIZE, &python, err) < 0 ||
+        requested_fits(&project->requested, facts->environment_name, python,
+                       json_array_size(json_object_get(entry, "requirements")), err) < 0)
         return -1;
     return sha256(slice_str(description), facts->environment_digest, err);
 }
@@ -386,7 +384,7 @@ static int fill_manifest(struct project *project, struct err *err)
     };
     (void)snprintf(manifest->id, sizeof(manifest->id), "%s", project->id);
     if (fill_tls(project, err) < 0 ||
-        sha256(buf_slice(&project->requirements), manifest->requirements_digest, err) < 0)
+        sha256(buf_slice(&project->requested.text), manifest->requirements_digest, err) < 0)
         return -1;
     (void)snprintf(manifest->name, sizeof(manifest->name), "%s", config->name);
     (void)snprintf(manifest->python_application, sizeof(manifest->python_application), "%s",
@@ -478,9 +476,9 @@ static int encode_prefix(struct project *project, uint64_t archive_size, struct 
         package_section_append(out, PACKAGE_MANIFEST, project->manifest_bytes.len, err) < 0 ||
         buf_bytes(out, buf_slice(&project->manifest_bytes), err) < 0)
         return -1;
-    if (project->requirements.len > 0 &&
-        (package_section_append(out, PACKAGE_REQUIREMENTS, project->requirements.len, err) < 0 ||
-         buf_bytes(out, buf_slice(&project->requirements), err) < 0))
+    if (project->requested.text.len > 0 &&
+        (package_section_append(out, PACKAGE_REQUIREMENTS, project->requested.text.len, err) < 0 ||
+         buf_bytes(out, buf_slice(&project->requested.text), err) < 0))
         return -1;
     if (project->certificate.len > 0 &&
         (package_section_append(out, PACKAGE_CERTIFICATE, project->certificate.len, err) < 0 ||

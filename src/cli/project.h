@@ -8,6 +8,7 @@
 
 #include "cli/app_config.h"
 #include "cli/image_measured.h"
+#include "cli/requested.h"
 #include "client/node_client.h"
 #include "client/owner.h"
 #include "model/manifest.h"
@@ -36,7 +37,7 @@ struct project {
     char id[MANIFEST_ID_SIZE];  /* of the app: derived from owner, project and name, unless the app
                                  * has one from before that */
     struct provisioned secrets; /* code key, salt, secrets.json, the owner's TLS key */
-    struct buf requirements;    /* requirements.txt, empty where there is none */
+    struct requested requested; /* what pip is asked for: a lock, or requirements.txt */
     struct buf certificate;     /* PEM, empty with RA-TLS */
     struct buf ocsp;            /* DER, checked against it; empty where there is none */
     struct manifest manifest;

@@ -61,17 +61,12 @@ static int split_words(char *text, const char *words[static WORDS_MAX + 1], stru
 
 /* --- pip --- */
 
-static int site_path(const char *const *lines, size_t count, char **ret, struct err *err)
+static int site_path(struct slice lines, char **ret, struct err *err)
 {
-    AUTO_BUF struct buf text = BUF_INIT(1 << 20);
     AUTO_FREE char *state = NULL;
     uint8_t digest[SHA256_SIZE];
     char name[2 * SHA256_SIZE + 1];
-    for (size_t i = 0; i < count; i++) {
-        if (buf_printf(&text, err, "%s\n", lines[i]) < 0)
-            return -1;
-    }
-    if (owner_state_folder(&state, err) < 0 || sha256(buf_slice(&text), digest, err) < 0)
+    if (owner_state_folder(&state, err) < 0 || sha256(lines, digest, err) < 0)
         return -1;
     hex_encode(slice_of(digest, sizeof(digest)), name);
     AUTO_FREE char *folder = path_join(state, "local-layers", err);
@@ -81,22 +76,18 @@ static int site_path(const char *const *lines, size_t count, char **ret, struct 
     return *ret == NULL ? -1 : 0;
 }
 
-static int pip_install(const char *const *lines, size_t count, const char *target, struct err *err)
+/* As a file, since hashes are no argument. */
+static int pip_install(struct slice lines, const char *target, struct err *err)
 {
-    const char *argv[WORDS_MAX + 8] = {"/usr/bin/python3", "-m",      "pip",
-                                       "install",          "--quiet", "--disable-pip-version-check",
-                                       "--target",         target};
-    size_t used = 8;
-    if (count > WORDS_MAX - 2)
-        return FAIL(err, ERR_TOO_LARGE, "more than %d requirements", WORDS_MAX - 2);
-    for (size_t i = 0; i < count; i++)
-        argv[used++] = lines[i];
-    argv[used] = NULL;
+    const char *const argv[] = {"/usr/bin/python3", "-m",      "pip",
+                                "install",          "--quiet", "--disable-pip-version-check",
+                                "--target",         target,    "--requirement",
+                                "/dev/stdin",       NULL};
     const struct process_spec spec = {.argv = argv, .env = (const char *const *)environ};
     AUTO_BUF struct buf out = BUF_INIT(OUTPUT_MAX);
     AUTO_BUF struct buf errors = BUF_INIT(OUTPUT_MAX);
     int status;
-    if (process_run(&spec, slice_of(NULL, 0), &out, &errors, PIP_TIMEOUT_MS, &status, err) < 0)
+    if (process_run(&spec, lines, &out, &errors, PIP_TIMEOUT_MS, &status, err) < 0)
         return -1;
     if (!WIFEXITED(status) || WEXITSTATUS(status) != 0)
         return FAIL(err, ERR_APP, "pip could not install the requirements: %.400s",
@@ -104,23 +95,32 @@ static int pip_install(const char *const *lines, size_t count, const char *targe
     return 0;
 }
 
-int tests_site_folder(const char *const *lines, size_t count, char **ret, struct err *err)
+int tests_site_folder(struct slice lines, char **ret, struct err *err)
 {
     *ret = NULL;
-    if (count == 0)
+    if (lines.len == 0)
         return 0;
     AUTO_FREE char *folder = NULL;
-    if (site_path(lines, count, &folder, err) < 0)
+    if (site_path(lines, &folder, err) < 0)
         return -1;
     if (!file_exists(folder)) {
         AUTO_FREE char *partial = str_printf(err, "%s.partial", folder);
         if (partial == NULL || folder_remove_tree(partial, err) < 0 ||
-            pip_install(lines, count, partial, err) < 0)
+            pip_install(lines, partial, err) < 0)
             return -1;
         if (rename(partial, folder) < 0)
             return FAIL_ERRNO(err, ERR_IO, "cannot rename '%s'", partial);
     }
     *ret = STEAL(folder);
+    return 0;
+}
+
+static int join_requirements(const struct config_strings *lines, struct buf *out, struct err *err)
+{
+    for (size_t i = 0; i < lines->count; i++) {
+        if (buf_printf(out, err, "%s\n", lines->items[i]) < 0)
+            return -1;
+    }
     return 0;
 }
 
@@ -238,10 +238,11 @@ int tests_run(const struct app_config *config, const char *url, const char *cert
     AUTO_FREE char *text = str_copy(config->tests_cmd, err);
     AUTO_FREE char *site = NULL;
     AUTO_FREE char *program = NULL;
+    AUTO_BUF struct buf requirements = BUF_INIT(1 << 20);
     const char *words[WORDS_MAX + 1];
     if (text == NULL || split_words(text, words, err) < 0 ||
-        tests_site_folder((const char *const *)config->tests_requirements.items,
-                          config->tests_requirements.count, &site, err) < 0)
+        join_requirements(&config->tests_requirements, &requirements, err) < 0 ||
+        tests_site_folder(buf_slice(&requirements), &site, err) < 0)
         return -1;
     __attribute__((cleanup(environment_done))) struct environment_list environment = {.count = 0};
     for (char **entry = environ; *entry != NULL && environment.count + 6 < ENV_MAX; entry++) {

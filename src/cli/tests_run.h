@@ -14,4 +14,4 @@ int tests_run(const struct app_config *config, const char *url, const char *cert
               struct err *err) MUST_USE;
 /* Installs requirement lines with pip into a folder that is named after them and kept; *ret NULL
  * where there are none. The caller frees *ret. */
-int tests_site_folder(const char *const *lines, size_t count, char **ret, struct err *err) MUST_USE;
+int tests_site_folder(struct slice lines, char **ret, struct err *err) MUST_USE;

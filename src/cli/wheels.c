@@ -27,7 +27,7 @@ extern char **environ;
 
 /* --- pip --- */
 
-/* The end says what failed, in one line: an error is one. */
+/* What pip calls an error, or else the end, says what failed; in one line: an error is one. */
 static void fail_program(const char *what, const struct buf *errors, struct err *err)
 {
     char tail[TAIL_MAX + 1];
@@ -35,7 +35,10 @@ static void fail_program(const char *what, const struct buf *errors, struct err 
     size_t len = strlen(text);
     while (len > 0 && text[len - 1] == '\n')
         len--;
-    size_t start = len > TAIL_MAX ? len - TAIL_MAX : 0;
+    const char *first = strstr(text, "ERROR: ");
+    size_t start = first != NULL ? (size_t)(first - text) : len > TAIL_MAX ? len - TAIL_MAX : 0;
+    if (len - start > TAIL_MAX)
+        len = start + TAIL_MAX;
     text_copy_printable(tail, sizeof(tail), slice_of(text + start, len - start), "");
     err_set(err, ERR_APP, 0, "%s: %s", what, tail);
 }
@@ -87,11 +90,7 @@ static int pip_download(const char *python, const char *file, const char *folder
     argv[used++] = "--only-binary";
     argv[used++] = ":all:";
     argv[used] = NULL;
-    if (run(argv, "pip", &out, err) == 0)
-        return 0;
-    err_hint(err, "only wheels are taken, since nothing of a package may run here; of one that has "
-                  "none, 'pip wheel' makes one, and PIP_FIND_LINKS names its folder");
-    return -1;
+    return run(argv, "pip", &out, err);
 }
 
 /* --- what is kept --- */
@@ -190,8 +189,13 @@ int wheels_resolve(const char *python, struct slice requirements, struct require
     struct requirements_lock about = {.count = 0};
     if (python == NULL)
         python = DEFAULT_PYTHON;
-    if (ask_python(python, &about, err) < 0 || fetch(python, requirements, none, ret, err) < 0)
+    if (ask_python(python, &about, err) < 0)
         return -1;
+    if (fetch(python, requirements, none, ret, err) < 0) {
+        err_hint(err, "only wheels are taken, since nothing of a package may run here; of one that "
+                      "has none, 'pip wheel' makes one, and PIP_FIND_LINKS names its folder");
+        return -1;
+    }
     memcpy(ret->python, about.python, sizeof(ret->python));
     memcpy(ret->machine, about.machine, sizeof(ret->machine));
     return 0;
@@ -219,12 +223,19 @@ static int fetch_missing(const struct requirements_lock *lock, const char *folde
     const char *const more[] = {"--no-deps",  "--require-hashes", "--python-version",
                                 lock->python, "--implementation", "cp",
                                 NULL};
-    if (find_missing(lock, folder) == NULL)
-        return 0;
-    if (lock_encode(&sorted, &lines, err) < 0 ||
-        fetch(DEFAULT_PYTHON, buf_slice(&lines), more, &fetched, err) < 0)
-        return -1;
     const struct lock_wheel *missing = find_missing(lock, folder);
+    if (missing == NULL)
+        return 0;
+    if (lock_encode(&sorted, &lines, err) < 0)
+        return -1;
+    if (fetch(DEFAULT_PYTHON, buf_slice(&lines), more, &fetched, err) < 0) {
+        err_hint(err,
+                 "the wheel of '%s' that " LOCK_FILE " names is not on this machine and could "
+                 "not be fetched; 'mse lock' resolves anew",
+                 missing->name);
+        return FAIL_CONTEXT(err, LOCK_FILE);
+    }
+    missing = find_missing(lock, folder);
     return missing == NULL
                ? 0
                : FAIL(err, ERR_APP, "pip fetched another wheel of '%s' than the lock names",

@@ -56,6 +56,7 @@ static void what_is_no_lock_is_refused(void **state)
     (void)state;
     static const char head[] = "# mse lock 1\n# python 3.11\n# machine x86_64\n"
                                "# requirements sha256:" DIGITS "\n";
+    static const char cut[] = "a==1 --hash=sha256:" DIGITS; /* no end of line */
     static const char *const lines[] = {
         "greeting==1.0\n",
         "greeting>=1.0 --hash=sha256:" DIGITS "\n",
@@ -64,7 +65,7 @@ static void what_is_no_lock_is_refused(void **state)
         "a==1.0 --hash=sha256:" DIGITS " --pre\n",
         "b==1 --hash=sha256:" DIGITS "\na==1 --hash=sha256:" DIGITS "\n",
         "a==1 --hash=sha256:" DIGITS "\na==1 --hash=sha256:" DIGITS "\n",
-        "a==1 --hash=sha256:" DIGITS, /* no end of line */
+        cut,
     };
     for (size_t i = 0; i < ARRAY_LEN(lines); i++) {
         struct err err = ERR_INIT;

@@ -5,6 +5,7 @@
  */
 #include "cli/project.h"
 
+#include "base/text.h"
 #include "testing.h"
 
 #include <stdio.h>
@@ -73,9 +74,65 @@ static void test_what_is_read(void **state)
     AUTO_PROJECT struct project project;
     OK(read_project(&folder, &project));
     assert_string_equal(project.config.name, "hello");
-    assert_string_equal(buf_text(&project.requirements), "flask==3.0.0\n");
+    assert_string_equal(buf_text(&project.requested.text), "flask==3.0.0\n");
     assert_true(project.secrets.has_secrets);
     assert_memory_equal(project.secrets.secrets.data, "{\"key\": \"value\"}", 16);
+}
+
+/* Of "flask==3.0.0" in the default environment, which adds Flask and Flask-Cors. */
+static char *lock_text(const char *python, const char *machine)
+{
+    char hex[2 * SHA256_SIZE + 1];
+    uint8_t digest[SHA256_SIZE];
+    AUTO_BUF struct buf lines = BUF_INIT(LOCK_MAX);
+    OK(lock_requirements(slice_str("six==1.0\n"), NULL, &lines, &err));
+    OK(sha256(buf_slice(&lines), digest, &err));
+    hex_encode(slice_of(digest, sizeof(digest)), hex);
+    return str_printf(&err,
+                      "# mse lock 1\n# python %s\n# machine %s\n# requirements sha256:%s\n"
+                      "six==1.0 --hash=sha256:%s\n",
+                      python, machine, hex, hex);
+}
+
+static void test_a_lock_is_what_is_sent(void **state)
+{
+    AUTO_TEMP struct temp_folder folder = make_project(TOML);
+    AUTO_FREE char *lock = lock_text("3.11", "x86_64");
+    (void)state;
+    write_in(&folder, "code/requirements.txt", "six==1.0\n");
+    write_in(&folder, "code/requirements.lock", lock);
+    AUTO_PROJECT struct project project;
+    OK(read_project(&folder, &project));
+    assert_true(project.requested.is_locked);
+    assert_string_equal(buf_text(&project.requested.text), lock);
+    OK(requested_fits(&project.requested, "mse-flask", "3.11", 0, &err));
+    FAILS(ERR_CONFLICT, "for Python 3.11, and the environment 'mse-flask' has Python 3.13",
+          requested_fits(&project.requested, "mse-flask", "3.13", 0, &err));
+    FAILS(ERR_CONFLICT, "2 packages of its own",
+          requested_fits(&project.requested, "data", "3.11", 2, &err));
+}
+
+static void test_a_lock_that_does_not_belong_is_refused(void **state)
+{
+    AUTO_TEMP struct temp_folder folder = make_project(TOML);
+    AUTO_FREE char *lock = lock_text("3.11", "x86_64");
+    AUTO_FREE char *foreign = lock_text("3.11", "aarch64");
+    (void)state;
+    AUTO_PROJECT struct project stale;
+    write_in(&folder, "code/requirements.lock", lock);
+    FAILS(ERR_CONFLICT, "asks for nothing", read_project(&folder, &stale));
+    AUTO_PROJECT struct project changed;
+    write_in(&folder, "code/requirements.txt", "six==1.1\n");
+    FAILS(ERR_CONFLICT, "requirements.lock is stale", read_project(&folder, &changed));
+    assert_non_null(strstr(err.hint, "mse lock"));
+    AUTO_PROJECT struct project cut;
+    write_in(&folder, "code/requirements.txt", "six==1.0\n");
+    lock[strlen(lock) - 2] = 'g';
+    write_in(&folder, "code/requirements.lock", lock);
+    FAILS(ERR_INVALID, "requirements.lock", read_project(&folder, &cut));
+    AUTO_PROJECT struct project other;
+    write_in(&folder, "code/requirements.lock", foreign);
+    FAILS(ERR_CONFLICT, "'aarch64'", read_project(&folder, &other));
 }
 
 static void test_nothing_optional_is_there(void **state)
@@ -84,7 +141,7 @@ static void test_nothing_optional_is_there(void **state)
     AUTO_PROJECT struct project project;
     (void)state;
     OK(read_project(&folder, &project));
-    assert_int_equal(project.requirements.len, 0);
+    assert_int_equal(project.requested.text.len, 0);
     assert_int_equal(project.certificate.len, 0);
     assert_false(project.secrets.has_secrets);
 }
@@ -145,6 +202,8 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_where_the_configuration_is),
         cmocka_unit_test(test_what_is_read),
+        cmocka_unit_test(test_a_lock_is_what_is_sent),
+        cmocka_unit_test(test_a_lock_that_does_not_belong_is_refused),
         cmocka_unit_test(test_nothing_optional_is_there),
         cmocka_unit_test(test_an_image_by_its_digest),
         cmocka_unit_test(test_a_folder_that_is_no_image),
