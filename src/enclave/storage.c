@@ -17,7 +17,7 @@
 #include <sys/mount.h>
 #include <unistd.h>
 
-enum { SECRETS_BYTES = 2 << 20 };
+enum { SECRETS_BYTES = 2 << 20, STATE_NAME_BYTES = 8 };
 
 /* --- folders of sealed storage --- */
 
@@ -116,15 +116,22 @@ static int make_binding_key(struct enclave *enclave, struct err *err)
     return status;
 }
 
-/* Where other versions read the same storage, each has a folder of its own there. */
-static void state_folder_name(const struct enclave *enclave, char *name, size_t size)
+/* Where other versions and other machines read the same storage, each has a folder of its own
+ * there: what another TEE sealed is none of this one's, and nothing that somebody has changed. */
+static int state_folder_name(const struct enclave *enclave, const struct secret *sealing,
+                             char *name, size_t size, struct err *err)
 {
-    char digits[2 * SHA256_SIZE + 1];
-    hex_encode(slice_of(enclave->fingerprint, SHA256_SIZE), digits);
-    if (manifest_owner_keeps(&enclave->manifest))
-        (void)snprintf(name, size, "state-%.16s", digits);
-    else
+    AUTO_SECRET struct secret whose = SECRET_INIT;
+    char digits[2 * STATE_NAME_BYTES + 1];
+    if (!manifest_owner_keeps(&enclave->manifest)) {
         (void)snprintf(name, size, "state");
+        return 0;
+    }
+    if (tee_purpose_key(sealing, "name of the sealed state", &whose, err) < 0)
+        return -1;
+    hex_encode(slice_of(whose.data, STATE_NAME_BYTES), digits);
+    (void)snprintf(name, size, "state-%s", digits);
+    return 0;
 }
 
 static int open_state(struct enclave *enclave, struct err *err)
@@ -132,9 +139,9 @@ static int open_state(struct enclave *enclave, struct err *err)
     AUTO_SECRET struct secret sealing = SECRET_INIT;
     AUTO_CLOSE int folder = -1;
     char name[32];
-    state_folder_name(enclave, name, sizeof(name));
-    if (volume_sealing_key(enclave, &sealing, err) < 0 || open_folder(name, &folder, err) < 0 ||
-        state_open(enclave, folder, &sealing, err) < 0)
+    if (volume_sealing_key(enclave, &sealing, err) < 0 ||
+        state_folder_name(enclave, &sealing, name, sizeof(name), err) < 0 ||
+        open_folder(name, &folder, err) < 0 || state_open(enclave, folder, &sealing, err) < 0)
         return -1;
     (void)fd_steal(&folder);
     return 0;

@@ -1,12 +1,13 @@
 # SPDX-License-Identifier: Apache-2.0
 """Older copies of what an app stored, put in its place by whoever holds the disk: the app starts, since
 nothing inside remembers; who verified it before notices."""
+import contextlib
 import json
 import shutil
 import subprocess
 
 from conftest import Owner
-from test_releases import OWNER_KEEPS, life  # noqa: F401 (a fixture)
+from test_releases import OWNER_KEEPS, Life, life  # noqa: F401 (a fixture)
 
 
 def copy(source, target):
@@ -129,3 +130,45 @@ def test_a_question_about_an_opening(life):  # noqa: F811
         storage = json.loads(answer)["storage"]
         assert storage["opening"] == 1 and storage["asked"] == asked
         assert storage["then"] == (storage["head"] if asked == 1 else None)
+
+
+@contextlib.contextmanager
+def another_machine(life):  # noqa: F811
+    """A node with a TEE of its own, and the same owner's key there."""
+    base = life.node.parents[1] / "there"
+    owner = Owner(base / "o", base / "s")
+    owner.config.mkdir(parents=True)
+    shutil.copy(life.owner.config / "owner.key", owner.config)
+    node = base / "s/node"
+    node.mkdir(parents=True)
+    text = (life.node / "msed.toml").read_text()
+    (node / "msed.toml").write_text(text.replace(str(life.node), str(node)))
+    owner.ok("node", "start")
+    try:
+        yield Life(owner, node)
+    finally:
+        stopped = owner.run("node", "stop", "--apps")
+    assert stopped.status == 0, stopped
+
+
+def test_what_is_stored_moves_to_another_machine(life):  # noqa: F811
+    life.project("one", OWNER_KEEPS)
+    app = life.deploy()
+    disk = Disk(life, app)
+    life.store("mine")
+    life.owner.ok("restart", "life")
+    disk.keep()
+    with another_machine(life) as there:
+        there.project("one", OWNER_KEEPS)
+        assert there.deploy()["fingerprint"] == app["fingerprint"]
+        moved = Disk(there, app)
+        moved.copy = disk.copy
+        moved.put_back()
+        assert there.app()["state"] == "locked"
+        refused(there.owner.run("unlock", "life"), "forked")  # of what was empty here before
+        there.owner.ok("verify", "life", "--accept-storage")
+        there.deploy()  # nothing was sealed for this machine's TEE
+        assert there.ask() == "one mine mine"
+        there.owner.ok("restart", "life")
+        assert there.ask() == "one mine mine"
+        there.owner.ok("verify", "life")
