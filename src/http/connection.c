@@ -17,6 +17,7 @@
 #include <openssl/err.h>
 #include <stdlib.h>
 #include <sys/ioctl.h>
+#include <sys/sendfile.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
@@ -381,6 +382,34 @@ ssize_t connection_write(struct connection *connection, const uint8_t *data, siz
         connection->since_us = loop_now_us(connection->io->loop);
     }
     return written;
+}
+
+/* From file systems that have no sendfile. */
+static ssize_t send_read(const struct connection *connection, int fd, int64_t offset, size_t len)
+{
+    uint8_t piece[16 * 1024];
+    ssize_t got = pread(fd, piece, len < sizeof(piece) ? len : sizeof(piece), offset);
+    if (got <= 0)
+        return got;
+    return send(connection->watch.fd, piece, (size_t)got, MSG_NOSIGNAL | MSG_DONTWAIT);
+}
+
+ssize_t connection_send_file(struct connection *connection, int fd, int64_t offset, size_t len)
+{
+    off_t at = offset;
+    ssize_t sent = sendfile(connection->watch.fd, fd, &at, len);
+    if (sent < 0 && (errno == EINVAL || errno == ENOSYS))
+        sent = send_read(connection, fd, offset, len);
+    connection->write_blocked = sent < 0 && (errno == EAGAIN || errno == EINTR);
+    if (connection->write_blocked)
+        return 0;
+    if (sent <= 0) {
+        connection_close(connection);
+        return -1;
+    }
+    count(&connection->io->stats.bytes_out, (uint64_t)sent);
+    connection->since_us = loop_now_us(connection->io->loop);
+    return sent;
 }
 
 /* What TLS has kept back goes first. Is the way free for more? */

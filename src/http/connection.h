@@ -69,10 +69,11 @@ struct http_exchange {
 
     /* --- I/O thread --- */
     size_t head_held; /* what its head takes, here and with the handler; 0: not worth counting */
-    struct http_exchange *next; /* in its connection, or among the spare ones */
-    struct output sending;      /* taken from `out`, on its way to the socket */
-    struct http_loan *lent;     /* goes out behind `sending`; NULL: nothing */
-    size_t lent_sent;           /* bytes of it */
+    struct http_exchange *next;  /* in its connection, or among the spare ones */
+    struct output sending;       /* taken from `out`, on its way to the socket */
+    struct http_loan *lent;      /* goes out behind `sending`; NULL: nothing */
+    size_t lent_sent;            /* bytes of it */
+    struct http_file *sent_file; /* instead of that; NULL: nothing */
     int64_t started_us;
     int64_t begun_us;      /* atomic: when the handler began, 0: it has not */
     int64_t body_received; /* bytes of body, decoded */
@@ -122,6 +123,7 @@ struct http_exchange {
     uint64_t owed_number;    /* see http_body_owed */
     struct output out;
     struct http_loan *loan; /* goes out behind `out`, as the last of the body; NULL: nothing */
+    struct http_file *file; /* instead of that: the same of a file */
     size_t sending_left;    /* of `sending`, for who counts what is queued */
     struct output fields;   /* HTTP/2: header fields on their way in or out */
     struct output trailers; /* HTTP/2: trailer fields on their way out */
@@ -308,6 +310,7 @@ struct http_server {
     atomic_size_t spooled; /* of all connections' responses */
     atomic_size_t held;    /* of all bodies, unread: see exchange_held.c */
     atomic_size_t heads;   /* what all heads take */
+    atomic_uint files;     /* on their way, see exchange_file.c */
     struct lock lock;
     pthread_cond_t emptied; /* the last connection is closed */
     atomic_bool stopping;
@@ -354,6 +357,9 @@ void connection_process(struct connection *connection);
 /* Writes; returns bytes taken, -1: the connection has been closed. With write_blocked the socket is
  * full: nothing may be written or finished before the protocol's flush is called. */
 ssize_t connection_write(struct connection *connection, const uint8_t *data, size_t len, bool more);
+/* The same of a file, without TLS; never 0 without write_blocked. A file that ends too early closes
+ * the connection, as every error does: the client has the announced length to compare. */
+ssize_t connection_send_file(struct connection *connection, int fd, int64_t offset, size_t len);
 /* Registers for what is wanted now and sets the timer. Call after anything changed. */
 void connection_update(struct connection *connection);
 void connection_set_paused(struct connection *connection, bool paused);
@@ -449,18 +455,6 @@ bool exchange_is_released(struct http_exchange *exchange);
 bool exchange_is_upgraded(struct http_exchange *exchange);
 /* Upgraded, and the handler has not ended it. */
 bool exchange_is_tunnel(struct http_exchange *exchange);
-
-/* --- exchange_loan.c --- */
-
-/* Under the lock, the response being started: what of the loan goes with the head, copied. */
-struct slice exchange_copied_of_loan(const struct http_exchange *exchange,
-                                     const struct http_loan *loan);
-/* Under the lock: the rest of it goes out behind that. false: there is none, nothing is lent. */
-bool exchange_lend(struct http_exchange *exchange, struct http_loan *loan, size_t copied);
-/* Of the loan that is being sent, so many bytes are written; with the last it ends. */
-void exchange_lent_sent(struct http_exchange *exchange, size_t sent);
-/* No more of a loan will be sent, if there is one. */
-void exchange_end_loan(struct http_exchange *exchange);
 
 /* --- exchange_held.c --- */
 

@@ -6,7 +6,7 @@
  * nothing.
  */
 #include "base/lock.h"
-#include "http/connection.h"
+#include "http/exchange_tail.h"
 
 #include <errno.h>
 #include <stdio.h>
@@ -277,6 +277,7 @@ void exchange_gone(struct http_exchange *exchange)
         observe_gone(exchange);
     exchange->want_body = false;
     exchange_end_loan(exchange);
+    exchange_end_file(exchange);
     if (!told && exchange->handed && server->handler->aborted != NULL) {
         exchange->io->called_handler = true;
         lock_expect_none("the handler of lost clients");
@@ -293,16 +294,19 @@ void exchange_done(struct http_exchange *exchange)
 struct exchange_view exchange_take(struct http_exchange *exchange)
 {
     lock_acquire(&exchange->lock);
-    if (output_left(&exchange->sending) == 0 && exchange->lent == NULL) {
+    bool tail = exchange->lent != NULL || exchange->sent_file != NULL;
+    if (output_left(&exchange->sending) == 0 && !tail) {
         struct output empty = exchange->sending;
         exchange->sending = exchange->out;
         exchange->out = empty;
         exchange->out.pos = exchange->out.len = 0;
         exchange->sending_left = output_left(&exchange->sending);
-        if (exchange->sending_left == 0)
+        if (exchange->sending_left == 0) {
             exchange->lent = STEAL(exchange->loan);
+            exchange->sent_file = STEAL(exchange->file);
+        }
     }
-    bool more = output_left(&exchange->out) > 0 || exchange->loan != NULL;
+    bool more = output_left(&exchange->out) > 0 || exchange->loan != NULL || exchange->file != NULL;
     bool all = exchange->stage == RESPONSE_STARTED && !exchange->no_body && exchange->left == 0;
     struct exchange_view view = {
         .ended = exchange->stage == RESPONSE_ENDED && !more,
@@ -635,31 +639,6 @@ int http_respond_write_wait(struct http_exchange *exchange, struct slice bytes, 
         result = FAIL(err, ERR_INTERRUPTED, "the client is gone");
     lock_release(&exchange->lock);
     return result;
-}
-
-int http_respond_file_wait(struct http_exchange *exchange, int fd, int64_t offset, int64_t length,
-                           struct err *err)
-{
-    enum { PIECE = 64 * 1024 };
-    AUTO_FREE uint8_t *piece = mem_resize_array(NULL, PIECE, 1, err);
-    if (piece == NULL)
-        return -1;
-    while (length != 0) {
-        size_t want = length < 0 || length > PIECE ? PIECE : (size_t)length;
-        ssize_t got = pread(fd, piece, want, offset);
-        if (got < 0)
-            return FAIL_ERRNO(err, ERR_IO, "cannot read a file that is being sent");
-        if (got == 0 && length > 0)
-            return FAIL(err, ERR_IO, "a file that is being sent ends %lld bytes too early",
-                        (long long)length);
-        if (got == 0)
-            break;
-        if (http_respond_write_wait(exchange, slice_of(piece, (size_t)got), err) < 0)
-            return -1;
-        offset += got;
-        length -= length < 0 ? 0 : got;
-    }
-    return 0;
 }
 
 int http_respond_end(struct http_exchange *exchange, struct err *err)

@@ -5,7 +5,7 @@
  * in node and enclave.
  */
 #include "base/lock.h"
-#include "http/connection.h"
+#include "http/exchange_tail.h"
 
 /* The first bytes of a loan are copied behind the head, so that the first TLS record is a full one.
  */

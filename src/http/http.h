@@ -145,8 +145,16 @@ int http_respond_write(struct http_exchange *exchange, struct slice bytes, size_
  * (spool_bytes in http/server.h). */
 int http_respond_write_wait(struct http_exchange *exchange, struct slice bytes,
                             struct err *err) MUST_USE;
-/* Sends `length` bytes of a file from `offset`; the descriptor is duplicated. length -1: to its
- * end. Same waiting as _write_wait. */
+/* A part of a file, to be the rest of a response's body. The descriptor is duplicated. NULL: not
+ * here, where the handler has to read it (TLS, HTTP/2, too many at once): no error. */
+struct http_file *http_file_new(struct http_exchange *exchange, int fd, int64_t offset,
+                                int64_t length);
+void http_file_free(struct http_file *file);
+/* Takes the file, in any case; the server sends it, and nobody waits. false: the client is gone, or
+ * the started response has no announced length that this completes. */
+bool http_respond_file(struct http_exchange *exchange, struct http_file *file) MUST_USE;
+/* Sends `length` bytes of a file from `offset`. length -1: to its end. In the way of
+ * http_respond_file, where that goes; otherwise the same waiting as _write_wait. */
 int http_respond_file_wait(struct http_exchange *exchange, int fd, int64_t offset, int64_t length,
                            struct err *err) MUST_USE;
 int http_respond_end(struct http_exchange *exchange, struct err *err) MUST_USE;

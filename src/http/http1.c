@@ -5,7 +5,7 @@
  * Section numbers are RFC 9112's where nothing else is said.
  */
 #include "base/lock.h"
-#include "http/connection.h"
+#include "http/exchange_tail.h"
 #include "http/http1_head.h"
 #include "http/syntax.h"
 
@@ -486,6 +486,12 @@ static enum sending send_response(struct connection *connection, struct http_exc
 {
     for (;;) {
         *ret = exchange_take(exchange);
+        if (exchange->sent_file != NULL) {
+            enum file_state state = exchange_send_file(connection, exchange);
+            if (state != FILE_SENT)
+                return state == FILE_CLOSED ? SENT_CLOSED : SENT_BLOCKED;
+            continue;
+        }
         struct slice sending = exchange_sending(exchange);
         if (sending.len == 0)
             return SENT_ALL;

@@ -286,9 +286,30 @@ static PyObject *file_sent(struct asgi_channel *channel)
     return channel->complete ? Py_NewRef(Py_None) : NULL;
 }
 
+/* The head, and behind it nothing, or what the server sends by itself. Takes the file. */
+static PyObject *end_with_file(struct asgi_channel *channel, struct http_file *file, int64_t length)
+{
+    channel->head.fields.content_length = length;
+    if (!send_head(channel)) {
+        http_file_free(file);
+        return NULL;
+    }
+    asgi_request_answered(channel->request);
+    bool gone = file != NULL && !http_respond_file(exchange_of(channel), file);
+    gone |= http_respond_end(exchange_of(channel), NULL) < 0;
+    complete(channel);
+    channel->gone |= gone;
+    return channel->gone ? client_gone(channel) : asgi_done();
+}
+
 /* A file that goes out with more than its head. */
 static PyObject *send_content(struct asgi_channel *channel, int fd, int64_t length)
 {
+    struct http_file *file = http_file_new(exchange_of(channel), fd, 0, length);
+    if (file != NULL) {
+        (void)close(fd);
+        return end_with_file(channel, file, length);
+    }
     struct file_send *send = asgi_file_prepare(channel->request, fd, length);
     if (send == NULL)
         return NULL;
@@ -317,14 +338,7 @@ static PyObject *send_file(struct asgi_channel *channel, int fd, int64_t size)
     if (!bodiless && length > 0)
         return send_content(channel, fd, length);
     (void)close(fd);
-    head->fields.content_length = length;
-    if (!send_head(channel))
-        return NULL;
-    asgi_request_answered(channel->request);
-    bool gone = http_respond_end(exchange_of(channel), NULL) < 0;
-    complete(channel);
-    channel->gone |= gone;
-    return asgi_done();
+    return end_with_file(channel, NULL, length);
 }
 
 static PyObject *response_path(struct asgi_channel *channel, PyObject *message)

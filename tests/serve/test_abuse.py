@@ -193,6 +193,23 @@ def test_clients_that_do_not_read_hold_no_threads(serve, size, tls):
             assert answer.endswith(b"\r\n\r\n" + b"p" * size)
 
 
+def test_files_for_clients_that_do_not_read_hold_no_threads(serve, tmp_path):
+    """However large they are: the kernel sends them, without TLS. Nothing of them is in memory."""
+    server = serve("wsgi_app:app", "--threads", 2)
+    data = os.urandom(4 << 20) * 10
+    (tmp_path / "data").write_bytes(data)
+    assert server.get("/hello").content == b"Hello"
+    before = server.memory_kib()
+    with contextlib.ExitStack() as stack:
+        slow = [stack.enter_context(contextlib.closing(slow_reader(server, f"/file?{tmp_path}/data")))
+                for _ in range(16)]
+        for _ in range(20):
+            assert server.get("/hello").content == b"Hello"
+        assert server.get(f"/file?{tmp_path}/data").content == data
+        assert_idle(server)
+        assert server.peak_kib() - before < 4096
+
+
 def test_what_waits_in_memory_for_slow_clients_is_bounded(serve):
     """Bodies without an end: each takes its connection's share, all together take theirs, and then
     their threads wait."""

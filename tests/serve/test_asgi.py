@@ -100,7 +100,7 @@ def test_file(serve, tls, big_file):
 
 def test_file_without_a_thread_for_it(serve):
     """The app hears of it while it can still answer; the connection, and those behind, live on."""
-    server = serve("asgi_app:app")
+    server = serve("asgi_app:app", tls=True)
     assert server.get("/file?/nowhere").status == 500  # what an error needs is loaded
     with contextlib.closing(server.connection()) as connection:
         def status(target):
@@ -120,7 +120,7 @@ def test_file_without_a_thread_for_it(serve):
 
 def test_file_to_clients_that_do_not_read(serve, big_file):
     """They hold up nobody, whether they leave, the app gives up, or the server stops."""
-    server = serve("asgi_app:app", "--stop-timeout", 100)
+    server = serve("asgi_app:app", "--stop-timeout", 100, tls=True)
     with contextlib.ExitStack() as stack:
         slow = [stack.enter_context(contextlib.closing(server.socket())) for _ in range(12)]
         for i, connection in enumerate(slow):
@@ -135,6 +135,26 @@ def test_file_to_clients_that_do_not_read(serve, big_file):
         while (server.text().count("TimeoutError\n") < 8 or
                server.text().count("ConnectionResetError\n") < 4):
             assert server.get("/token?x").content == b"x"
+        assert server.stop(1)["open"] == 0
+
+
+def test_file_that_the_kernel_sends(serve, big_file):
+    """Without TLS no send() waits for the client, and no thread does."""
+    server = serve("asgi_app:app", "--stop-timeout", 100)
+    server.get("/token?x")
+    threads = len(os.listdir(f"/proc/{server.process.pid}/task"))
+    with contextlib.ExitStack() as stack:
+        slow = [stack.enter_context(contextlib.closing(server.socket())) for _ in range(12)]
+        for connection in slow:
+            connection.sendall(f"GET /file?{big_file} HTTP/1.1\r\nHost: a\r\nConnection: close"
+                               "\r\n\r\n".encode())
+        while server.text().count("sent\n") < 12:
+            assert server.get("/token?x").content == b"x"
+        assert len(os.listdir(f"/proc/{server.process.pid}/task")) == threads
+        answer = b"".join(iter(lambda: slow[0].recv(1 << 20), b""))
+        assert answer.endswith(b"\r\n\r\n" + big_file.read_bytes())
+        for connection in slow[1:4]:
+            connection.close()
         assert server.stop(1)["open"] == 0
 
 

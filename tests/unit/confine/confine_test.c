@@ -31,6 +31,7 @@
 #include <sys/mman.h>
 #include <sys/prctl.h>
 #include <sys/resource.h>
+#include <sys/sendfile.h>
 #include <sys/socket.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
@@ -539,6 +540,27 @@ static int polling_works(void)
     return epoll_wait(poll_fd, &event, 1, 5000) == 1 ? CHILD_OK : CHILD_WRONG;
 }
 
+/* What the server sends files with. */
+static int sending_files_works(void)
+{
+    static const char text[] = "a file";
+    char path[] = "/tmp/mse-confine-XXXXXX";
+    char got[sizeof(text)] = "";
+    int pair[2];
+    int fd = mkstemp(path);
+    (void)unlink(path);
+    if (write(fd, text, sizeof(text)) != sizeof(text) ||
+        socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, pair) < 0)
+        return CHILD_WRONG;
+    off_t offset = 0;
+    bool same = sendfile(pair[0], fd, &offset, sizeof(text)) == sizeof(text) &&
+                recv(pair[1], got, sizeof(got), 0) == sizeof(text) && strcmp(got, text) == 0;
+    fd_close(fd);
+    fd_close(pair[0]);
+    fd_close(pair[1]);
+    return same ? CHILD_OK : CHILD_WRONG;
+}
+
 static int memory_works(void)
 {
     void *memory = mmap(NULL, 1 << 20, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
@@ -574,6 +596,7 @@ static void test_what_must_work(void **state)
 {
     assert_works(threads_work);
     assert_works(polling_works);
+    assert_works(sending_files_works);
     assert_works(memory_works);
     assert_works(sqlite_works);
     assert_works(signals_work);

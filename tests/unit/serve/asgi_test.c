@@ -279,6 +279,35 @@ static void test_file_is_sent_by_a_thread(void **state)
     fake_done(&fake);
 }
 
+/* Over HTTP/1.1 without TLS: send() does not wait for the client. */
+static void test_file_is_sent_by_the_server(void **state)
+{
+    struct http_exchange fake;
+    begin(&fake, "GET", "/file?9");
+    fake.sends_files = true;
+    finish(&fake);
+    assert_string_equal(buf_text(&fake.out), "\"\"\"An ASG");
+    assert_int_equal(fake.content_length, 9);
+    assert_int_equal(fake.parts, -2);
+    assert_true(fake.ended);
+    fake_done(&fake);
+    expect_kept("['the response was complete already']");
+    begin(&fake, "GET", "/file?9");
+    fake.sends_files = true;
+    fake.write_error = ERR_INTERRUPTED;
+    finish(&fake);
+    fake_done(&fake);
+    begin(&fake, "HEAD", "/file");
+    fake.sends_files = true;
+    finish(&fake);
+    assert_true(fake.ended && fake.content_length > 1000);
+    assert_int_equal(fake.out.len, 0);
+    fake_done(&fake);
+    get(&fake, "/kept");
+    fake_done(&fake);
+    assert_int_equal(files_open, 0);
+}
+
 static void test_waiting_app_does_not_hold_up_others(void **state)
 {
     struct http_exchange waiting;
@@ -386,6 +415,7 @@ int main(void)
         cmocka_unit_test(test_failures_are_500),
         cmocka_unit_test(test_bad_messages_are_refused),
         cmocka_unit_test(test_file_is_sent_by_a_thread),
+        cmocka_unit_test(test_file_is_sent_by_the_server),
         cmocka_unit_test(test_waiting_app_does_not_hold_up_others),
         cmocka_unit_test(test_nothing_leaks),
         cmocka_unit_test(test_shutdown_runs),

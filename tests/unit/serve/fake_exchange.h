@@ -25,6 +25,7 @@ struct http_exchange {
     enum err_kind body_error;  /* raised once the body is used up, instead of its end */
     enum err_kind write_error; /* raised by every write */
     size_t queued;             /* what every write reports */
+    bool sends_files;          /* by itself, as over HTTP/1.1 without TLS */
     uint64_t owed;             /* see http_body_owed */
     bool body_stalls;          /* the first read finds nothing, the waiting one does */
     bool gone;                 /* the client, before anybody looked at the request */
@@ -246,6 +247,45 @@ int http_respond_write(struct http_exchange *exchange, struct slice bytes, size_
 int http_respond_write_wait(struct http_exchange *exchange, struct slice bytes, struct err *err)
 {
     return http_respond_write(exchange, bytes, NULL, err);
+}
+
+struct http_file {
+    int fd;
+    int64_t offset;
+    int64_t length;
+};
+
+static int files_open;
+
+struct http_file *http_file_new(struct http_exchange *exchange, int fd, int64_t offset,
+                                int64_t length)
+{
+    struct http_file *file = exchange->sends_files ? mem_alloc(sizeof(*file), NULL) : NULL;
+    if (file == NULL)
+        return NULL;
+    *file = (struct http_file){.fd = dup(fd), .offset = offset, .length = length};
+    files_open++;
+    return file;
+}
+
+void http_file_free(struct http_file *file)
+{
+    if (file == NULL)
+        return;
+    files_open--;
+    (void)close(file->fd);
+    free(file);
+}
+
+bool http_respond_file(struct http_exchange *exchange, struct http_file *file)
+{
+    struct err failure = ERR_INIT;
+    bool given =
+        exchange->write_error == ERR_NONE && exchange->content_length == file->length &&
+        http_respond_file_wait(exchange, file->fd, file->offset, file->length, &failure) == 0;
+    exchange->parts = given ? -2 : exchange->parts; /* says: the server does it alone */
+    http_file_free(file);
+    return given;
 }
 
 int http_respond_file_wait(struct http_exchange *exchange, int fd, int64_t offset, int64_t length,
