@@ -42,6 +42,14 @@ static int fail_under_trial(const char *id, struct err *err)
     return -1;
 }
 
+/* It does one thing after another, each in a moment. */
+static int fail_order_waits(const char *id, struct err *err)
+{
+    (void)FAIL(err, ERR_CONFLICT, "app %s has not done yet what it was asked to before", id);
+    err_hint(err, "try again in a moment");
+    return -1;
+}
+
 /* --- a new release --- */
 
 static int find_number(void *context, const struct store_release *release, struct err *err)
@@ -155,8 +163,10 @@ static int order_trial(struct keeper *keeper, const char *id, const struct keepe
     struct kept *kept = keeper_find(keeper, id);
     if (kept == NULL || kept->app.desired == STORE_DESIRED_STOP) {
         result = FAIL(err, ERR_CONFLICT, "app %s is being stopped", id);
-    } else if (kept->app.trial != STORE_TRIAL_NONE || kept->order != ORDER_NONE) {
+    } else if (kept->app.trial != STORE_TRIAL_NONE) {
         result = fail_under_trial(id, err);
+    } else if (kept->order != ORDER_NONE) {
+        result = fail_order_waits(id, err);
     } else {
         struct store_app app = kept->app;
         app.trial = STORE_TRIAL_PREPARING;

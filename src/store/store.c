@@ -19,6 +19,19 @@ const char *store_state_name(int64_t state)
     return names[state];
 }
 
+const char *store_trial_name(int64_t trial)
+{
+    static const char *const names[] = {
+        [STORE_TRIAL_NONE] = "none",
+        [STORE_TRIAL_PREPARING] = "preparing",
+        [STORE_TRIAL_RUNNING] = "running",
+        [STORE_TRIAL_REVERTING] = "reverting",
+    };
+    if (trial < 0 || trial >= (int64_t)ARRAY_LEN(names))
+        return "unknown";
+    return names[trial];
+}
+
 const char *store_release_state_name(int64_t state)
 {
     static const char *const names[] = {

@@ -195,6 +195,7 @@ struct store {
 };
 
 const char *store_state_name(int64_t state);
+const char *store_trial_name(int64_t trial);
 const char *store_release_state_name(int64_t state);
 
 struct store_sqlite_options {
