@@ -85,7 +85,7 @@ const struct api_route api_routes[] = {
      "/v1/apps/{id}/logs",
      API_APP,
      "getLogs",
-     {"follow", "tail", NULL},
+     {"follow", "tail", "release", NULL},
      NULL,
      "text/plain",
      200,

@@ -80,6 +80,9 @@ int api_put_time(json_t *object, const char *key, int64_t time, struct err *err)
 /* The app of the path as it is now. */
 int api_answer_app(struct api_call *call, int status, struct err *err) MUST_USE;
 
+/* The parameter "release"; 0: none is named. */
+int api_read_release(const struct api_call *call, int64_t *ret, struct err *err) MUST_USE;
+
 int api_get_releases(struct api_call *call, struct err *err);
 int api_post_commit(struct api_call *call, struct err *err);
 int api_post_rollback(struct api_call *call, struct err *err);

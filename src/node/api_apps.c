@@ -43,12 +43,6 @@ static int64_t removal_of(const struct node *node, const struct store_app *app)
 static int fill_app(const struct node *node, const struct store_app *app, json_t *object,
                     struct err *err)
 {
-    static const char *const trials[] = {
-        [STORE_TRIAL_NONE] = "none",
-        [STORE_TRIAL_PREPARING] = "preparing",
-        [STORE_TRIAL_RUNNING] = "running",
-        [STORE_TRIAL_REVERTING] = "reverting",
-    };
     const struct node_hardware *profile = node_config_hardware(&node->config, app->resource);
     const struct {
         const char *key;
@@ -64,7 +58,7 @@ static int fill_app(const struct node *node, const struct store_app *app, json_t
         {"environment", app->environment},
         {"fingerprint", app->fingerprint},
         {"host_name", app->host_name},
-        {"trial", trials[app->trial & 3]},
+        {"trial", store_trial_name(app->trial)},
         {"tee", profile != NULL ? node_tees[profile->tee] : "unknown"},
     };
     const struct {
@@ -456,7 +450,7 @@ int api_post_pause(struct api_call *call, struct err *err)
 int api_delete_app(struct api_call *call, struct err *err)
 {
     if (keeper_stop(call->node->keeper, call->id, err) < 0 ||
-        store_app_delete(call->node->store, call->id, err) < 0)
+        keeper_forget(call->node->keeper, call->id, err) < 0)
         return -1;
     call->answered = true;
     return http_respond(call->exchange, 204, NULL, 0, slice_of(NULL, 0), err);

@@ -40,8 +40,7 @@ int api_get_releases(struct api_call *call, struct err *err)
     return api_answer(call, 200, body, err);
 }
 
-/* 0: none is named. */
-static int read_number(const struct api_call *call, int64_t *ret, struct err *err)
+int api_read_release(const struct api_call *call, int64_t *ret, struct err *err)
 {
     const char *text = query_value(&call->query, "release");
     uint64_t number = 0;
@@ -54,7 +53,7 @@ static int read_number(const struct api_call *call, int64_t *ret, struct err *er
 int api_post_commit(struct api_call *call, struct err *err)
 {
     int64_t number = 0;
-    if (read_number(call, &number, err) < 0)
+    if (api_read_release(call, &number, err) < 0)
         return -1;
     if (number == 0)
         return FAIL(err, ERR_INVALID, "release: the number of the release is missing");
@@ -66,7 +65,7 @@ int api_post_commit(struct api_call *call, struct err *err)
 int api_post_rollback(struct api_call *call, struct err *err)
 {
     int64_t number = 0;
-    if (read_number(call, &number, err) < 0 ||
+    if (api_read_release(call, &number, err) < 0 ||
         keeper_rollback(call->node->keeper, call->id, number, err) < 0)
         return -1;
     return api_answer_app(call, 202, err);

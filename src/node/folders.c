@@ -31,6 +31,7 @@ static int fill_paths(const char *state, struct folders *folders, struct err *er
         {&folders->apps, "apps"},
         {&folders->layers, "layers"},
         {&folders->runtimes, "runtimes"},
+        {&folders->logs, "logs"},
     };
     folders->state = path_resolve(state, err); /* supervisors are told absolute paths */
     if (folders->state == NULL)
@@ -79,7 +80,8 @@ int folders_open(const char *state, struct folders *ret, struct err *err)
         take_lock(&folders, err) < 0)
         return FAIL_CONTEXT(err, "state folder");
     if (make_folder(folders.uploads, 0700, err) < 0 || make_folder(folders.apps, 0711, err) < 0 ||
-        make_folder(folders.layers, 0711, err) < 0 || make_folder(folders.runtimes, 0711, err) < 0)
+        make_folder(folders.layers, 0711, err) < 0 || make_folder(folders.runtimes, 0711, err) < 0 ||
+        make_folder(folders.logs, 0700, err) < 0)
         return FAIL_CONTEXT(err, "state folder");
     *ret = folders;
     folders = FOLDERS_INIT;
@@ -100,5 +102,6 @@ void folders_close(struct folders *folders)
     free(folders->apps);
     free(folders->layers);
     free(folders->runtimes);
+    free(folders->logs);
     *folders = FOLDERS_INIT;
 }

@@ -12,6 +12,7 @@
  *     apps/ID/      one app: package/ as it was uploaded, and what the launcher keeps
  *     layers/KEY/   packages installed by pip
  *     runtimes/     programs that releases run with (node/runtimes.h)
+ *     logs/ID/      logs of an app's releases that do not run (node/kept_logs.h)
  */
 #pragma once
 
@@ -30,6 +31,7 @@ struct folders {
     char *apps;
     char *layers;
     char *runtimes;
+    char *logs;
     int lock_fd;
 };
 

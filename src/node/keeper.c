@@ -16,6 +16,7 @@
 #include "node/admission.h"
 #include "node/app_folder.h"
 #include "node/keeper_internal.h"
+#include "node/kept_logs.h"
 #include "node/room.h"
 
 #include <dirent.h>
@@ -372,7 +373,8 @@ static int create_locked(struct keeper *keeper, struct store_app *app, const cha
     if (choose(keeper, app, replaces, err) < 0)
         return -1;
     bool made = make_folder(folder, app, package, err) == 0;
-    if (made && reserve(keeper, app, folder, err) == 0 &&
+    if (made && kept_logs_forget_app(keeper->options.folders->logs, app->id, err) == 0 &&
+        reserve(keeper, app, folder, err) == 0 &&
         store_app_create(keeper->options.store, app, replaces, err) == 0 &&
         save_first_release(keeper, app, err) == 0) {
         struct err late = ERR_INIT;
@@ -543,9 +545,29 @@ void keeper_catch_up(const struct keeper *keeper, const char *id)
         runner->class->catch_up(runner, folder);
 }
 
-char *keeper_log_path(const struct keeper *keeper, const char *id, struct err *err)
+char *keeper_log_path(struct keeper *keeper, const char *id, int64_t release, struct err *err)
 {
-    return str_printf(err, "%s/%s/log", keeper->options.folders->apps, id);
+    struct store_app app;
+    struct store_release known;
+    const struct keeper_options *options = &keeper->options;
+    if (keeper_get(keeper, id, &app, err) < 0)
+        return NULL;
+    const int64_t last = release_number(&app);
+    if (app.state != STORE_STOPPED && (release == 0 || release == last))
+        return str_printf(err, "%s/%s/log", options->folders->apps, id);
+    if (release != 0 && release != last &&
+        store_release_get(options->store, id, release, &known, err) < 0) {
+        err_hint(err, "'mse releases' lists those that the node knows");
+        return NULL;
+    }
+    return kept_log_path(options->folders->logs, id, release != 0 ? release : last, err);
+}
+
+int keeper_forget(struct keeper *keeper, const char *id, struct err *err)
+{
+    return kept_logs_forget_app(keeper->options.folders->logs, id, err) < 0
+               ? -1
+               : store_app_delete(keeper->options.store, id, err);
 }
 
 int64_t keeper_storage_used(const struct keeper *keeper, const struct store_app *app)
@@ -607,7 +629,9 @@ void keeper_tick(struct keeper *keeper)
     if (!judge(keeper, &now) || !due)
         return;
     keeper->saved_ms = now_ms;
-    if (store_clock_save(keeper->options.store, &now.clock, &err) < 0)
+    if (store_clock_save(keeper->options.store, &now.clock, &err) < 0 ||
+        kept_logs_trim(keeper->options.folders->logs,
+                       now.clock.wall - keeper->options.config->limits.logs_kept_s, &err) < 0)
         log_err(LOG_WARNING, &err);
 }
 

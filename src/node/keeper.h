@@ -119,5 +119,9 @@ struct keeper_stats {
 void keeper_stats(struct keeper *keeper, const char *id, struct keeper_stats *ret);
 /* Waits for a moment until the log has what the app wrote before this call. */
 void keeper_catch_up(const struct keeper *keeper, const char *id);
-/* Path of the app's log; the caller frees. It may not exist. */
-char *keeper_log_path(const struct keeper *keeper, const char *id, struct err *err) MUST_USE;
+/* Path of the log of a release of the app, 0: of the last; the caller frees. It may not exist.
+ * NOT_FOUND: it had no release of that number, or it is forgotten. */
+char *keeper_log_path(struct keeper *keeper, const char *id, int64_t release,
+                      struct err *err) MUST_USE;
+/* Forgets a stopped app: its record, its events, its logs. */
+int keeper_forget(struct keeper *keeper, const char *id, struct err *err) MUST_USE;

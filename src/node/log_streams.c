@@ -33,6 +33,8 @@ struct reader_of_log {
     char *path;
     int fd; /* -1: there is no log yet */
     int64_t offset;
+    ino_t before; /* the file before this one, and how much of it was sent: it may come back */
+    int64_t before_offset;
     bool follow;
 };
 
@@ -64,24 +66,26 @@ int log_open(const char *path, int *ret, struct err *err)
     return -1;
 }
 
-/* The file is replaced when it has grown to its limit: then go on with the new one. */
-static int reopen(struct reader_of_log *one, struct err *err)
+/* The file is replaced when it has grown to its limit, or with the release that wrote it: who has
+ * sent all of the one goes on with the next, and where that is the one before it, which a failed
+ * release gives back, from where it was left. True: there is one. */
+static bool open_next(struct reader_of_log *one, struct err *err)
 {
-    struct stat named;
-    struct stat open_one;
-    bool same = stat(one->path, &named) == 0 && one->fd >= 0 && fstat(one->fd, &open_one) == 0 &&
-                named.st_ino == open_one.st_ino;
-    if (same)
-        return 0;
+    struct stat named = {0};
+    struct stat open_one = {0};
     AUTO_CLOSE int next = -1;
-    if (log_open(one->path, &next, err) < 0)
-        return -1;
-    if (next < 0)
-        return 0;
+    if (log_open(one->path, &next, err) < 0 || next < 0 || fstat(next, &named) < 0)
+        return false;
+    bool is_open = one->fd >= 0 && fstat(one->fd, &open_one) == 0;
+    if (is_open && named.st_ino == open_one.st_ino)
+        return false;
+    int64_t offset = one->before != 0 && named.st_ino == one->before ? one->before_offset : 0;
+    one->before = is_open ? open_one.st_ino : 0;
+    one->before_offset = one->offset;
+    one->offset = offset;
     fd_close(one->fd);
     one->fd = fd_steal(&next);
-    one->offset = 0;
-    return 0;
+    return true;
 }
 
 /* Sends what is there and fits the queue. A log that was cut starts over. */
@@ -117,9 +121,11 @@ static enum turn take_turn(struct log_streams *streams, struct reader_of_log *on
 {
     /* asked before the last look, so that no line is missed */
     bool goes_on = one->follow && !stopping && keeper_has(streams->keeper, one->app);
-    if (goes_on && reopen(one, err) < 0)
-        return TURN_BROKEN;
     enum turn turn = send_new(streams, one, err);
+    if (turn == TURN_END && open_next(one, err))
+        turn = send_new(streams, one, err);
+    if (err->kind != ERR_NONE)
+        return TURN_BROKEN;
     if (turn == TURN_END && goes_on)
         return TURN_IDLE;
     return stopping && turn != TURN_END ? TURN_BROKEN : turn; /* a part must not look whole */

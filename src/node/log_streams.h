@@ -18,7 +18,7 @@ struct log_stream {
     const char *app;
     const char *owner; /* of the request: its slot of SLOT_LOG is given back at the end */
     const char *path;  /* of the log; it may not exist yet */
-    int64_t offset;    /* from where on */
+    int64_t offset;    /* from where on, in the file that is given; the one at `path` follows it */
     bool follow;       /* until the app is stopped, else until the end of what is there */
 };
 

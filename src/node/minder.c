@@ -7,6 +7,7 @@
 #include "base/lock.h"
 #include "node/app_folder.h"
 #include "node/keeper_internal.h"
+#include "node/kept_logs.h"
 
 #include "base/clock.h"
 #include "base/fd.h"
@@ -295,12 +296,24 @@ void minder_end_enclave(struct kept *kept)
         log_err(LOG_ERROR, &err);
 }
 
-static int destroy(struct kept *kept, struct err *err)
+/* Of an app that ends for good: its folder goes. A log that is lost is no reason to stay. */
+static void keep_log(const struct kept *kept, int64_t release)
+{
+    struct err err = ERR_INIT;
+    const char *logs = kept->keeper->options.folders->logs;
+    if (kept_log_put(logs, kept->id, release, kept->folder, &err) < 0 ||
+        kept_log_cut(logs, kept->id, release, &err) < 0)
+        log_err(LOG_WARNING, &err);
+}
+
+static int destroy(struct kept *kept, int64_t release, struct err *err)
 {
     struct runner *runner = kept->keeper->options.runner;
     detach(kept);
-    if (runner->class->stop(runner, kept->folder, err) < 0 ||
-        runner->class->destroy(runner, kept->folder, err) < 0)
+    if (runner->class->stop(runner, kept->folder, err) < 0)
+        return -1;
+    keep_log(kept, release);
+    if (runner->class->destroy(runner, kept->folder, err) < 0)
         return -1;
     return app_folder_discard(kept->folder, err);
 }
@@ -345,15 +358,26 @@ static bool wait_to_retry(struct kept *kept, int64_t pause_ms)
     return pending_order(kept) != WAKE_CLOSE;
 }
 
+/* What was wrong before somebody stopped it is what is looked for afterwards. */
+static void write_last_reason(const struct store_app *app, const char *why,
+                              char ret[static STORE_REASON_SIZE])
+{
+    bool failed = app->state == STORE_ON_ERROR || app->state == STORE_CRASHING;
+    (void)snprintf(ret, STORE_REASON_SIZE, "%s%s%.*s", why, failed ? "; before that: " : "",
+                   failed ? (int)strcspn(app->reason, "\n") : 0, app->reason);
+}
+
 /* Everything of the app goes: enclave, port, storage with its keys, package, log. Only when all of
  * it has gone the app is stopped. */
-static void stop_app(struct kept *kept, const char *reason)
+static void stop_app(struct kept *kept, const char *why)
 {
+    char reason[STORE_REASON_SIZE];
     struct err err = ERR_INIT;
     struct store_app app = want_removed(kept);
+    write_last_reason(&app, why, reason);
     remove_route(kept);
     int64_t pause_ms = RETRY_FIRST_MS;
-    while (destroy(kept, &err) < 0) {
+    while (destroy(kept, release_number(&app), &err) < 0) {
         say_stuck(kept, &err);
         err_clear(&err);
         if (!wait_to_retry(kept, pause_ms))
@@ -362,7 +386,8 @@ static void stop_app(struct kept *kept, const char *reason)
     }
     lifecycle_stopped(&app, reason, clock_unix());
     minder_publish(kept, &app);
-    if (records_trim(kept->keeper->options.store, app.owner, app.id, &err) < 0)
+    if (records_trim(kept->keeper->options.store, kept->keeper->options.folders->logs, &app, &err) <
+        0)
         log_err(LOG_WARNING, &err);
     lock_acquire(&kept->keeper->mutex);
     kept->finished = true;

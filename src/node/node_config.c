@@ -393,6 +393,15 @@ static const struct config_key keys[] = {
      AT(limits.expired_kept_s),
      .doc = "How long the storage of an app is kept after its expiry has ended it. Only time in "
             "which the node runs counts, and never what the wall clock jumps."},
+    {{"limits.logs_kept"},
+     {0},
+     CONFIG_DURATION,
+     .fallback = "7d",
+     .min = 0,
+     .max = INT64_C(3650) * 86400,
+     AT(limits.logs_kept_s),
+     .doc = "How long the log of a release is kept after its end: the last 256 KiB of each that "
+            "failed, was replaced, or was stopped with its app."},
     {{"limits.provision_timeout"},
      {0},
      CONFIG_DURATION,

@@ -54,6 +54,7 @@ struct node_limits {
     int64_t start_timeout_s;
     int64_t provision_timeout_s;
     int64_t expired_kept_s; /* the storage of an app after its expiry */
+    int64_t logs_kept_s;    /* the log of a release after its end */
 };
 
 /* How an owner's other name is proved. */

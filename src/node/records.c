@@ -6,6 +6,7 @@
 #include "node/records.h"
 
 #include "base/mem.h"
+#include "node/kept_logs.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -53,10 +54,11 @@ static int by_age(const void *a, const void *b)
     return (first->stopped > second->stopped) - (first->stopped < second->stopped);
 }
 
-int records_trim(struct store *store, const char *owner, const char *spared, struct err *err)
+int records_trim(struct store *store, const char *logs, const struct store_app *last,
+                 struct err *err)
 {
-    __attribute__((cleanup(records_done))) struct records records = {.spared = spared};
-    const struct store_filter filter = {.owner = owner};
+    __attribute__((cleanup(records_done))) struct records records = {.spared = last->id};
+    const struct store_filter filter = {.owner = last->owner};
     const size_t kept = RECORDS_KEPT - 1; /* and the spared one */
     if (store_app_each(store, &filter, collect, &records, err) < 0)
         return -1;
@@ -64,7 +66,8 @@ int records_trim(struct store *store, const char *owner, const char *spared, str
         return 0;
     qsort(records.items, records.count, sizeof(*records.items), by_age);
     for (size_t i = 0; i < records.count - kept; i++) {
-        if (store_app_delete(store, records.items[i].id, err) < 0)
+        if (kept_logs_forget_app(logs, records.items[i].id, err) < 0 ||
+            store_app_delete(store, records.items[i].id, err) < 0)
             return -1;
     }
     return 0;

@@ -9,6 +9,7 @@
 
 enum { RECORDS_KEPT = 64 }; /* of one account's stopped apps */
 
-/* Forgets those of `owner` that were stopped longest ago, but never `spared`. */
-int records_trim(struct store *store, const char *owner, const char *spared,
+/* Forgets those of the account of `last`, which was stopped last, that were stopped longest ago;
+ * with their logs, which are in `logs`. */
+int records_trim(struct store *store, const char *logs, const struct store_app *last,
                  struct err *err) MUST_USE;

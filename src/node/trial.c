@@ -11,6 +11,7 @@
 #include "base/file.h"
 #include "base/log.h"
 #include "node/app_folder.h"
+#include "node/kept_logs.h"
 #include "node/lifecycle.h"
 
 #include <stdio.h>
@@ -63,6 +64,38 @@ static void remove_package(const struct kept *kept, int64_t number)
         log_err(LOG_WARNING, &err);
 }
 
+/* --- their logs: a log that is lost is no reason to fail --- */
+
+static const char *logs_of(const struct kept *kept)
+{
+    return kept->keeper->options.folders->logs;
+}
+
+/* The log of the release that has ended (0: none) makes room for that of the next. */
+static void change_log(const struct kept *kept, int64_t ended, int64_t next)
+{
+    struct err err = ERR_INIT;
+    if ((ended != 0 && kept_log_put(logs_of(kept), kept->id, ended, kept->folder, &err) < 0) ||
+        kept_log_take_back(logs_of(kept), kept->id, next, kept->folder, &err) < 0)
+        log_err(LOG_WARNING, &err);
+}
+
+static void cut_log(const struct kept *kept, int64_t number)
+{
+    struct err err = ERR_INIT;
+    if (number != 0 && kept_log_cut(logs_of(kept), kept->id, number, &err) < 0)
+        log_err(LOG_WARNING, &err);
+}
+
+static int forget_release(const struct kept *kept, int64_t number, struct err *err)
+{
+    struct err lasting = ERR_INIT;
+    remove_package(kept, number);
+    if (kept_log_forget(logs_of(kept), kept->id, number, &lasting) < 0)
+        log_err(LOG_WARNING, &lasting);
+    return store_release_delete(store_of(kept), kept->id, number, err);
+}
+
 struct review {
     struct kept *kept;
     const char *reason; /* of those that were tried and did not come to anything */
@@ -95,10 +128,8 @@ static int review_one(void *context, const struct store_release *release, struct
     }
     int *count = failed ? &review->failed_count : &review->kept_count;
     bool is_old = now.state != STORE_RELEASE_LIVE && ++*count > RELEASES_KEPT;
-    if (is_old && now.number != review->spared) {
-        remove_package(review->kept, now.number);
-        return store_release_delete(store_of(review->kept), now.app, now.number, err);
-    }
+    if (is_old && now.number != review->spared)
+        return forget_release(review->kept, now.number, err);
     return store_release_save(store_of(review->kept), &now, err);
 }
 
@@ -133,6 +164,7 @@ void trial_begin(struct kept *kept)
         return;
     }
     struct store_app app = minder_current(kept);
+    change_log(kept, release_number(&app), next.release.number);
     take_release(&app, &next.release);
     app.trial = STORE_TRIAL_RUNNING;
     app.hold = next.hold;
@@ -179,6 +211,7 @@ void trial_commit(struct kept *kept)
     }
     if (runner->class->forget_aside(runner, kept->folder, &err) < 0)
         log_err(LOG_WARNING, &err); /* the next release is refused until it is gone */
+    cut_log(kept, review.spared);
     publish_trial(kept, &app);
     say(kept, "is live", app.release, "");
 }
@@ -215,6 +248,8 @@ void trial_revert(struct kept *kept, const char *reason)
         return;
     }
     take_release(&app, &before);
+    change_log(kept, failed, app.release);
+    cut_log(kept, failed);
     struct review review = {.kept = kept, .reason = why, .live = app.release, .failed = failed};
     review_releases(&review);
     if (failed != 0)

@@ -142,7 +142,7 @@ static void followers_test(void **state)
     AUTO_ANSWER struct answer made = {0};
     deploy(fixture, id_a, token, &made);
     assert_int_equal(made.status, 201);
-    AUTO_FREE char *path = keeper_log_path(fixture->node.keeper, id_a, &err);
+    AUTO_FREE char *path = keeper_log_path(fixture->node.keeper, id_a, 0, &err);
     assert_int_equal(file_write_atomic(path, slice_str("one\n"), 0600, &err), 0);
     AUTO_FREE struct crowd *crowd = mem_alloc(sizeof(*crowd), &err);
     char target[160];

@@ -160,7 +160,7 @@ static void log_test(void **state)
     get(fixture, "GET", target, &none);
     assert_int_equal(none.status, 200);
     assert_int_equal(none.text.len, 0);
-    AUTO_FREE char *path = keeper_log_path(fixture->node.keeper, id_a, &err);
+    AUTO_FREE char *path = keeper_log_path(fixture->node.keeper, id_a, 0, &err);
     assert_int_equal(file_write_atomic(path, slice_str("one\ntwo\nthree\n"), 0600, &err), 0);
     AUTO_ANSWER struct answer last = {0};
     get(fixture, "GET", target, &last);
@@ -169,6 +169,33 @@ static void log_test(void **state)
     AUTO_ANSWER struct answer all = {0};
     get(fixture, "GET", target, &all);
     assert_string_equal(buf_text(&all.text), "one\ntwo\nthree\n");
+    AUTO_FREE char *older = str_printf(&err, "%s.1", path);
+    assert_int_equal(file_write_atomic(older, slice_str("minus\nzero\n"), 0600, &err), 0);
+    AUTO_ANSWER struct answer both = {0};
+    get(fixture, "GET", target, &both);
+    assert_string_equal(buf_text(&both.text), "minus\nzero\none\ntwo\nthree\n");
+    for (int lines = 0; lines <= 6; lines++) { /* the end of both, of any length */
+        static const char *const ends[] = {"", "three\n", "two\nthree\n", "one\ntwo\nthree\n"};
+        AUTO_ANSWER struct answer end = {0};
+        (void)snprintf(target, sizeof(target), "/v1/apps/%s/logs?tail=%d", id_a, lines);
+        get(fixture, "GET", target, &end);
+        const char *expected = lines < 4    ? ends[lines]
+                               : lines == 4 ? "zero\none\ntwo\nthree\n"
+                                            : "minus\nzero\none\ntwo\nthree\n";
+        assert_string_equal(buf_text(&end.text), expected);
+    }
+    (void)snprintf(target, sizeof(target), "/v1/apps/%s/logs?release=2", id_a);
+    expect_error(fixture, "GET", target, 404, "not_found");
+    (void)snprintf(target, sizeof(target), "/v1/apps/%s/logs?release=0", id_a);
+    expect_error(fixture, "GET", target, 400, "invalid");
+    OK(keeper_stop(fixture->node.keeper, id_a, &failure));
+    (void)snprintf(target, sizeof(target), "/v1/apps/%s/logs?tail=1&release=1", id_a);
+    AUTO_ANSWER struct answer stopped = {0};
+    get(fixture, "GET", target, &stopped);
+    assert_string_equal(buf_text(&stopped.text), "three\n");
+    assert_int_equal(folder_remove_tree(fixture->node.folders.logs, &err), 0);
+    expect_error(fixture, "GET", target, 404, "not_found");
+    assert_int_equal(folder_create(fixture->node.folders.logs, 0700, &err), 0);
 }
 
 static void counters_test(void **state)
@@ -231,7 +258,7 @@ static void follow_test(void **state)
     make_package(fixture, id_a, "hello", &package);
     AUTO_ANSWER struct answer made = {0};
     upload(fixture, "/v1/apps", &package, &made);
-    AUTO_FREE char *path = keeper_log_path(fixture->node.keeper, id_a, &err);
+    AUTO_FREE char *path = keeper_log_path(fixture->node.keeper, id_a, 0, &err);
     assert_int_equal(file_write_atomic(path, slice_str("one\n"), 0600, &err), 0);
     pthread_t thread;
     assert_int_equal(pthread_create(&thread, NULL, stop_app, fixture), 0);

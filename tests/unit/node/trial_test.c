@@ -578,6 +578,58 @@ static void falls_back_to_nothing_test(void **state)
     assert_non_null(strstr(app.reason, "did not send its secrets"));
 }
 
+static void write_running_log(const struct fixture *fixture, const char *text)
+{
+    char path[200];
+    (void)snprintf(path, sizeof(path), "%s/%s/log", fixture->folders.apps, id_a);
+    OK(file_write_atomic(path, slice_str(text), 0600, &failure));
+}
+
+/* 0: whatever is the last. "" where there is none. */
+static void expect_log(struct fixture *fixture, int64_t release, const char *text)
+{
+    struct err ignored = ERR_INIT;
+    AUTO_BUF struct buf found = BUF_INIT(4096);
+    AUTO_FREE char *path = keeper_log_path(fixture->keeper, id_a, release, &ignored);
+    assert_non_null(path);
+    (void)!file_read(path, &found, &ignored);
+    assert_string_equal(buf_text(&found), text);
+}
+
+/* Each release has its own, also where it failed, and when the app is stopped. */
+static void logs_test(void **state)
+{
+    struct fixture *fixture = *state;
+    struct err err = ERR_INIT;
+    start_first(fixture);
+    write_running_log(fixture, "of one\n");
+    begin_second(fixture, "i");
+    (void)wait_for(fixture, 2, STORE_INITIALIZING, STORE_TRIAL_RUNNING);
+    write_running_log(fixture, "of two\n");
+    (void)snprintf(fixture->runner.next, sizeof(fixture->runner.next), "r");
+    OK(keeper_rollback(fixture->keeper, id_a, 0, &failure));
+    (void)wait_for(fixture, 1, STORE_RUNNING, STORE_TRIAL_NONE);
+    expect_log(fixture, 0, "of one\n");
+    expect_log(fixture, 1, "of one\n");
+    expect_log(fixture, 2, "of two\n");
+    assert_null(keeper_log_path(fixture->keeper, id_a, 3, &err));
+    assert_int_equal(err.kind, ERR_NOT_FOUND);
+    struct store_app app;
+    (void)snprintf(fixture->runner.next, sizeof(fixture->runner.next), "ir");
+    OK(update(fixture, "uid:1", false, &app, &failure));
+    (void)wait_for(fixture, 3, STORE_RUNNING, STORE_TRIAL_RUNNING);
+    write_running_log(fixture, "of three\n");
+    OK(keeper_commit(fixture->keeper, id_a, 3, &failure));
+    expect_log(fixture, 1, "of one\n");
+    expect_log(fixture, 3, "of three\n");
+    OK(keeper_stop(fixture->keeper, id_a, &failure));
+    expect_log(fixture, 0, "of three\n");
+    expect_log(fixture, 2, "of two\n");
+    OK(keeper_forget(fixture->keeper, id_a, &failure));
+    assert_int_equal(rmdir(fixture->folders.logs), 0); /* it is empty */
+    OK(folder_create(fixture->folders.logs, 0700, &failure));
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -604,6 +656,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(oldest_runs_test, set_up, tear_down),
         cmocka_unit_test_setup_teardown(falls_back_to_nothing_test, set_up, tear_down),
         cmocka_unit_test_setup_teardown(commit_is_not_saved_test, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(logs_test, set_up, tear_down),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
