@@ -90,6 +90,16 @@ static void civil_of_days(int64_t days, int64_t *year, int *month, int *day)
     *year = year_of_era + era * 400 + (*month <= 2 ? 1 : 0);
 }
 
+void rfc3339_now(char text[static RFC3339_NOW_SIZE])
+{
+    struct timespec now = {0};
+    (void)clock_gettime(CLOCK_REALTIME, &now);
+    char seconds[RFC3339_SIZE];
+    rfc3339_format(now.tv_sec, seconds);
+    (void)snprintf(text, RFC3339_NOW_SIZE, "%.*s.%03dZ", (int)strlen(seconds) - 1, seconds,
+                   (int)(now.tv_nsec / 1000000));
+}
+
 void rfc3339_format(int64_t unix_time, char text[static RFC3339_SIZE])
 {
     int64_t days = unix_time / SECONDS_PER_DAY;

@@ -23,6 +23,9 @@ struct timespec clock_deadline_us(int64_t after_us);
 enum { RFC3339_SIZE = sizeof("-292277022657-01-27T08:29:52Z") };
 /* "2026-11-22T10:00:00Z". */
 void rfc3339_format(int64_t unix_time, char text[static RFC3339_SIZE]);
+/* Now: "2026-11-22T10:00:00.123Z". */
+enum { RFC3339_NOW_SIZE = RFC3339_SIZE + 4 };
+void rfc3339_now(char text[static RFC3339_NOW_SIZE]);
 /* "2026-11-22T10:00:00Z", an offset instead of Z, a fraction (dropped), a space for the T. */
 int rfc3339_parse(const char *text, int64_t *ret, struct err *err) MUST_USE;
 /* Civil date and time (UTC) to unix seconds; checks ranges and leap years. */

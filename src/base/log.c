@@ -14,15 +14,21 @@
 #include <time.h>
 #include <unistd.h>
 
-enum { LINE_SIZE = 2048, SECONDS_TEXT_LEN = sizeof("2026-11-22T10:00:00") - 1 };
+enum { LINE_SIZE = 2048 };
 
 static const char *program_name = "mse";
 static enum log_level lowest = LOG_INFO;
+static bool has_time = true;
 
 void log_init(const char *program, enum log_level level)
 {
     program_name = program;
     lowest = level;
+}
+
+void log_omit_time(void)
+{
+    has_time = false;
 }
 
 enum log_level log_level(void)
@@ -38,12 +44,11 @@ static const char *level_name(enum log_level level)
 
 static size_t write_prefix(char *line, enum log_level level)
 {
-    struct timespec now = {0};
-    (void)clock_gettime(CLOCK_REALTIME, &now);
-    char seconds[RFC3339_SIZE];
-    rfc3339_format(now.tv_sec, seconds);
-    int used = snprintf(line, LINE_SIZE, "%.*s.%03dZ %s %s: ", (int)SECONDS_TEXT_LEN, seconds,
-                        (int)(now.tv_nsec / 1000000), level_name(level), program_name);
+    char now[RFC3339_NOW_SIZE] = "";
+    if (has_time)
+        rfc3339_now(now);
+    int used = snprintf(line, LINE_SIZE, "%s%s%s %s: ", now, has_time ? " " : "", level_name(level),
+                        program_name);
     return used < 0 ? 0 : strnlen(line, LINE_SIZE - 1);
 }
 

@@ -15,6 +15,8 @@ enum log_level { LOG_DEBUG, LOG_INFO, LOG_WARNING, LOG_ERROR };
 
 /* `program` is a literal that stands in every line; `level` is the lowest that is written. */
 void log_init(const char *program, enum log_level level);
+/* For who writes to a log that has a time in each line anyway. */
+void log_omit_time(void);
 enum log_level log_level(void);
 void log_write(enum log_level level, const char *fmt, ...) PRINTF_LIKE(2, 3);
 /* The error's message and, where there is one, its hint. */

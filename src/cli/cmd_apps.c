@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 /*
- * mse list, status, logs, stop, restart: what the node says of the apps, and what it is asked to do
+ * mse list, status, stop, restart: what the node says of the apps, and what it is asked to do
  * with them. None of it is proof of anything: that is mse verify.
  */
 #include "cli/command.h"
@@ -264,63 +264,6 @@ const struct command command_status = {
     .min_arguments = 1,
     .max_arguments = 1,
     .run = status,
-};
-
-/* --- logs --- */
-
-static int write_out(void *context, struct slice bytes, struct err *err)
-{
-    *(bool *)context = true;
-    return ui_write_log(stdout, bytes, err);
-}
-
-static int logs(const struct options *options, struct err *err)
-{
-    uint64_t tail = 1000;
-    const char *wanted = options_value(options, "tail");
-    if (wanted != NULL && parse_u64(wanted, "--tail", 1, 1000000, &tail, err) < 0) {
-        err->kind = ERR_USAGE;
-        return -1;
-    }
-    AUTO_NODE_CLIENT struct node_client *node = NULL;
-    AUTO_NODE_APP struct node_app app = {0};
-    if (node_client_open(ui_hooks(), options_value(options, "node"), &node, err) < 0 ||
-        node_app_find(node, options->arguments[0], &app, err) < 0)
-        return -1;
-    char path[PATH_SIZE];
-    (void)snprintf(path, sizeof(path), "/v1/apps/%s/logs?tail=%llu%s", app.id,
-                   (unsigned long long)tail, options_has(options, "follow") ? "&follow=1" : "");
-    bool any = false;
-    if (node_client_stream(node, path, write_out, &any, err) < 0) {
-        if (err->kind == ERR_INTERRUPTED && options_has(options, "follow"))
-            return 0; /* Ctrl-C is how one stops following */
-        return -1;
-    }
-    if (!any && strcmp(app.state, "stopped") == 0)
-        return FAIL(err, ERR_NOT_FOUND, "the app %.8s was stopped, and its log went with it",
-                    app.id);
-    return 0;
-}
-
-static const struct option_spec logs_options[] = {
-    {.name = "follow", .letter = 'f', .help = "go on showing what comes, until Ctrl-C"},
-    {.name = "tail", .value_name = "LINES", .help = "how many of the last lines (default: 1000)"},
-    OPTION_NODE,
-    OPTION_HELP,
-};
-
-const struct command command_logs = {
-    .name = "logs",
-    .arguments = "APP",
-    .summary = "show what the app wrote to its log",
-    .text = "Standard output and standard error of the app, as the node keeps them. The operator "
-            "can read them: do not log what is secret.",
-    .example = "mse logs -f hello",
-    .options = logs_options,
-    .option_count = ARRAY_LEN(logs_options),
-    .min_arguments = 1,
-    .max_arguments = 1,
-    .run = logs,
 };
 
 /* --- stop --- */

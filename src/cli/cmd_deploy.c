@@ -5,6 +5,7 @@
  */
 #include "cli/collateral_options.h"
 #include "cli/command.h"
+#include "cli/log_view.h"
 #include "cli/placement.h"
 #include "cli/project.h"
 #include "cli/session.h"
@@ -499,20 +500,21 @@ static int run_steps(struct deployment *d, const struct deploy_step *steps, size
 
 /* --- what is left when it fails --- */
 
-static int print_log_line(void *context, struct slice bytes, struct err *err)
-{
-    (void)context;
-    return ui_write_log(stderr, bytes, err);
-}
-
 static void show_log(struct deployment *d)
 {
+    const struct log_filter filter = {.since = INT64_MIN, .until = INT64_MAX};
+    AUTO_LOG_VIEW struct log_view view = {0};
     struct err ignored = ERR_INIT;
     char path[API_PATH_SIZE];
+    char release[40] = ""; /* the one before it may be back already, with a log of its own */
+    if (d->app.release > 0)
+        (void)snprintf(release, sizeof(release), "&release=%lld", (long long)d->app.release);
     (void)fprintf(stderr, "--- the end of the app's log ---\n");
-    (void)snprintf(path, sizeof(path), "/v1/apps/%s/logs?tail=%d", d->project.manifest.id,
-                   LOG_LINES);
-    (void)!node_client_stream(d->node, path, print_log_line, NULL, &ignored);
+    (void)snprintf(path, sizeof(path), "/v1/apps/%s/logs?tail=%d%s", d->project.manifest.id,
+                   LOG_LINES, release);
+    log_view_init(&view, &filter, stderr);
+    if (node_client_stream(d->node, path, log_view_write, &view, &ignored) == 0)
+        (void)!log_view_finish(&view, &ignored);
     (void)fprintf(stderr, "---\n");
 }
 
@@ -532,7 +534,10 @@ static void take_back(struct deployment *d, struct err *failure)
     (void)!wait_for_state(d->node, d->app.id, "running", TAKE_BACK_TIMEOUT_S, &now, &ignored);
     node_app_done(&now);
     if (failure->hint[0] == '\0' || failure->kind == ERR_APP)
-        err_hint(failure, "the release before it goes on with what it had stored");
+        err_hint(failure,
+                 "the release before it goes on with what it had stored; 'mse logs --release %lld "
+                 "%.8s' shows more of this one's log",
+                 (long long)d->app.release, d->app.id);
 }
 
 /* Did this deployment make the app that the node has? An app's id is the same from every machine of
@@ -566,8 +571,8 @@ static void remove_app(struct deployment *d, struct err *failure)
     if (!is_ours(d, failure))
         return;
     if (failure->kind == ERR_APP)
-        err_hint(failure,
-                 "the app was stopped, and no more of its log is kept than is shown above");
+        err_hint(failure, "the app was stopped; 'mse logs %.8s' and 'mse events %.8s' show more",
+                 id, id);
     (void)snprintf(path, sizeof(path), "/v1/apps/%s/stop", id);
     if (node_client_request(d->node, "POST", path, NULL, &ignored) < 0 &&
         ignored.kind != ERR_NOT_FOUND)

@@ -29,6 +29,7 @@ extern const struct command command_collateral_fetch;
 extern const struct command command_context;
 extern const struct command command_deploy;
 extern const struct command command_diff;
+extern const struct command command_events;
 extern const struct command command_explain;
 extern const struct command command_image_build;
 extern const struct command command_image_lock;

@@ -33,13 +33,13 @@ static void remember(struct app_log *log, const char *text, size_t len)
 
 static void end_line(struct app_log *log)
 {
-    char out[APP_LOG_LINE_MAX + RFC3339_SIZE + 2];
-    char now[RFC3339_SIZE];
+    char out[APP_LOG_LINE_MAX + RFC3339_NOW_SIZE + 2];
+    char now[RFC3339_NOW_SIZE];
     struct err ignored = ERR_INIT;
     log->line_len = bytes_make_printable(log->line, log->line_len, "\t");
     remember(log, log->line, log->line_len);
     remember(log, "\n", 1);
-    rfc3339_format(clock_unix(), now);
+    rfc3339_now(now);
     int len = snprintf(out, sizeof(out), "%s %.*s\n", now, (int)log->line_len, log->line);
     log->line_len = 0;
     if (len < 0)
@@ -72,6 +72,13 @@ void app_log_say(struct app_log *log, const char *fmt, ...)
     if (len > 0)
         app_log_write(log, slice_str(text));
     app_log_write(log, slice_str("\n"));
+}
+
+bool app_log_ends_with(const struct app_log *log, const char *text)
+{
+    size_t len = strlen(text);
+    return len > 0 && log->line_len == 0 && log->tail_len > len &&
+           memcmp(log->tail + log->tail_len - 1 - len, text, len) == 0;
 }
 
 void app_log_close(struct app_log *log)

@@ -8,6 +8,7 @@
 #include "base/buf.h"
 #include "base/rotating_file.h"
 
+#include <stdbool.h>
 #include <stdint.h>
 
 enum { APP_LOG_LINE_MAX = 4096, APP_LOG_TAIL_LINES = 40, APP_LOG_TAIL_SIZE = 4000 };
@@ -26,4 +27,6 @@ int app_log_open(struct app_log *log, uint64_t max_bytes, struct err *err) MUST_
 void app_log_write(struct app_log *log, struct slice bytes);
 /* A line of the supervisor's own. */
 void app_log_say(struct app_log *log, const char *fmt, ...) PRINTF_LIKE(2, 3);
+/* Is that how its last line ends? */
+bool app_log_ends_with(const struct app_log *log, const char *text);
 void app_log_close(struct app_log *log);

@@ -370,7 +370,8 @@ static void conclude(struct supervisor *self)
         (void)snprintf(status->reason, sizeof(status->reason), "%s", self->failure);
     else
         explain_exit(self, status->reason, sizeof(status->reason));
-    app_log_say(&self->log, "%s", status->reason);
+    if (!app_log_ends_with(&self->log, status->reason)) /* else the enclave has said it there */
+        app_log_say(&self->log, "%s", status->reason);
     copy_tail(self, status->detail, sizeof(status->detail));
     set_state(self, LAUNCH_FAILED);
 }

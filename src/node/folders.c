@@ -80,8 +80,8 @@ int folders_open(const char *state, struct folders *ret, struct err *err)
         take_lock(&folders, err) < 0)
         return FAIL_CONTEXT(err, "state folder");
     if (make_folder(folders.uploads, 0700, err) < 0 || make_folder(folders.apps, 0711, err) < 0 ||
-        make_folder(folders.layers, 0711, err) < 0 || make_folder(folders.runtimes, 0711, err) < 0 ||
-        make_folder(folders.logs, 0700, err) < 0)
+        make_folder(folders.layers, 0711, err) < 0 ||
+        make_folder(folders.runtimes, 0711, err) < 0 || make_folder(folders.logs, 0700, err) < 0)
         return FAIL_CONTEXT(err, "state folder");
     *ret = folders;
     folders = FOLDERS_INIT;

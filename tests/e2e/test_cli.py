@@ -15,7 +15,7 @@ def alone(tmp_path):
     return Owner(tmp_path, tmp_path / "state")
 
 
-COMMANDS = ["scaffold", "init", "deploy", "verify", "list", "status", "logs", "stop", "restart", "staple",
+COMMANDS = ["scaffold", "init", "deploy", "verify", "list", "status", "logs", "events", "stop", "restart", "staple",
             "releases", "rollback", "unlock", "pause", "resume",
             "test", "localtest", "context", "node start", "node stop", "node status"]
 
@@ -44,7 +44,9 @@ def test_the_man_page_has_every_command_and_status():
 @pytest.mark.parametrize("words,status,text", [
     ([], 2, "no command"), (["deplyo"], 2, "deploy"), (["deploy", "--jsno"], 2, "--json"),
     (["deploy", "surplus"], 2, "surplus"), (["status"], 2, "APP"), (["node"], 2, "start"),
-    (["logs", "x", "--tail", "many"], 2, "--tail"), (["list"], 4, "mse node start"),
+    (["logs", "x", "--tail", "many"], 2, "--tail"),
+    (["logs", "x", "--since", "soon"], 2, "--since"), (["logs", "x", "--until", "2h", "-f"], 2, "--follow"),
+    (["logs", "x", "--grep", "("], 2, "not a regular expression"), (["logs", "x", "--release", "0"], 2, "--release"), (["list"], 4, "mse node start"),
     (["deploy"], 1, "mse.toml"), (["scaffold", "../x"], 2, "name"), (["context"], 2, "--list"),
 ])
 def test_wrong_use(alone, words, status, text):

@@ -178,7 +178,8 @@ def test_an_app_in_a_vm_keeps_its_data(owner, image, work):
     first = int(get(app))
     owner.ok("restart", "counter", timeout=240)
     assert int(get(app)) > first
-    log = owner.ok("logs", "counter").out
+    assert "mse-init: world" not in owner.ok("logs", "counter").out
+    log = owner.ok("logs", "--boot", "counter").out
     assert "mse-init: world" in log and "enclave: app" in log
     owner.ok("stop", "counter", "--yes", timeout=120)
 

@@ -146,6 +146,58 @@ def test_zsh_loads_the_completion_and_completes_with_it(owner):
     assert "completed" in apps.split()
 
 
+TALKING = """import sys
+print("%s speaks", flush=True)
+def app(environ, start_response):
+    start_response("200 OK", [])
+    return [b"x"]
+"""
+
+
+def test_logs_by_release_time_and_pattern_and_events(owner):
+    project = owner.project("talking", {"app.py": TALKING % "one"})
+    app = owner.deploy(project)
+    stamp, text = owner.ok("logs", app["id"]).out.splitlines()[0].split(" ", 1)
+    assert text == "one speaks" and len(stamp) == len("2026-11-22T10:00:00.123Z")
+    boot = owner.ok("logs", "--boot", app["id"]).out
+    assert " info enclave: code: " in boot and boot.count("Z ") == boot.count("\n")  # one time a line
+    (project / "code" / "app.py").write_text("import nonsense\n")
+    failed = owner.run("deploy", "--path", project, "--yes", "--discard-data")
+    assert failed.status == 5
+    shown, error = failed.err.split("--- the end of the app's log ---\n")[1].split("---\nerror: ")
+    assert "import nonsense" in shown and "speaks" not in shown and "info enclave" not in shown
+    assert shown.count("cannot import") == 1 and error.startswith("open: app: cannot import 'app': ModuleNotFoundError")
+    assert f"mse logs --release 2 {app['id'][:8]}" in error
+    assert "import nonsense" in owner.ok("logs", "--release", "2", app["id"]).out
+    assert "nonsense" not in owner.ok("logs", app["id"]).out
+    (project / "code" / "app.py").write_text(TALKING % "three")
+    owner.deploy(project)
+    assert "one speaks" not in owner.ok("logs", app["id"]).out
+    assert "one speaks" in owner.ok("logs", "--release", "1", app["id"]).out
+    assert "has no release 9" in owner.run("logs", "--release", "9", app["id"]).err
+    line = json.loads(owner.ok("logs", "--json", "--grep", "^three", "--since", "1h", app["id"]).out)
+    assert line["text"] == "three speaks" and line["boot"] is False and line["time"].endswith("Z")
+    assert owner.ok("logs", "--until", "1h", app["id"]).out == ""
+    owner.ok("stop", "--yes", app["id"])
+    assert "three speaks" in owner.ok("logs", app["id"]).out
+    assert "import nonsense" in owner.ok("logs", "--release", "2", app["id"]).out
+    events = owner.ok("events", app["id"]).out.splitlines()
+    texts = [line.split("  ", 1)[1] for line in events]
+    assert texts[0] == "created" and texts[-1] == "stopped: stopped by its owner"
+    assert any(text.startswith("release 2 failed, the one before it comes back: app: cannot import") for text in texts)
+    assert texts.index("release 3 is tried") < texts.index("release 3 is live")
+    assert [entry["text"] for entry in owner.ok("events", "--json", app["id"]).json] == texts[::-1]
+
+
+def test_why_an_app_ended_is_known_afterwards(owner):
+    project = owner.project("stillborn", {"app.py": "import nonsense\n"})
+    failed = owner.run("deploy", "--path", project, "--yes")
+    assert failed.status == 5 and "'mse logs " in failed.err.splitlines()[-1]
+    assert "import nonsense" in owner.ok("logs", "stillborn").out
+    status = owner.ok("status", "stillborn").out
+    assert "reason       stopped by its owner; before that: app: cannot import 'app'" in status
+
+
 def test_stopping_a_node_with_its_apps_asks(owner):
     app = "def app(environ, start_response):\n    start_response('200 OK', [])\n    return [b'x']\n"
     owner.deploy(owner.project("asked", {"app.py": app}))

@@ -41,8 +41,8 @@ static void assert_line(const char *text)
     struct err err = ERR_INIT;
     AUTO_BUF struct buf found = BUF_INIT(1 << 20);
     assert_int_equal(file_read("log", &found, &err), 0);
-    assert_true(found.len > strlen("2026-11-22T10:00:00Z "));
-    assert_string_equal(buf_text(&found) + strlen("2026-11-22T10:00:00Z "), text);
+    assert_true(found.len > strlen("2026-11-22T10:00:00.123Z "));
+    assert_string_equal(buf_text(&found) + strlen("2026-11-22T10:00:00.123Z "), text);
 }
 
 static void test_pieces_become_a_line(void **state)
@@ -112,6 +112,19 @@ static void test_tail(void **state)
     app_log_close(&log);
 }
 
+static void test_the_end(void **state)
+{
+    struct app_log log;
+    open_log(&log, 1 << 20);
+    assert_false(app_log_ends_with(&log, "over"));
+    app_log_write(&log, slice_str("over\nerror enclave: it is over\n"));
+    assert_true(app_log_ends_with(&log, "it is over"));
+    assert_false(app_log_ends_with(&log, "it is"));
+    app_log_write(&log, slice_str("more"));
+    assert_false(app_log_ends_with(&log, "it is over"));
+    app_log_close(&log);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -121,6 +134,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(test_bytes_that_are_no_text, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_rotation, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_tail, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(test_the_end, set_up, tear_down),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
