@@ -10,6 +10,7 @@
 #include "base/text.h"
 #include "client/context_store.h"
 #include "client/owner.h"
+#include "client/storage_memory.h"
 #include "format/json.h"
 
 #include <stdio.h>
@@ -62,6 +63,17 @@ static int list_contexts(struct err *err)
     return ui_print_json(json_incref(all), err);
 }
 
+/* So that who verifies for the first time is not shown an older copy either. */
+static int add_storage(struct context *context, struct err *err)
+{
+    struct manifest manifest;
+    uint8_t fingerprint[SHA256_SIZE];
+    if (manifest_decode(slice_str(context->manifest), &manifest, err) < 0 ||
+        sha256(slice_str(context->manifest), fingerprint, err) < 0)
+        return -1;
+    return storage_memory_get(&manifest, fingerprint, &context->storage, err);
+}
+
 static int export_context(const char *name, const char *output, struct err *err)
 {
     AUTO_CONTEXT struct context context = {0};
@@ -69,7 +81,8 @@ static int export_context(const char *name, const char *output, struct err *err)
     if (context_store_find(ui_hooks(), name, &context, err) < 0)
         return -1;
     context.exported = true;
-    if (context_encode(&context, &text, err) < 0 || buf_str(&text, "\n", err) < 0)
+    if (add_storage(&context, err) < 0 || context_encode(&context, &text, err) < 0 ||
+        buf_str(&text, "\n", err) < 0)
         return -1;
     if (output == NULL) {
         ui_print(UI_PLAIN, "%s", buf_text(&text));

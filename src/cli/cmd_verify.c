@@ -106,6 +106,16 @@ static int load_target(struct verification *v, const char *argument, struct err 
     return 0;
 }
 
+/* What the context's owner saw counts until something was seen from here. */
+static int begin_storage(struct verification *v, struct err *err)
+{
+    if (storage_check_begin(&v->storage, &v->manifest, v->fingerprint, err) < 0)
+        return -1;
+    if (v->storage.seen.opening == 0)
+        v->storage.seen = v->context.storage;
+    return 0;
+}
+
 static int load_context(struct verification *v, const char *argument, struct err *err)
 {
     if (load_target(v, argument, err) < 0)
@@ -117,7 +127,7 @@ static int load_context(struct verification *v, const char *argument, struct err
         return -1;
     if (sha256(slice_str(v->context.manifest), v->fingerprint, err) < 0)
         return -1;
-    return storage_check_begin(&v->storage, &v->manifest, v->fingerprint, err);
+    return begin_storage(v, err);
 }
 
 static int load_fingerprint(struct verification *v, struct err *err)

@@ -20,7 +20,7 @@ static int fail_unknown(const struct storage_check *check, struct err *err)
 {
     (void)FAIL(err, ERR_REJECTED,
                "storage.unknown: the enclave says nothing of its storage, of which opening %llu "
-               "was seen from here",
+               "was seen before",
                (unsigned long long)check->seen.opening);
     err_hint(err, "its storage is locked ('mse unlock APP', by its owner), or its mse-enclave is "
                   "of a version that does not count");
@@ -32,7 +32,7 @@ static int fail_back(const struct storage_check *check, const struct storage_wor
 {
     (void)FAIL(err, ERR_REJECTED,
                "storage.rolled-back: this is opening %llu of the app's storage, and opening %llu "
-               "was seen from here: an older copy, or an empty one, is in its place",
+               "was seen before: an older copy, or an empty one, is in its place",
                (unsigned long long)said->now.opening, (unsigned long long)check->seen.opening);
     err_hint(err, "if the app's owner says that it was their doing: 'mse verify --accept-storage'");
     return -1;
@@ -43,7 +43,7 @@ static int fail_forked(const struct storage_check *check, const struct storage_w
 {
     (void)FAIL(err, ERR_REJECTED,
                "storage.forked: opening %llu of the app's storage does not come after opening %llu "
-               "as it was seen from here: there are two of it",
+               "as it was seen before: there are two of it",
                (unsigned long long)said->now.opening, (unsigned long long)check->seen.opening);
     err_hint(err, "a copy of before was opened, and what was stored since is not in this one; if "
                   "the app's owner says that it was their doing: 'mse verify --accept-storage'");
@@ -95,7 +95,7 @@ void storage_check_text(const struct storage_check *check, const struct storage_
     if (said == NULL)
         (void)snprintf(out, size, "the enclave says nothing of it");
     else if (seen == 0)
-        (void)snprintf(out, size, "opening %llu; none was seen from here before",
+        (void)snprintf(out, size, "opening %llu; none was seen before",
                        (unsigned long long)said->now.opening);
     else if (storage_judge(&check->seen, said) == STORAGE_TOO_LONG_AGO)
         (void)snprintf(out, size,

@@ -17,6 +17,18 @@ void context_done(struct context *context)
     *context = (struct context){0};
 }
 
+static int put_storage(const struct context *context, json_t *root, struct err *err)
+{
+    const struct storage_mark *mark = &context->storage;
+    if (!context->exported || mark->opening == 0)
+        return 0;
+    json_t *storage = json_new_object(err);
+    if (storage == NULL || json_put(root, "storage", storage, err) < 0 ||
+        json_put_u64(storage, "opening", mark->opening, err) < 0)
+        return -1;
+    return json_put_hex(storage, "head", slice_of(mark->head, STORAGE_HEAD_SIZE), err);
+}
+
 static int put_members(const struct context *context, json_t *root, struct err *err)
 {
     if (json_put_i64(root, "format", CONTEXT_FORMAT, err) < 0 ||
@@ -28,7 +40,8 @@ static int put_members(const struct context *context, json_t *root, struct err *
         json_put_text(root, "tee", context->tee, err) < 0 ||
         json_put_hex(root, "salt", slice_of(context->salt, sizeof(context->salt)), err) < 0 ||
         json_put_i64(root, "created", context->created, err) < 0 ||
-        json_put_text(root, "manifest", context->manifest, err) < 0)
+        json_put_text(root, "manifest", context->manifest, err) < 0 ||
+        put_storage(context, root, err) < 0)
         return -1;
     if (!context->exported && json_put_text_optional(root, "node", context->node, err) < 0)
         return -1;
@@ -84,11 +97,27 @@ static int check_manifest(const struct json_at *top, const struct context *conte
     return 0;
 }
 
+static int read_storage(const struct json_at *top, struct context *context, struct err *err)
+{
+    static const char *const known[] = {"opening", "head"};
+    struct json_at storage;
+    if (!json_has(top, "storage"))
+        return 0;
+    if (!context->exported)
+        return FAIL(err, ERR_INVALID, "%s: storage: only in a \"verification\"", top->what);
+    if (json_read_object(top, "storage", &storage, err) < 0 ||
+        json_only_keys(&storage, known, ARRAY_LEN(known), err) < 0 ||
+        json_read_u64(&storage, "opening", 1, STORAGE_OPENINGS_MAX, &context->storage.opening,
+                      err) < 0)
+        return -1;
+    return json_read_hex(&storage, "head", context->storage.head, STORAGE_HEAD_SIZE, err);
+}
+
 static int read_members(const struct json_at *top, struct context *context, struct err *err)
 {
-    static const char *const known[] = {"format",          "kind", "id",      "name",
-                                        "project",         "node", "url",     "tee",
-                                        "simulation_root", "salt", "created", "manifest"};
+    static const char *const known[] = {
+        "format",          "kind", "id",      "name",     "project", "node", "url", "tee",
+        "simulation_root", "salt", "created", "manifest", "storage"};
     if (json_only_keys(top, known, ARRAY_LEN(known), err) < 0 || read_kind(top, context, err) < 0 ||
         json_read_text_into(top, "id", context->id, sizeof(context->id), err) < 0 ||
         json_read_text_into(top, "name", context->name, sizeof(context->name), err) < 0 ||
@@ -97,7 +126,8 @@ static int read_members(const struct json_at *top, struct context *context, stru
         json_read_hex(top, "salt", context->salt, sizeof(context->salt), err) < 0 ||
         json_read_i64(top, "created", 0, INT64_MAX / 2, &context->created, err) < 0 ||
         read_owned(top, "url", CONTEXT_URL_MAX, &context->url, err) < 0 ||
-        read_owned(top, "manifest", MANIFEST_MAX, &context->manifest, err) < 0)
+        read_owned(top, "manifest", MANIFEST_MAX, &context->manifest, err) < 0 ||
+        read_storage(top, context, err) < 0)
         return -1;
     if (json_has(top, "node") && read_owned(top, "node", CONTEXT_URL_MAX, &context->node, err) < 0)
         return -1;

@@ -5,13 +5,16 @@
  * without the code it tells nothing.
  *
  *     {"format": 1, "kind": "context" | "verification", "id", "name", "project", "node"?, "url",
- *      "tee", "simulation_root"?, "salt", "created", "manifest"}
+ *      "tee", "simulation_root"?, "salt", "created", "manifest", "storage"?: {"opening", "head"}}
  *
- * "verification" is the exported kind: it has no "node". The manifest is a string: its exact bytes.
+ * "verification" is the exported kind: it has no "node", and it alone may have "storage", the
+ * newest opening of the app's storage that its owner has seen. The manifest is a string: its exact
+ * bytes.
  */
 #pragma once
 
 #include "model/manifest.h"
+#include "model/storage_history.h"
 
 enum { CONTEXT_FORMAT = 1, CONTEXT_MAX = 64 << 10, CONTEXT_TEE_SIZE = 16, CONTEXT_URL_MAX = 512 };
 
@@ -28,6 +31,7 @@ struct context {
     uint8_t salt[32];            /* of the code commitment */
     int64_t created;             /* unix seconds */
     char *manifest;              /* owned; exact bytes, as text */
+    struct storage_mark storage; /* exported; opening 0: none was seen */
 };
 
 void context_done(struct context *context);

@@ -65,7 +65,7 @@ def test_an_older_copy_is_noticed(life):  # noqa: F811
                 refused(who.run("verify", *arguments), name)
 
     assert opening(life.owner.ok("verify", "life")) == "1, which goes on from opening 1"
-    assert opening(user.ok("verify", "--context", context)) == "1; none was seen from here before"
+    assert opening(user.ok("verify", "--context", context)) == "1, which goes on from opening 1"  # as its owner saw it
     disk.keep()
     life.store("mine")
     both()
@@ -81,6 +81,10 @@ def test_an_older_copy_is_noticed(life):  # noqa: F811
     life.owner.ok("restart", "life")
     both("forked")
     assert user.run("verify", "--context", context, "--json").status == 3
+    life.owner.ok("context", "--export", "life", "--output", context)  # what the owner saw, not what is there
+    newcomer = Owner(life.owner.folder.parent / "newcomer", life.node.parent)
+    newcomer.folder.mkdir(parents=True)
+    refused(newcomer.run("verify", "--context", context), "forked")
     failed = life.deploy(ok=False)  # the same code: it would take over what is stored
     refused(failed, "forked")
     assert life.ask() == "one nothing nothing"

@@ -32,6 +32,8 @@ static void fill(struct context *context, bool exported)
     memcpy(context->id, manifest.id, sizeof(context->id));
     memcpy(context->name, manifest.name, sizeof(context->name));
     memset(context->salt, 7, sizeof(context->salt));
+    if (exported)
+        context->storage = (struct storage_mark){.opening = 5, .head = {9}};
     memset(context->simulation_root, 8, sizeof(context->simulation_root));
 }
 
@@ -53,6 +55,8 @@ static void comes_back(void **state)
         assert_memory_equal(again.simulation_root, context.simulation_root, 32);
         assert_int_equal(again.exported, exported);
         assert_true((again.node == NULL) == (exported == 1));
+        assert_int_equal(again.storage.opening, context.storage.opening);
+        assert_memory_equal(again.storage.head, context.storage.head, STORAGE_HEAD_SIZE);
     }
 }
 
@@ -105,11 +109,38 @@ static void refuses_what_it_does_not_understand(void **state)
     assert_int_equal(decode_kind("{}"), ERR_INVALID);
 }
 
+/* It is of the exported kind alone, one opening, and whole. */
+static void refuses_other_storage(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *from;
+        const char *to;
+    } cases[] = {
+        {"\"opening\":5", "\"opening\":0"},
+        {"\"opening\":5", "\"opening\":5,\"more\":1"},
+        {"\"opening\":5", "\"opened\":5"},
+        {"\"head\":\"09", "\"head\":\""},
+        {"\"kind\":\"verification\"", "\"kind\":\"context\""},
+    };
+    for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
+        struct err err = ERR_INIT;
+        AUTO_CONTEXT struct context context;
+        AUTO_BUF struct buf text = BUF_INIT(CONTEXT_MAX);
+        fill(&context, true);
+        assert_int_equal(context_encode(&context, &text, &err), 0);
+        assert_int_equal(decode_kind(buf_text(&text)), ERR_NONE);
+        replace(&text, cases[i].from, cases[i].to);
+        assert_int_equal(decode_kind(buf_text(&text)), ERR_INVALID);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(comes_back),
         cmocka_unit_test(refuses_what_it_does_not_understand),
+        cmocka_unit_test(refuses_other_storage),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
