@@ -13,6 +13,7 @@
 
 #include <dirent.h>
 #include <errno.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -145,7 +146,7 @@ static int need(void *context, const struct store_app *app, int64_t release, con
         needed->digests = digests;
         needed->room = room;
     }
-    memcpy(needed->digests[needed->count++], digest, RUNTIME_DIGEST_SIZE);
+    (void)snprintf(needed->digests[needed->count++], RUNTIME_DIGEST_SIZE, "%s", digest);
     return 0;
 }
 
