@@ -68,6 +68,22 @@ def test_a_coroutine_and_an_exit_without_status_are_fine(owner):
         assert seen(owner.deploy(project(owner, function))) == ["hello"]
 
 
+def test_the_next_release_with_the_same_data_calls_its_own(owner):
+    """One that fails takes nothing: what it wrote is gone, and the release before serves on."""
+    def keeping(function):
+        folder = project(owner, function, "kept")
+        with open(folder / "mse.toml", "a", encoding="utf-8") as toml:
+            toml.write('[storage]\nkeep = "owner"\n')
+        return folder
+    app = owner.deploy(keeping("migrate"))
+    assert seen(app) == ["hello"]
+    owner.ok("deploy", "--path", keeping("later"), "--yes")
+    assert seen(app) == ["hello", "hello"]
+    done = owner.run("deploy", "--path", keeping("fail"), "--yes")
+    assert done.status != 0 and "no such key 4711" in done.err, done
+    assert seen(app) == ["hello", "hello"]
+
+
 def failed(owner, function):
     done = owner.run("deploy", "--path", project(owner, function), "--yes")
     assert done.status != 0, done

@@ -201,6 +201,45 @@ def test_what_the_owner_keeps_goes_on_in_the_next_release(owner):
     owner.ok("stop", "kept", "--yes")
 
 
+ENVIRONMENT = """
+import json, os, shutil
+AT_IMPORT = dict(os.environ)
+LEFT = sorted(os.listdir("/tmp"))
+
+def release():
+    with open(os.path.expanduser("~/releases"), "a") as file:
+        file.write("one ")
+
+def app(environ, start):
+    start("200 OK", [])
+    with open("/tmp/large", "wb") as file:
+        for _ in range(20):
+            file.write(bytes(1 << 20))
+    releases = open(os.path.expanduser("~/releases")).read()
+    return [json.dumps({"variables": AT_IMPORT, "left": LEFT, "releases": releases.split(),
+                        "total": shutil.disk_usage("/tmp").total}).encode()]
+"""
+
+
+def test_variables_tmp_and_release_command_in_a_vm(owner):
+    folder = project(owner, "surroundings", "confidential", "vm", code=ENVIRONMENT)
+    (folder / "secrets.json").write_text('{"TOKEN": "s3cr3t-v4lue-2291"}')
+    toml = (folder / "mse.toml").read_text()
+    (folder / "mse.toml").write_text(toml.replace(
+        "[code]", '[code]\nsecrets = "secrets.json"\nsecrets_env = true') +
+        '[env]\nGREETING = "hello"\n[storage]\ntmp = "24M"\n[deploy]\nrelease_command = "app:release"\n')
+    app = owner.deploy(folder, timeout=240)
+    for start in range(2):
+        if start > 0:
+            owner.ok("restart", "surroundings", timeout=240)
+        found = json.loads(get(app))
+        assert found["left"] == [] and found["releases"] == ["one"] and found["total"] == 24 << 20
+        assert found["variables"]["TOKEN"] == "s3cr3t-v4lue-2291"
+        assert found["variables"]["GREETING"] == "hello" and found["variables"]["TMPDIR"] == "/tmp"
+    assert "s3cr3t" not in owner.ok("logs", "surroundings").out
+    owner.ok("stop", "surroundings", "--yes", timeout=120)
+
+
 def qemu_of(app):
     """Only what is this app's: its folder is among the mounts."""
     for process in Path("/proc").glob("[0-9]*"):
