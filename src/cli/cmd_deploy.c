@@ -320,8 +320,8 @@ static int unlock(struct deployment *d, struct err *err)
     return verify(d, err);
 }
 
-/* Before anything secret is sent: what the release takes over is the newest that was seen. A new
- * storage begins to count anew. */
+/* Before anything secret is sent: what the release takes over is the newest that was seen, and a
+ * new storage is one. */
 static int check_storage(struct deployment *d, struct err *err)
 {
     bool goes_on = d->placement.is_update && !d->placement.discard;
@@ -330,7 +330,9 @@ static int check_storage(struct deployment *d, struct err *err)
     if (storage_check_begin(&d->storage, &d->project.manifest, d->project.fingerprint, err) < 0 ||
         attested_ask_storage(d->channel, d->storage.seen.opening, err) < 0)
         return -1;
-    return goes_on ? storage_check_judge(&d->storage, attested_storage(d->channel), err) : 0;
+    const struct storage_word *said = attested_storage(d->channel);
+    return goes_on ? storage_check_judge(&d->storage, said, err)
+                   : storage_check_judge_new(&d->storage, said, err);
 }
 
 static int step_verify(struct deployment *d, struct err *err)

@@ -67,6 +67,13 @@ int storage_check_judge(const struct storage_check *check, const struct storage_
     }
 }
 
+int storage_check_judge_new(const struct storage_check *check, const struct storage_word *said,
+                            struct err *err)
+{
+    bool is_new = said != NULL && said->now.opening == 1;
+    return is_new ? 0 : storage_check_judge(check, said, err);
+}
+
 void storage_check_keep(const struct storage_check *check, const struct storage_word *said)
 {
     struct err err = ERR_INIT;

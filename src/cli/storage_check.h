@@ -21,6 +21,10 @@ int storage_check_begin(struct storage_check *check, const struct manifest *mani
  * REJECTED, with the name storage.rolled-back, storage.forked or storage.unknown at the front. */
 int storage_check_judge(const struct storage_check *check, const struct storage_word *said,
                         struct err *err) MUST_USE;
+/* The same of a storage that is to be new, whose first opening it must be: it is the node that says
+ * whether an app is there, and one that is not may be one whose older storage it puts back. */
+int storage_check_judge_new(const struct storage_check *check, const struct storage_word *said,
+                            struct err *err) MUST_USE;
 /* Remembers it from now on; where that cannot be written there is a warning. */
 void storage_check_keep(const struct storage_check *check, const struct storage_word *said);
 /* All of it, over a connection that was verified. */
