@@ -29,6 +29,9 @@ test-debian13: deps ## the same in a fresh root of Debian 13 (as root; needs the
 conformance: build ## hold the server against h2spec and its like (fetched from the network where not installed)
 	@tools/conformance --build $(BUILD)
 
+compare: build ## the same apps under our server and under gunicorn or uvicorn, answer by answer (needs the network)
+	@tests/compare/compare --build $(BUILD); status=$$?; [ $$status = 77 ] || exit $$status
+
 lint: deps ## rules of the tree, layout, clang-tidy, cppcheck, shellcheck
 	@tools/lint $(BUILD)
 
@@ -81,4 +84,4 @@ uninstall: ## remove what the last make install has put in place
 clean: ## remove everything that was built
 	@rm -rf build build-asan build-analyze build-coverage build-tsan
 
-.PHONY: help demo demo-vm test test-fast test-debian13 conformance lint analyze coverage build deps image bench bench-serve soak install uninstall clean
+.PHONY: help demo demo-vm test test-fast test-debian13 conformance compare lint analyze coverage build deps image bench bench-serve soak install uninstall clean
