@@ -149,7 +149,7 @@ static void print_facts(const struct node_app *app)
 
 static uint64_t counter(const json_t *counters, const char *name)
 {
-    json_int_t value = json_integer_value(json_object_get(counters, name));
+    int64_t value = json_integer_value(json_object_get(counters, name));
     return value > 0 ? (uint64_t)value : 0;
 }
 

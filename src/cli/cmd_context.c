@@ -31,11 +31,11 @@ static int add_json(void *data, const struct context *context, struct err *err)
     char fingerprint[2 * SHA256_SIZE + 1];
     if (fingerprint_text(context, fingerprint, err) < 0)
         return -1;
-    json_t *entry =
-        json_pack("{s:s,s:s,s:s,s:s,s:s,s:s,s:I}", "id", context->id, "name", context->name,
-                  "project", context->project, "url", context->url, "tee", context->tee,
-                  "fingerprint", fingerprint, "created", (json_int_t)context->created);
-    if (entry == NULL || json_array_append_new(data, entry) < 0)
+    json_t *entry = JSON_OF(JSON_TEXT("id", context->id), JSON_TEXT("name", context->name),
+                            JSON_TEXT("project", context->project), JSON_TEXT("url", context->url),
+                            JSON_TEXT("tee", context->tee), JSON_TEXT("fingerprint", fingerprint),
+                            JSON_NUMBER("created", context->created));
+    if (json_array_append_new(data, entry) < 0)
         return FAIL(err, ERR_MEMORY, "out of memory");
     return 0;
 }

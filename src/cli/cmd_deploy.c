@@ -607,10 +607,13 @@ static int print_dry_run(struct deployment *d, struct err *err)
         ui_print(UI_BOLD, "fingerprint %s\n", fingerprint);
         return 0;
     }
-    json_t *manifest =
-        json_loadb(buf_text(&d->project.manifest_bytes), d->project.manifest_bytes.len, 0, NULL);
-    return ui_print_json(json_pack("{s:s,s:s,s:o}", "id", d->project.manifest.id, "fingerprint",
-                                   fingerprint, "manifest", manifest),
+    json_t *manifest;
+    if (json_parse(buf_slice(&d->project.manifest_bytes), "manifest", MANIFEST_MAX, &manifest,
+                   err) < 0)
+        return -1;
+    return ui_print_json(JSON_OF(JSON_TEXT("id", d->project.manifest.id),
+                                 JSON_TEXT("fingerprint", fingerprint),
+                                 JSON_VALUE("manifest", manifest)),
                          err);
 }
 
@@ -634,11 +637,12 @@ static int print_result(struct deployment *d, struct err *err)
     hex_encode(slice_of(d->project.fingerprint, SHA256_SIZE), fingerprint);
     double seconds = (double)(clock_monotonic_ms() - d->started_ms) / 1000.0;
     if (ui_json())
-        return ui_print_json(json_pack("{s:s,s:s,s:s,s:s,s:s,s:s,s:f}", "id", d->app.id, "name",
-                                       d->project.config.name, "url", d->app.url, "certificate",
-                                       d->certificate_path, "fingerprint", fingerprint, "tee",
-                                       tee_text(d), "seconds", seconds),
-                             err);
+        return ui_print_json(
+            JSON_OF(JSON_TEXT("id", d->app.id), JSON_TEXT("name", d->project.config.name),
+                    JSON_TEXT("url", d->app.url), JSON_TEXT("certificate", d->certificate_path),
+                    JSON_TEXT("fingerprint", fingerprint), JSON_TEXT("tee", tee_text(d)),
+                    JSON_VALUE("seconds", json_real(seconds))),
+            err);
     ui_print(UI_BOLD, "\n%s runs at %s", d->project.config.name, d->app.url);
     ui_print(UI_PLAIN, "  (%.2f s)\n  id           %s\n  fingerprint  %s\n  certificate  %s\n\n",
              seconds, d->app.id, fingerprint, d->certificate_path);

@@ -33,8 +33,8 @@ static bool read_manifest(struct slice text, struct manifest *ret)
 
 static json_t *difference_json(const struct manifest_difference *difference)
 {
-    return json_pack("{s:s, s:s, s:s, s:s}", "field", difference->field, "a", difference->a, "b",
-                     difference->b, "meaning", difference->meaning);
+    return JSON_OF(JSON_TEXT("field", difference->field), JSON_TEXT("a", difference->a),
+                   JSON_TEXT("b", difference->b), JSON_TEXT("meaning", difference->meaning));
 }
 
 enum { DIFFERENT_STATUS = 1 };

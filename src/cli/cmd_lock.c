@@ -36,9 +36,10 @@ static int show_layer(const struct requirements_lock *lock, const char *path, st
     hex_encode(slice_of(layer.verity.root, VERITY_ROOT_SIZE), root);
     ui_size_text(layer.made.bytes, size);
     if (ui_json())
-        return ui_print_json(json_pack("{s:s,s:s,s:I,s:I,s:s}", "path", path, "python",
-                                       lock->python, "packages", (json_int_t)lock->count, "files",
-                                       (json_int_t)layer.made.files, "layer", root),
+        return ui_print_json(JSON_OF(JSON_TEXT("path", path), JSON_TEXT("python", lock->python),
+                                     JSON_NUMBER("packages", lock->count),
+                                     JSON_NUMBER("files", layer.made.files),
+                                     JSON_TEXT("layer", root)),
                              err);
     ui_print(UI_PLAIN, "%s: %zu packages for Python %s; as a layer %llu files, %s, root %.16s…\n",
              path, lock->count, lock->python, (unsigned long long)layer.made.files, size, root);

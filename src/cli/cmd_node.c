@@ -357,7 +357,7 @@ static int node_stop(const struct options *options, struct err *err)
         return -1;
     if (!answers(socket_path)) {
         ui_info("no node runs here");
-        return ui_json() ? ui_print_json(json_pack("{s:b}", "running", 0), err) : 0;
+        return ui_json() ? ui_print_json(JSON_OF(JSON_BOOL("running", false)), err) : 0;
     }
     bool apps = options_has(options, "apps");
     AUTO_NODE_CLIENT struct node_client *node = NULL;
@@ -374,7 +374,7 @@ static int node_stop(const struct options *options, struct err *err)
         clock_sleep_ms(POLL_MS);
     }
     ui_info(apps ? "node stopped, with its apps" : "node stopped; apps that run go on running");
-    return ui_json() ? ui_print_json(json_pack("{s:b}", "running", 0), err) : 0;
+    return ui_json() ? ui_print_json(JSON_OF(JSON_BOOL("running", false)), err) : 0;
 }
 
 static const struct option_spec stop_options[] = {

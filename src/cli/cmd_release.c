@@ -56,7 +56,7 @@ static int releases(const struct options *options, struct err *err)
     if (node_client_list(node, path, "releases", &list, err) < 0)
         return -1;
     if (ui_json())
-        return ui_print_json(json_pack("{s:O}", "releases", list), err);
+        return ui_print_json(JSON_OF(JSON_VALUE("releases", json_incref(list))), err);
     ui_print(UI_BOLD, "RELEASE  STATE     CREATED               FINGERPRINT       REASON\n");
     for (size_t i = 0; i < json_array_size(list); i++)
         print_release(json_array_get(list, i));

@@ -75,7 +75,7 @@ static int staple(const struct options *options, struct err *err)
     char until[RFC3339_SIZE];
     rfc3339_format(validity.next_update, until);
     if (ui_json())
-        return ui_print_json(json_pack("{s:s,s:s}", "id", context.id, "until", until), err);
+        return ui_print_json(JSON_OF(JSON_TEXT("id", context.id), JSON_TEXT("until", until)), err);
     ui_info("%s staples it until %s", context.name, until);
     return 0;
 }

@@ -91,10 +91,12 @@ static int write_json(FILE *out, const struct log_line *line, struct err *err)
     if (timed < 0 || json_put_text(object, "text", text, err) < 0 ||
         json_put_bool(object, "boot", is_boot(line->text), err) < 0)
         return -1;
-    AUTO_FREE char *dumped = json_dumps(object, JSON_COMPACT);
-    if (dumped == NULL)
-        return FAIL(err, ERR_MEMORY, "cannot write a line of the log");
-    return fprintf(out, "%s\n", dumped) < 0 ? FAIL_ERRNO(err, ERR_IO, "cannot write the log") : 0;
+    AUTO_BUF struct buf dumped = BUF_INIT(6 * line->text.len + 256);
+    if (json_write(object, JSON_COMPACT, &dumped, err) < 0)
+        return FAIL_CONTEXT(err, "a line of the log");
+    return fprintf(out, "%s\n", buf_text(&dumped)) < 0
+               ? FAIL_ERRNO(err, ERR_IO, "cannot write the log")
+               : 0;
 }
 
 /* `all` without its end. */

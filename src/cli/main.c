@@ -165,7 +165,6 @@ int main(int argc, char **argv)
 {
     log_init("mse", LOG_WARNING);
     ui_init(false);
-    json_wipe_freed(); /* secrets.json is looked at before it is sent */
     struct err err = ERR_INIT;
     int status = run(argc - 1, (const char *const *)argv + 1, &err);
     if (status >= 0 && ui_finish(&err) == 0)

@@ -21,7 +21,7 @@
 #include <string.h>
 #include <unistd.h>
 
-enum { NOTE_SIZE = 160, REDRAW_MS = 100 };
+enum { NOTE_SIZE = 160, REDRAW_MS = 100, DOCUMENT_MAX = 64 << 20 };
 
 static struct {
     bool json;
@@ -250,10 +250,9 @@ static void print_error(const struct err *err)
 {
     struct err ignored = ERR_INIT;
     json_t *error =
-        json_pack("{s:{s:s, s:s, s:s, s:i}}", "error", "kind", err_kind_name(err->kind), "message",
-                  err->message, "hint", err->hint, "status", err_exit_status(err->kind));
-    if (error != NULL)
-        (void)!ui_print_json(error, &ignored);
+        JSON_OF(JSON_TEXT("kind", err_kind_name(err->kind)), JSON_TEXT("message", err->message),
+                JSON_TEXT("hint", err->hint), JSON_NUMBER("status", err_exit_status(err->kind)));
+    (void)!ui_print_json(JSON_OF(JSON_VALUE("error", error)), &ignored);
 }
 
 void ui_error(const struct err *err)
@@ -310,12 +309,12 @@ int ui_write_log(FILE *to, struct slice bytes, struct err *err)
 /* ASCII only: what JSON leaves unescaped else may drive a terminal. */
 int ui_print_json(json_t *document, struct err *err)
 {
-    char *text = json_dumps(document, JSON_INDENT(2) | JSON_PRESERVE_ORDER | JSON_ENSURE_ASCII);
+    AUTO_BUF struct buf text = BUF_INIT(DOCUMENT_MAX);
+    int written = json_write(document, JSON_FOR_PEOPLE, &text, err);
     json_decref(document);
-    if (text == NULL)
-        return FAIL(err, ERR_IO, "cannot write to standard output");
-    ui_print(UI_PLAIN, "%s\n", text);
-    free(text);
+    if (written < 0)
+        return FAIL_CONTEXT(err, "cannot write to standard output");
+    ui_print(UI_PLAIN, "%s\n", buf_text(&text));
     return fflush(stdout) == 0 ? 0 : FAIL(err, ERR_IO, "cannot write to standard output");
 }
 

@@ -62,11 +62,11 @@ static int print_receipt(const struct receipt *receipt, struct err *err)
     hex_encode(slice_of(receipt->public_key, sizeof(receipt->public_key)), key);
     const char *verdict = receipt->accepted ? "accepted" : "rejected";
     if (ui_json())
-        return ui_print_json(json_pack("{s:s, s:s, s:s, s:s, s:I, s:I}", "verifier", key, "verdict",
-                                       verdict, "tee", receipt->tee, "status", receipt->status,
-                                       "at", (json_int_t)receipt->at, "made_at",
-                                       (json_int_t)receipt->made_at),
-                             err);
+        return ui_print_json(
+            JSON_OF(JSON_TEXT("verifier", key), JSON_TEXT("verdict", verdict),
+                    JSON_TEXT("tee", receipt->tee), JSON_TEXT("status", receipt->status),
+                    JSON_NUMBER("at", receipt->at), JSON_NUMBER("made_at", receipt->made_at)),
+            err);
     ui_print(UI_PLAIN, "signed by  %s\nmade at    %s\njudged at  %s\nverdict    %s: %s, %s\n", key,
              made_at, at, verdict, receipt->tee, receipt->status);
     return 0;

@@ -442,7 +442,10 @@ int attested_request(struct attested *attested, const char *method, const char *
 
 int attested_refused(const char *what, int status, const struct buf *answer, struct err *err)
 {
-    AUTO_JSON json_t *root = json_loadb(buf_text(answer), answer->len, 0, NULL);
+    AUTO_JSON json_t *root = NULL;
+    struct err unreadable = ERR_INIT; /* then there is no message in it */
+    if (json_parse(buf_slice(answer), "the answer", answer->len, &root, &unreadable) < 0)
+        root = NULL;
     const json_t *error = json_object_get(root, "error");
     const char *message = json_string_value(json_object_get(error, "message"));
     const char *hint = json_string_value(json_object_get(error, "hint"));

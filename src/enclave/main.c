@@ -81,8 +81,7 @@ int main(void)
     (void)pthread_sigmask(SIG_BLOCK, &signals, NULL);
     (void)signal(SIGPIPE, SIG_IGN);
     log_init("enclave", LOG_INFO);
-    log_omit_time();   /* the log of the app has one in each line */
-    json_wipe_freed(); /* secrets are looked at for variables */
+    log_omit_time(); /* the log of the app has one in each line */
     struct err err = ERR_INIT;
     static struct enclave enclave = {
         .state_folder = -1,

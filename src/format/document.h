@@ -5,8 +5,8 @@
  * is written), control characters, zero characters, bad UTF-8, bad escapes, half a surrogate pair,
  * anything after the value, more than the caller's limits.
  *
- * jansson is not used here: it seeds its hash tables from a file and keeps that seed in a global,
- * and libmse touches neither; and the trees of a verification live exactly as long as its arena.
+ * It has no global and opens no file, as libmse must not; the trees of a verification live exactly
+ * as long as its arena. json.c makes of them the trees that programs change and write.
  */
 #pragma once
 

@@ -1,25 +1,14 @@
 // SPDX-License-Identifier: Apache-2.0
 /*
- * JSON in: jansson does the grammar, this file adds the bounds that jansson lacks (depth, size) and
- * getters that say where something is wrong. Runs in every process, on bytes of strangers.
- * Canonical output is in json_canonical.c.
+ * JSON in: the strict reader's views become a tree of its own (json_value.h), and getters say where
+ * something is wrong. Runs in every process, on bytes of strangers. JSON out is in json_writer.c.
  */
 #include "format/json.h"
 
 #include "base/text.h"
+#include "format/document.h"
 
 #include <stdio.h>
-#include <stdlib.h>
-
-static void *allocate(size_t size)
-{
-    return mem_alloc(size, NULL);
-}
-
-void json_wipe_freed(void)
-{
-    json_set_alloc_funcs(allocate, mem_free_wiped);
-}
 
 static const char *type_name(const json_t *value)
 {
@@ -45,53 +34,129 @@ static const char *type_name(const json_t *value)
     return "an unknown type";
 }
 
-/* jansson recurses up to 2048 levels; brackets outside strings are counted before it sees them. */
-static int check_depth(struct slice text, const char *what, struct err *err)
+/* A text that is being made a tree. */
+struct builder {
+    struct arena *arena;
+    struct slice text;
+    const char *what;
+};
+
+static int fail_too_big(const struct builder *in, const struct doc_node *node, struct err *err)
 {
-    size_t depth = 0;
     size_t line = 1;
-    bool in_string = false;
-    for (size_t i = 0; i < text.len; i++) {
-        uint8_t c = text.data[i];
-        if (c == '\n')
+    const uint8_t *start = in->text.data;
+    for (const uint8_t *at = start; at < node->text.data; at++) {
+        if (*at == '\n') {
             line++;
-        if (in_string) {
-            if (c == '\\')
-                i++;
-            else if (c == '"')
-                in_string = false;
-            continue;
+            start = at + 1;
         }
-        if (c == '"')
-            in_string = true;
-        else if (c == '{' || c == '[')
-            depth++;
-        else if ((c == '}' || c == ']') && depth > 0)
-            depth--;
-        if (depth > JSON_DEPTH_MAX)
-            return FAIL(err, ERR_INVALID, "%s: line %zu: nested deeper than %d levels", what, line,
-                        JSON_DEPTH_MAX);
     }
+    return FAIL(err, ERR_INVALID,
+                "%s: line %zu, column %zu: the number is too big, at most 64 bits", in->what, line,
+                (size_t)(node->text.data - start) + 1);
+}
+
+static int build_number(const struct builder *in, const struct doc_node *node, json_t **ret,
+                        struct err *err)
+{
+    bool negative = node->text.data[0] == '-';
+    int64_t number = 0;
+    for (size_t i = negative; i < node->text.len; i++) {
+        int digit = node->text.data[i] - '0';
+        if (digit < 0 || digit > 9) {
+            *ret = json_real_text(node->text);
+            return 0;
+        }
+        if (__builtin_mul_overflow(number, 10, &number) ||
+            __builtin_add_overflow(number, negative ? -digit : digit, &number))
+            return fail_too_big(in, node, err);
+    }
+    *ret = json_integer(number);
+    return 0;
+}
+
+static int build(const struct builder *in, const struct doc_node *node, json_t **ret,
+                 struct err *err);
+
+/* Members or elements. */
+static int build_items(const struct builder *in, const struct doc_node *whole, json_t **ret,
+                       struct err *err)
+{
+    bool object = whole->type == DOC_OBJECT;
+    AUTO_JSON json_t *value = object ? json_object() : json_array();
+    for (const struct doc_node *each = whole->child; each != NULL; each = each->next) {
+        json_t *item;
+        if (build(in, each, &item, err) < 0)
+            return -1;
+        if ((object ? json_object_add_new(value, each->name, item)
+                    : json_array_append_new(value, item)) < 0)
+            return FAIL(err, ERR_MEMORY, "out of memory");
+    }
+    *ret = STEAL(value);
+    return 0;
+}
+
+static int build_string(const struct builder *in, const struct doc_node *node, json_t **ret,
+                        struct err *err)
+{
+    struct slice text;
+    if (doc_string(in->arena, node, &text, err) < 0)
+        return -1;
+    *ret = json_stringn((const char *)text.data, text.len);
+    return 0;
+}
+
+/* As deep as the reader went. */
+static int build_any(const struct builder *in, const struct doc_node *node, json_t **ret,
+                     struct err *err)
+{
+    switch (node->type) {
+    case DOC_OBJECT:
+    case DOC_ARRAY:
+        return build_items(in, node, ret, err);
+    case DOC_STRING:
+        return build_string(in, node, ret, err);
+    case DOC_NUMBER:
+        return build_number(in, node, ret, err);
+    case DOC_TRUE:
+    case DOC_FALSE:
+        *ret = json_boolean(node->type == DOC_TRUE);
+        return 0;
+    case DOC_NULL:
+        *ret = json_null();
+        return 0;
+    }
+    return FAIL(err, ERR_INTERNAL, "JSON: unknown type");
+}
+
+static int build(const struct builder *in, const struct doc_node *node, json_t **ret,
+                 struct err *err)
+{
+    json_t *value = NULL;
+    if (build_any(in, node, &value, err) < 0)
+        return -1;
+    if (value == NULL)
+        return FAIL(err, ERR_MEMORY, "out of memory");
+    *ret = value;
     return 0;
 }
 
 int json_parse(struct slice text, const char *what, size_t max_size, json_t **ret, struct err *err)
 {
-    if (text.len > max_size)
-        return FAIL(err, ERR_TOO_LARGE, "%s: %zu bytes, the limit is %zu", what, text.len,
-                    max_size);
+    const struct doc_source source = {.what = what,
+                                      .max_size = max_size,
+                                      .max_values = JSON_VALUES_MAX,
+                                      .max_depth = JSON_DEPTH_MAX,
+                                      .max_names = JSON_NAMES_MAX};
+    struct arena arena = {.secret = true};
+    const struct doc_node *root;
     if (text.len == 0)
         return FAIL(err, ERR_INVALID, "%s: empty where JSON was expected", what);
-    if (check_depth(text, what, err) < 0)
-        return -1;
-    json_error_t error;
-    json_t *root = json_loadb((const char *)text.data, text.len,
-                              JSON_REJECT_DUPLICATES | JSON_DECODE_ANY, &error);
-    if (root == NULL)
-        return FAIL(err, ERR_INVALID, "%s: line %d, column %d: %s", what, error.line, error.column,
-                    error.text);
-    *ret = root;
-    return 0;
+    int result = doc_read(&arena, text, &source, &root, err);
+    if (result == 0)
+        result = build(&(struct builder){&arena, text, what}, root, ret, err);
+    arena_done(&arena);
+    return result;
 }
 
 int json_top(const json_t *root, const char *what, struct json_at *ret, struct err *err)
@@ -128,7 +193,7 @@ int json_only_keys(const struct json_at *in, const char *const *known, size_t co
 {
     const char *key;
     json_t *value;
-    json_object_foreach((json_t *)in->value, key, value)
+    json_object_foreach(in->value, key, value)
     {
         size_t i = 0;
         while (i < count && strcmp(known[i], key) != 0)

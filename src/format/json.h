@@ -1,9 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
 /*
- * JSON from outside and canonical JSON, over jansson.
+ * JSON in and out of text.
  *
- * Parsing is strict: RFC 8259, UTF-8, no duplicate keys, no bytes behind the value, bounded size
- * and depth. Members are read through typed getters whose errors name the whole key path:
+ * Parsing is strict (document.h): RFC 8259, UTF-8, no name twice, no zero characters, no bytes
+ * behind the value, bounded size, depth and numbers of things. Members are read through typed
+ * getters whose errors name the whole key path:
  *
  *     AUTO_JSON json_t *root = NULL;
  *     struct json_at top;
@@ -11,29 +12,22 @@
  *         json_top(root, "manifest", &top, err) < 0 ||
  *         json_read_text(&top, "name", 64, &name, err) < 0)
  *         return -1;
- *
- * Names avoid jansson's own (json_object_get and so on), which may be used beside these.
  */
 #pragma once
 
 #include "base/buf.h"
+#include "format/json_value.h"
 
-#include <stdbool.h>
-
-#include <jansson.h>
-
-/* Deeper nesting than any format of ours needs. */
-enum { JSON_DEPTH_MAX = 32, JSON_PATH_SIZE = 160 };
-
-DEFINE_CLEANUP(json_cleanup, json_t *, json_decref)
-#define AUTO_JSON __attribute__((cleanup(json_cleanup)))
-
-/* From now on what is freed of JSON is wiped: for a program that parses secrets. Before any JSON.
- */
-void json_wipe_freed(void);
+enum {
+    JSON_DEPTH_MAX = 32, /* deeper than any format of ours needs */
+    JSON_NAMES_MAX = 4096,
+    JSON_VALUES_MAX = 1 << 18,
+    JSON_PATH_SIZE = 160,
+};
 
 /* Parses one JSON value of at most max_size bytes; `what` names the text in errors, which give line
- * and column. The caller frees *ret (AUTO_JSON). Errors: INVALID, TOO_LARGE, MEMORY. */
+ * and column and quote nothing: it may be a secret. The caller frees *ret (AUTO_JSON). Errors:
+ * INVALID, TOO_LARGE, MEMORY. */
 int json_parse(struct slice text, const char *what, size_t max_size, json_t **ret,
                struct err *err) MUST_USE;
 
@@ -97,6 +91,15 @@ int json_put_bool(json_t *object, const char *key, bool value, struct err *err) 
 int json_put_hex(json_t *object, const char *key, struct slice bytes, struct err *err) MUST_USE;
 int json_put_base64(json_t *object, const char *key, struct slice bytes, struct err *err) MUST_USE;
 
+/* How a value is written. */
+enum json_style {
+    JSON_COMPACT,    /* in one line, without white space */
+    JSON_FOR_PEOPLE, /* indented; ASCII only: what JSON leaves as it is may drive a terminal */
+    JSON_CANONICAL,  /* as json_canonical says */
+};
+/* Appends. Errors: TOO_LARGE, MEMORY, INVALID where it is deeper than JSON_DEPTH_MAX. */
+int json_write(const json_t *value, enum json_style style, struct buf *out,
+               struct err *err) MUST_USE;
 /* Appends RFC 8785 (JSON Canonicalization Scheme): no white space, members sorted by UTF-16 code
  * units, the shortest escapes. Numbers are whole and within 2^53 - 1 (section 3.2.2.3 and appendix
  * D say why); others are ERR_INVALID. */

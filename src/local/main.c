@@ -143,7 +143,6 @@ int main(int argc, char **argv)
 {
     mem_share_arena();
     log_init("local", LOG_WARNING);
-    json_wipe_freed();
     sigset_t signals;
     (void)sigemptyset(&signals);
     (void)sigaddset(&signals, SIGTERM);

@@ -73,7 +73,7 @@ static int put_buckets(json_t *object, const char *key, const uint64_t *buckets,
 {
     AUTO_JSON json_t *list = json_array();
     for (size_t i = 0; list != NULL && i < APP_STATS_BUCKETS; i++) {
-        if (json_array_append_new(list, json_integer((json_int_t)shown(buckets[i]))) < 0)
+        if (json_array_append_new(list, json_integer(shown(buckets[i]))) < 0)
             return FAIL(err, ERR_MEMORY, "out of memory");
     }
     return json_put(object, key, json_incref(list), err);
@@ -109,7 +109,7 @@ static int read_buckets(const struct json_at *in, const char *key, uint64_t *ret
                     json_array_size(list), APP_STATS_BUCKETS);
     for (size_t i = 0; i < APP_STATS_BUCKETS; i++) {
         const json_t *value = json_array_get(list, i);
-        json_int_t number = json_integer_value(value);
+        int64_t number = json_integer_value(value);
         if (!json_is_integer(value) || number < 0 || (uint64_t)number > NUMBER_MAX)
             return FAIL(err, ERR_INVALID, "%s: '%s[%zu]' is no whole number up to 2^53 - 1",
                         in->what, key, i);

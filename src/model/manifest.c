@@ -301,11 +301,12 @@ static int read_variables(const struct json_at *in, const char *key, char *to, s
 {
     struct json_at at;
     size_t len = 0;
+    const char *name;
+    json_t *member;
     if (json_read_object(in, key, &at, err) < 0)
         return -1;
-    for (void *i = json_object_iter((json_t *)at.value); i != NULL;
-         i = json_object_iter_next((json_t *)at.value, i)) {
-        const char *name = json_object_iter_key(i);
+    json_object_foreach(at.value, name, member)
+    {
         const char *value;
         if (json_read_text(&at, name, VARIABLE_VALUE_SIZE - 1, &value, err) < 0)
             return -1;

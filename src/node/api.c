@@ -158,24 +158,23 @@ int api_answer(struct api_call *call, int status, json_t *body, struct err *err)
         {{(const uint8_t *)"content-type", 12}, {(const uint8_t *)"application/json", 16}},
         {{(const uint8_t *)"cache-control", 13}, {(const uint8_t *)"no-store", 8}},
     };
-    char *text = json_dumps(body, JSON_COMPACT);
+    AUTO_BUF struct buf text = BUF_INIT(API_ANSWER_MAX);
+    int written = json_write(body, JSON_COMPACT, &text, err);
     json_decref(body);
-    if (text == NULL)
-        return FAIL(err, ERR_MEMORY, "cannot write the answer");
+    if (written < 0)
+        return FAIL_CONTEXT(err, "cannot write the answer");
     call->answered = true;
-    int result =
-        http_respond(call->exchange, status, headers, ARRAY_LEN(headers), slice_str(text), err);
-    free(text);
-    return result;
+    return http_respond(call->exchange, status, headers, ARRAY_LEN(headers), buf_slice(&text), err);
 }
 
 void api_answer_error(struct api_call *call, const struct err *failure)
 {
     struct err err = ERR_INIT;
-    json_t *error = json_pack("{s:s, s:s, s:s}", "kind", err_kind_name(failure->kind), "message",
-                              failure->message, "hint", failure->hint);
-    json_t *body = json_pack("{s:o}", "error", error);
-    if (body == NULL || api_answer(call, err_http_status(failure->kind), body, &err) < 0)
+    json_t *error =
+        JSON_OF(JSON_TEXT("kind", err_kind_name(failure->kind)),
+                JSON_TEXT("message", failure->message), JSON_TEXT("hint", failure->hint));
+    json_t *body = JSON_OF(JSON_VALUE("error", error));
+    if (api_answer(call, err_http_status(failure->kind), body, &err) < 0)
         log_debug("api: %s", err.message);
 }
 

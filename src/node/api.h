@@ -22,7 +22,7 @@ enum api_auth {
     API_OPERATOR, /* the operator, on the Unix socket */
 };
 
-enum { API_PARAMETERS_MAX = 8 };
+enum { API_PARAMETERS_MAX = 8, API_ANSWER_MAX = 64 << 20 };
 
 struct api_call {
     struct node *node;

@@ -122,10 +122,7 @@ int api_answer_app(struct api_call *call, int status, struct err *err)
 
 static int answer_list(struct api_call *call, const char *key, json_t *list, struct err *err)
 {
-    json_t *body = json_pack("{s:O}", key, list);
-    if (body == NULL)
-        return FAIL(err, ERR_MEMORY, "cannot write the answer");
-    return api_answer(call, 200, body, err);
+    return api_answer(call, 200, JSON_OF(JSON_VALUE(key, json_incref(list))), err);
 }
 
 struct listing {

@@ -15,9 +15,9 @@ static int put_means(const struct node *node, json_t *body, struct err *err)
     struct room room;
     if (room_look(&node->config, node->folders.state, &room, err) < 0)
         return -1;
-    json_t *disk =
-        json_pack("{s:I, s:I, s:I}", "size_bytes", (json_int_t)room.size_bytes, "free_bytes",
-                  (json_int_t)room.free_bytes, "reserve_bytes", (json_int_t)room.reserve_bytes);
+    json_t *disk = JSON_OF(JSON_NUMBER("size_bytes", room.size_bytes),
+                           JSON_NUMBER("free_bytes", room.free_bytes),
+                           JSON_NUMBER("reserve_bytes", room.reserve_bytes));
     if (json_put(body, "disk", disk, err) < 0 ||
         json_put_text(body, "enforcement", cgroup_prospect(node->folders.apps), err) < 0)
         return -1;
@@ -38,26 +38,38 @@ static json_t *names_in_use(const struct node_config *config, const char *const 
     return list;
 }
 
+static json_t *limits_json(const struct node_config *config)
+{
+    return JSON_OF(JSON_NUMBER("apps", config->limits.apps),
+                   JSON_NUMBER("package_bytes", config->limits.package_bytes));
+}
+
+static json_t *connections_json(struct gateway *gateway)
+{
+    const struct gateway_counts counts = gateway_count(gateway);
+    return JSON_OF(JSON_NUMBER("open", counts.open), JSON_NUMBER("waiting", counts.waiting),
+                   JSON_NUMBER("accepted", counts.accepted), JSON_NUMBER("refused", counts.refused),
+                   JSON_NUMBER("crowded_out", counts.crowded_out));
+}
+
 int api_get_node(struct api_call *call, struct err *err)
 {
     struct node *node = call->node;
-    const struct gateway_counts counts = gateway_count(node->gateway);
+    const struct node_config *config = &node->config;
     char started[RFC3339_SIZE];
     rfc3339_format(node->started, started);
-    AUTO_JSON json_t *body = json_pack(
-        "{s:s, s:s, s:s, s:o, s:o, s:s, s:s, s:s, s:s, s:s, s:{s:I, s:I}, s:{s:I, "
-        "s:I, s:I, s:I, s:I}}",
-        "version", MSE_VERSION, "domain", node->config.domain, "started", started, "launchers",
-        names_in_use(&node->config, node_launchers, false), "tees",
-        names_in_use(&node->config, node_tees, true), "tee",
-        node_tees[node->config.hardware[0].tee], "simulation_root", node->simulation_root,
-        "runtime_digest", node->runtime_digest, "default_environment", node->environments.fallback,
-        "quota", node->config.quota == NODE_QUOTA_LOOP ? "loop" : "none", "limits", "apps",
-        (json_int_t)node->config.limits.apps, "package_bytes",
-        (json_int_t)node->config.limits.package_bytes, "connections", "open",
-        (json_int_t)counts.open, "waiting", (json_int_t)counts.waiting, "accepted",
-        (json_int_t)counts.accepted, "refused", (json_int_t)counts.refused, "crowded_out",
-        (json_int_t)counts.crowded_out);
+    AUTO_JSON json_t *body =
+        JSON_OF(JSON_TEXT("version", MSE_VERSION), JSON_TEXT("domain", config->domain),
+                JSON_TEXT("started", started),
+                JSON_VALUE("launchers", names_in_use(config, node_launchers, false)),
+                JSON_VALUE("tees", names_in_use(config, node_tees, true)),
+                JSON_TEXT("tee", node_tees[config->hardware[0].tee]),
+                JSON_TEXT("simulation_root", node->simulation_root),
+                JSON_TEXT("runtime_digest", node->runtime_digest),
+                JSON_TEXT("default_environment", node->environments.fallback),
+                JSON_TEXT("quota", config->quota == NODE_QUOTA_LOOP ? "loop" : "none"),
+                JSON_VALUE("limits", limits_json(config)),
+                JSON_VALUE("connections", connections_json(node->gateway)));
     if (body == NULL)
         return FAIL(err, ERR_MEMORY, "cannot write the answer");
     if (put_means(node, body, err) < 0)
@@ -67,10 +79,7 @@ int api_get_node(struct api_call *call, struct err *err)
 
 static int answer_list(struct api_call *call, const char *key, json_t *list, struct err *err)
 {
-    json_t *body = json_pack("{s:o}", key, list);
-    if (body == NULL)
-        return FAIL(err, ERR_MEMORY, "cannot write the answer");
-    return api_answer(call, 200, body, err);
+    return api_answer(call, 200, JSON_OF(JSON_VALUE(key, list)), err);
 }
 
 static json_t *environment_json(const struct environment_offer *offer, bool is_default)
@@ -78,10 +87,10 @@ static json_t *environment_json(const struct environment_offer *offer, bool is_d
     json_t *requirements = json_array();
     for (size_t i = 0; i < offer->environment.requirement_count; i++)
         (void)json_array_append_new(requirements, json_string(offer->environment.requirements[i]));
-    return json_pack("{s:s, s:s, s:s, s:s, s:b, s:o}", "name", offer->environment.name, "digest",
-                     offer->digest, "description", offer->description, "python",
-                     offer->environment.python, "default", is_default, "requirements",
-                     requirements);
+    return JSON_OF(JSON_TEXT("name", offer->environment.name), JSON_TEXT("digest", offer->digest),
+                   JSON_TEXT("description", offer->description),
+                   JSON_TEXT("python", offer->environment.python), JSON_BOOL("default", is_default),
+                   JSON_VALUE("requirements", requirements));
 }
 
 int api_get_environments(struct api_call *call, struct err *err)
@@ -103,13 +112,13 @@ int api_get_hardware(struct api_call *call, struct err *err)
     for (size_t i = 0; i < config->hardware_count; i++) {
         const struct node_hardware *profile = &config->hardware[i];
         (void)json_array_append_new(
-            list,
-            json_pack("{s:s, s:s, s:s, s:I, s:I, s:I, s:I}", "name", profile->name, "launcher",
-                      node_launchers[profile->launcher], "tee", node_tees[profile->tee],
-                      "memory_bytes", (json_int_t)profile->memory_bytes, "cpu_millis",
-                      (json_int_t)profile->cpu_millis, "storage_bytes",
-                      (json_int_t)profile->storage_bytes, "io_bytes",
-                      (json_int_t)profile->io_bytes));
+            list, JSON_OF(JSON_TEXT("name", profile->name),
+                          JSON_TEXT("launcher", node_launchers[profile->launcher]),
+                          JSON_TEXT("tee", node_tees[profile->tee]),
+                          JSON_NUMBER("memory_bytes", profile->memory_bytes),
+                          JSON_NUMBER("cpu_millis", profile->cpu_millis),
+                          JSON_NUMBER("storage_bytes", profile->storage_bytes),
+                          JSON_NUMBER("io_bytes", profile->io_bytes)));
     }
     return answer_list(call, "hardware", list, err);
 }
@@ -127,20 +136,19 @@ static json_t *runtime_row(const struct runtime_list *self, const char *digest)
     const struct node *node = self->call->node;
     struct err absent = ERR_INIT;
     uint8_t bytes[SHA256_SIZE];
-    size_t index;
-    json_t *row;
-    json_array_foreach(self->list, index, row)
-    {
+    for (size_t i = 0; i < json_array_size(self->list); i++) {
+        json_t *row = json_array_get(self->list, i);
         if (strcmp(json_string_value(json_object_get(row, "digest")), digest) == 0)
             return row;
     }
     AUTO_FREE char *path = NULL;
     if (hex_decode(digest, "runtime", bytes, sizeof(bytes), &absent) == 0)
         path = runtimes_find(node->folders.runtimes, bytes, &absent);
-    row = json_pack("{s:s, s:b, s:b, s:i, s:[]}", "digest", digest, "installed",
-                    strcmp(digest, node->runtime_digest) == 0, "present", path != NULL,
-                    "release_count", 0, "releases");
-    return row != NULL && json_array_append_new(self->list, row) == 0 ? row : NULL;
+    json_t *row = JSON_OF(JSON_TEXT("digest", digest),
+                          JSON_BOOL("installed", strcmp(digest, node->runtime_digest) == 0),
+                          JSON_BOOL("present", path != NULL), JSON_NUMBER("release_count", 0),
+                          JSON_VALUE("releases", json_array()));
+    return json_array_append_new(self->list, row) == 0 ? row : NULL;
 }
 
 /* Who may not see the app sees that there is one. */
@@ -151,12 +159,12 @@ static int add_use(void *context, const struct store_app *app, int64_t release, 
     json_t *row = runtime_row(self, digest);
     if (row == NULL)
         return FAIL(err, ERR_MEMORY, "cannot write the answer");
-    json_t *count = json_object_get(row, "release_count");
-    (void)json_integer_set(count, json_integer_value(count) + 1);
+    int64_t count = json_integer_value(json_object_get(row, "release_count"));
+    (void)json_object_set_new(row, "release_count", json_integer(count + 1));
     if (!account_may(&self->call->account, app->owner))
         return 0;
-    json_t *use = json_pack("{s:s, s:s, s:s, s:I}", "app", app->id, "name", app->name, "project",
-                            app->project, "number", (json_int_t)release);
+    json_t *use = JSON_OF(JSON_TEXT("app", app->id), JSON_TEXT("name", app->name),
+                          JSON_TEXT("project", app->project), JSON_NUMBER("number", release));
     if (json_array_append_new(json_object_get(row, "releases"), use) < 0)
         return FAIL(err, ERR_MEMORY, "cannot write the answer");
     return 0;
@@ -181,8 +189,8 @@ int api_post_shutdown(struct api_call *call, struct err *err)
     bool stop = strcmp(apps, "stop") == 0;
     if (!stop && apps[0] != '\0' && strcmp(apps, "keep") != 0)
         return FAIL(err, ERR_INVALID, "apps: 'keep' or 'stop' expected, found '%s'", apps);
-    json_t *body = json_pack("{s:s}", "apps", stop ? "stop" : "keep");
-    if (body == NULL || api_answer(call, 202, body, err) < 0)
+    json_t *body = JSON_OF(JSON_TEXT("apps", stop ? "stop" : "keep"));
+    if (api_answer(call, 202, body, err) < 0)
         return -1;
     node_stop(call->node, stop);
     return 0;

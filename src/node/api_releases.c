@@ -34,10 +34,7 @@ int api_get_releases(struct api_call *call, struct err *err)
     AUTO_JSON json_t *list = json_array();
     if (store_release_each(call->node->store, call->id, list_release, list, err) < 0)
         return -1;
-    json_t *body = json_pack("{s:O}", "releases", list);
-    if (body == NULL)
-        return FAIL(err, ERR_MEMORY, "cannot write the answer");
-    return api_answer(call, 200, body, err);
+    return api_answer(call, 200, JSON_OF(JSON_VALUE("releases", json_incref(list))), err);
 }
 
 int api_read_release(const struct api_call *call, int64_t *ret, struct err *err)

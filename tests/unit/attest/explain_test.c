@@ -15,8 +15,7 @@
 #include "synth_snp.h"
 
 #include "attest/ra_tls.h"
-
-#include <jansson.h>
+#include "format/json.h"
 
 static char message[MSE_ERROR_SIZE];
 
@@ -30,10 +29,10 @@ static json_t *explain_as_json(const struct buf *file)
     char *text = mse_explain(bytes_of(file), MSE_JSON, message);
     if (text == NULL)
         fail_msg("%s", message);
-    json_error_t error;
-    json_t *document = json_loads(text, JSON_REJECT_DUPLICATES, &error);
-    if (document == NULL)
-        fail_msg("line %d: %s", error.line, error.text);
+    struct err failure = ERR_INIT;
+    json_t *document;
+    if (json_parse(slice_str(text), "what is shown", strlen(text), &document, &failure) < 0)
+        fail_msg("%s", failure.message);
     free(text);
     return document;
 }
@@ -138,7 +137,9 @@ static void test_diff(void **state)
     free(text);
     text = mse_diff(bytes_of(&a), bytes_of(&b), MSE_JSON, &same, message);
     assert_false(same);
-    json_t *list = json_loads(text, JSON_REJECT_DUPLICATES, NULL);
+    struct err failure = ERR_INIT;
+    json_t *list;
+    assert_int_equal(json_parse(slice_str(text), "differences", strlen(text), &list, &failure), 0);
     assert_int_equal(json_array_size(list), 2);
     json_t *first = json_array_get(list, 0);
     assert_string_equal(json_string_value(json_object_get(first, "field")), "fingerprint");

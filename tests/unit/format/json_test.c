@@ -24,13 +24,15 @@ static void test_parse_refuses(void **state)
 {
     (void)state;
     expect_parse_error("", "empty");
-    expect_parse_error("{\"a\":1,\"a\":2}", "duplicate");
-    expect_parse_error("{\"a\":{\"b\":1,\"b\":1}}", "duplicate");
+    expect_parse_error("{\"a\":1,\"a\":2}", "column 11: a name stands twice in one object");
+    expect_parse_error("{\"a\":{\"b\":1,\"\\u0062\":1}}", "twice");
     expect_parse_error("{\"a\":1,\n  \"b\":}", "line 2");
-    expect_parse_error("{} {}", "end of file expected");
-    expect_parse_error("{\"a\":\"\\u0000\"}", "\\u0000");
-    expect_parse_error("{\"a\":\"\xff\"}", "unable to decode");
-    expect_parse_error("{\"a\":99999999999999999999}", "too big");
+    expect_parse_error("{} {}", "the end expected");
+    expect_parse_error("{\"a\":\"\\u0000\"}", "a zero character");
+    expect_parse_error("{\"a\":\"\xff\"}", "not UTF-8");
+    expect_parse_error("{\n\"a\":9223372036854775808}", "line 2, column 5: the number is too big");
+    expect_parse_error("{\"a\":-9223372036854775809}", "too big");
+    expect_parse_error("{\"a\":\"\\ud800\"}", "surrogate");
     expect_parse_error("{\"a\":01}", "line 1");
     expect_parse_error("{'a':1}", "line 1");
 }
@@ -42,12 +44,12 @@ static void test_parse_bounds(void **state)
     struct err err = ERR_INIT;
     assert_int_equal(json_parse(slice_str("{\"a\":1}"), "thing", 6, &root, &err), -1);
     assert_int_equal(err.kind, ERR_TOO_LARGE);
-    char deep[2 * JSON_DEPTH_MAX + 3] = "";
-    for (size_t i = 0; i <= JSON_DEPTH_MAX; i++) {
+    char deep[2 * JSON_DEPTH_MAX + 5] = "";
+    for (size_t i = 0; i < JSON_DEPTH_MAX + 2; i++) {
         deep[i] = '[';
-        deep[JSON_DEPTH_MAX + 1 + i] = ']';
+        deep[JSON_DEPTH_MAX + 2 + i] = ']';
     }
-    expect_parse_error(deep, "nested deeper");
+    expect_parse_error(deep, "more than 32 levels deep");
     /* Brackets inside a string are not nesting. */
     char text[JSON_DEPTH_MAX + 8] = "\"\\\"";
     memset(text + 3, '[', JSON_DEPTH_MAX + 2);
@@ -210,13 +212,108 @@ static void test_put(void **state)
                                         "\"u\":5}");
 }
 
+static void expect_written(const json_t *value, enum json_style style, const char *expected)
+{
+    struct err err = ERR_INIT;
+    AUTO_BUF struct buf out = BUF_INIT(4096);
+    assert_int_equal(json_write(value, style, &out, &err), 0);
+    assert_string_equal(buf_text(&out), expected);
+}
+
+static void test_styles(void **state)
+{
+    (void)state;
+    json_t *list = json_array();
+    assert_int_equal(json_array_append_new(list, json_integer(INT64_MIN)), 0);
+    assert_int_equal(json_array_append_new(list, json_real(0.532)), 0);
+    assert_int_equal(json_array_append_new(list, json_real(2)), 0);
+    assert_int_equal(json_array_append_new(list, json_array()), 0);
+    AUTO_JSON json_t *value =
+        JSON_OF(JSON_TEXT("z", "\x01\x7f\"\\/\n\xc2\x9b\xf0\x9f\x98\x80"), JSON_BOOL("b", true),
+                JSON_VALUE("list", list), JSON_VALUE("none", json_object()));
+    expect_written(value, JSON_COMPACT,
+                   "{\"z\":\"\\u0001\x7f\\\"\\\\/\\n\xc2\x9b\xf0\x9f\x98\x80\",\"b\":true,"
+                   "\"list\":[-9223372036854775808,0.532,2.0,[]],\"none\":{}}");
+    expect_written(value, JSON_FOR_PEOPLE,
+                   "{\n  \"z\": \"\\u0001\\u007f\\\"\\\\/\\n\\u009b\\ud83d\\ude00\",\n"
+                   "  \"b\": true,\n  \"list\": [\n    -9223372036854775808,\n    0.532,\n"
+                   "    2.0,\n    []\n  ],\n  \"none\": {}\n}");
+    AUTO_JSON json_t *copy = json_deep_copy(value);
+    assert_int_equal(json_object_set_new(copy, "list", json_null()), 0);
+    assert_int_equal(json_object_del(copy, "z"), 0);
+    assert_int_equal(json_object_del(copy, "z"), -1);
+    expect_written(copy, JSON_COMPACT, "{\"b\":true,\"list\":null,\"none\":{}}");
+}
+
+/* Whatever could not be made, however deep: nothing is written, and it is said. */
+static void test_spoilt(void **state)
+{
+    (void)state;
+    AUTO_JSON json_t *top = json_object();
+    json_t *list = json_array();
+    assert_null(json_string("\xff"));
+    assert_null(json_real(1.0 / 0.0));
+    assert_null(JSON_OF(JSON_TEXT("good", "x"), JSON_TEXT("bad", "cut \xc3")));
+    assert_int_equal(json_array_append_new(list, json_string("\xff")), -1);
+    assert_int_equal(json_array_append_new(list, json_string("x")), 0);
+    assert_int_equal(json_object_set_new(top, "list", list), 0);
+    for (int style = JSON_COMPACT; style <= JSON_CANONICAL; style++) {
+        struct err err = ERR_INIT;
+        AUTO_BUF struct buf out = BUF_INIT(4096);
+        assert_int_equal(json_write(top, style, &out, &err), -1);
+        expect_message(&err, "a value is missing");
+        assert_int_equal(out.len, 0);
+        assert_int_equal(json_write(NULL, style, &out, &err), -1);
+    }
+}
+
+/* What was read is what is written, and the first spelling is the last one. */
+static void test_there_and_back(void **state)
+{
+    (void)state;
+    static const char text[] =
+        "{\"a\":[1,-2,1.50,1e3,\"\",null,{\"b\":{}}],\"\":true,\"x\":\"\xc3\xa9\"}";
+    struct err err = ERR_INIT;
+    AUTO_JSON json_t *root = NULL;
+    assert_int_equal(json_parse(slice_str(text), "text", sizeof(text), &root, &err), 0);
+    expect_written(root, JSON_COMPACT, text);
+}
+
+static void test_writer_is_bounded(void **state)
+{
+    (void)state;
+    struct err err = ERR_INIT;
+    AUTO_JSON json_t *top = json_array();
+    AUTO_BUF struct buf small = BUF_INIT(4);
+    json_t *inner = top;
+    assert_int_equal(json_array_append_new(top, json_string("abc")), 0);
+    assert_int_equal(json_write(top, JSON_COMPACT, &small, &err), -1);
+    assert_int_equal(err.kind, ERR_TOO_LARGE);
+    for (int i = 0; i <= JSON_DEPTH_MAX; i++) {
+        json_t *next = json_array();
+        assert_int_equal(json_array_append_new(inner, next), 0);
+        inner = next;
+    }
+    AUTO_BUF struct buf out = BUF_INIT(4096);
+    assert_int_equal(json_write(top, JSON_COMPACT, &out, &err), -1);
+    expect_message(&err, "deeper than 32 levels");
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_parse_refuses),     cmocka_unit_test(test_parse_bounds),
-        cmocka_unit_test(test_getters),           cmocka_unit_test(test_getter_errors),
-        cmocka_unit_test(test_unknown_key),       cmocka_unit_test(test_canonical),
-        cmocka_unit_test(test_canonical_refuses), cmocka_unit_test(test_put),
+        cmocka_unit_test(test_parse_refuses),
+        cmocka_unit_test(test_parse_bounds),
+        cmocka_unit_test(test_getters),
+        cmocka_unit_test(test_getter_errors),
+        cmocka_unit_test(test_unknown_key),
+        cmocka_unit_test(test_canonical),
+        cmocka_unit_test(test_canonical_refuses),
+        cmocka_unit_test(test_put),
+        cmocka_unit_test(test_styles),
+        cmocka_unit_test(test_spoilt),
+        cmocka_unit_test(test_there_and_back),
+        cmocka_unit_test(test_writer_is_bounded),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

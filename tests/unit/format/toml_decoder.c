@@ -6,10 +6,10 @@
  */
 #include "base/buf.h"
 #include "base/fd.h"
+#include "format/json.h"
 #include "format/toml.h"
 
 #include <inttypes.h>
-#include <jansson.h>
 #include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -19,7 +19,7 @@ static json_t *encode(const struct toml_value *value);
 
 static json_t *tagged(const char *type, const char *text, size_t len)
 {
-    return json_pack("{s:s, s:o}", "type", type, "value", json_stringn(text, len));
+    return JSON_OF(JSON_TEXT("type", type), JSON_VALUE("value", json_stringn(text, len)));
 }
 
 static json_t *encode_float(double real)
@@ -71,7 +71,7 @@ static json_t *encode_children(const struct toml_value *value)
     for (const struct toml_value *child = value->first; child != NULL; child = child->next) {
         json_t *encoded = encode(child);
         if (table)
-            (void)json_object_setn_new(all, (const char *)child->key.data, child->key.len, encoded);
+            (void)json_object_add_new(all, child->key, encoded);
         else
             (void)json_array_append_new(all, encoded);
     }
@@ -108,7 +108,9 @@ int main(void)
         return 1;
     }
     json_t *json = encode(toml_root(toml));
-    int failed = json_dumpf(json, stdout, JSON_INDENT(1));
+    AUTO_BUF struct buf out = BUF_INIT(16 * TOML_MAX_BYTES);
+    int failed = json_write(json, JSON_FOR_PEOPLE, &out, &err);
     json_decref(json);
-    return failed ? 2 : 0;
+    (void)printf("%s\n", buf_text(&out));
+    return failed < 0 ? 2 : 0;
 }

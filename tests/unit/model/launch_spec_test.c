@@ -102,13 +102,13 @@ static void test_every_member(void **state)
         AUTO_JSON json_t *missing = json_deep_copy(root);
         AUTO_JSON json_t *wrong = json_deep_copy(root);
         (void)json_object_del(missing, key);
-        (void)json_object_set_new(wrong, key, json_true());
+        (void)json_object_set_new(wrong, key, json_boolean(true));
         if (strcmp(key, "environment") != 0)
             assert_refused(missing);
         assert_refused(wrong);
     }
     AUTO_JSON json_t *unknown = json_deep_copy(root);
-    (void)json_object_set_new(unknown, "enclaves", json_true());
+    (void)json_object_set_new(unknown, "enclaves", json_boolean(true));
     assert_refused(unknown);
     AUTO_JSON json_t *relative = json_deep_copy(root);
     (void)json_object_set_new(relative, "package", json_string("../package"));

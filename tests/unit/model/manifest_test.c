@@ -91,7 +91,7 @@ static void test_second_readings(void **state)
     expect_refused("1800000000}}", "1800000000}}\n", "not canonical");
     expect_refused("app:app", "\\u0061pp:app", "not canonical");
     expect_refused("/whoami", "\\/whoami", "not canonical");
-    expect_refused("\"format\":1,", "\"format\":1,\"format\":1,", "duplicate");
+    expect_refused("\"format\":1,", "\"format\":1,\"format\":1,", "twice");
     expect_refused("\"name\":\"helloworld\",", "", "'name' is missing");
     expect_refused("\"cpu_millis\":1000", "\"cpu_millis\":1000.0", "whole number");
     expect_refused("\"cpu_millis\":1000", "\"cpu_millis\":1e3", "whole number");
