@@ -53,8 +53,8 @@ static int fail_forked(const struct storage_check *check, const struct storage_w
 int storage_check_judge(const struct storage_check *check, const struct storage_word *said,
                         struct err *err)
 {
-    if (check->seen.opening > 0 && said == NULL)
-        return fail_unknown(check, err);
+    if (said == NULL)
+        return check->seen.opening > 0 ? fail_unknown(check, err) : 0;
     switch (storage_judge(&check->seen, said)) {
     case STORAGE_ROLLED_BACK:
         return fail_back(check, said, err);
