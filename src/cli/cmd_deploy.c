@@ -44,7 +44,7 @@ struct deployment {
     struct node_app app; /* as the node answered the upload */
     bool may_exist;      /* the node may hold the app, or the new release */
     bool is_locked;      /* its enclave waits for the key of its storage */
-    bool is_provisioned; /* it started with the secrets that it had */
+    bool is_provisioned; /* it started with the secrets of before */
     bool is_committed;   /* the new release is live */
     struct placement placement;
     struct attested *channel;
@@ -342,13 +342,23 @@ static int step_verify(struct deployment *d, struct err *err)
     return check_storage(d, err);
 }
 
+/* Genuine, and with the secrets of an earlier deployment: to call that deployed would leave the
+ * owner with secrets in use that were to be replaced. */
+static int fail_old_secrets(struct err *err)
+{
+    (void)FAIL(err, ERR_CONFLICT,
+               "the enclave runs with the secrets that were sealed for this version before and "
+               "takes no new ones: the node did not have it wait for its owner");
+    err_hint(err, "in a VM the same version keeps its secrets: change something that is part of "
+                  "the version, such as a variable of [env]; elsewhere ask the node's operator");
+    return -1;
+}
+
 static int step_provision(struct deployment *d, struct err *err)
 {
     struct provision_target target;
-    if (d->is_provisioned) {
-        ui_step_end("not sent: it has its secrets");
-        return 0;
-    }
+    if (d->is_provisioned)
+        return fail_old_secrets(err);
     make_target(d, &target);
     AUTO_BUF struct buf message = BUF_INIT(4 << 20);
     AUTO_BUF struct buf answer = BUF_INIT(ANSWER_MAX);

@@ -132,6 +132,14 @@ def test_new_secrets_of_the_same_code(life):
     life.project("", code=code, secrets={"a": 2})
     assert life.deploy()["fingerprint"] == first["fingerprint"]
     assert life.ask() == '{"a": 2} mine mine'
+    # a node that has the enclave start with the old ones, says its word
+    life.project("", code=code, secrets={"a": 3})
+    liar = LyingNode(life.node / "msed.sock", life.owner.folder,
+                     lambda _, d: {**d, "state": "running"} if d.get("state") == "initializing" else d)
+    refused = life.deploy("--node", liar.path, "--simulation", ok=False)
+    liar.close()
+    assert refused.status == 1 and "takes no new ones" in refused.err
+    assert life.ask() == '{"a": 2} mine mine'
 
 
 def test_what_another_version_cannot_read_is_not_lost_by_accident(life):
