@@ -72,16 +72,18 @@ static int start_thread(void *(*run)(void *context), void *context)
     return result == 0 ? 0 : -1;
 }
 
-static void accept_one(int listen_fd)
+/* False: there is no descriptor left; the connection stays in the backlog for a while. */
+static bool accept_one(int listen_fd)
 {
     int client = accept4(listen_fd, NULL, NULL, SOCK_CLOEXEC);
     if (client < 0)
-        return;
+        return errno == EINTR || errno == ECONNABORTED;
     atomic_fetch_add(&connections, 1);
     if (start_thread(connection_main, (void *)(intptr_t)client) < 0) {
         atomic_fetch_sub(&connections, 1);
         fd_close(client);
     }
+    return true;
 }
 
 /* --- the simulated TEE --- */
@@ -193,16 +195,16 @@ static bool take_signals(struct runner *runner, int *ret_status)
 static int watch(struct runner *runner)
 {
     int status = 1;
+    bool can_accept = true;
     for (;;) {
-        bool room = atomic_load(&connections) < VM_CONNECTIONS_MAX;
+        bool room = can_accept && atomic_load(&connections) < VM_CONNECTIONS_MAX;
         struct pollfd fds[] = {{.fd = runner->signal_fd, .events = POLLIN},
                                {.fd = room ? SANDBOX_LISTEN_FD : -1, .events = POLLIN}};
         if (poll(fds, ARRAY_LEN(fds), room ? -1 : 100) < 0 && errno != EINTR)
             return status;
         if (fds[0].revents != 0 && take_signals(runner, &status))
             return status;
-        if (fds[1].revents != 0)
-            accept_one(SANDBOX_LISTEN_FD);
+        can_accept = fds[1].revents == 0 || accept_one(SANDBOX_LISTEN_FD);
     }
 }
 

@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 /*
- * The list of enclaves that want collateral, and the thread that goes through it. Runs in msed;
- * owns the cache folder collateral/ of the state folder.
+ * The list of enclaves that want collateral, and the threads that go through it, never two for one
+ * account: an app that answers slowly holds up its owner's others alone. Runs in msed; owns the
+ * cache folder collateral/ of the state folder.
  */
 #include "node/stapler.h"
 
@@ -30,14 +31,23 @@ enum {
     WATCH_MS = 200,
     ERRORS_MAX = 2048,
     IDLE_MS = 3600 * 1000,
+    WORKERS = 4,
 };
 
 struct wanting {
     struct wanting *next;
+    uint64_t number; /* of this enclave: the next of the same app has another */
     char id[STORE_ID_SIZE];
+    char owner[STORE_OWNER_SIZE];
     int64_t due_ms;   /* monotonic */
     int64_t pause_ms; /* before the next attempt, should this one fail */
     bool refresh;     /* it has collateral already, which is to be renewed */
+};
+
+struct worker {
+    struct stapler *stapler;
+    pthread_t thread;
+    char owner[STORE_OWNER_SIZE]; /* whose app it serves, "" : none; guarded */
 };
 
 struct stapler {
@@ -45,10 +55,11 @@ struct stapler {
     char *cache; /* folder */
     struct lock mutex;
     pthread_cond_t changed;
-    struct wanting *list; /* guarded, like the next */
+    struct wanting *list; /* guarded, like the next two */
+    uint64_t last_number;
     bool stopping;
-    bool running; /* the thread is there */
-    pthread_t thread;
+    size_t running; /* so many threads are there */
+    struct worker workers[WORKERS];
 };
 
 /* --- the list, under the mutex --- */
@@ -71,30 +82,44 @@ static void take_out(struct stapler *stapler, const char *id)
     free(gone);
 }
 
-static struct wanting *first_due(struct stapler *stapler)
+static bool is_served(const struct stapler *stapler, const char *owner)
 {
-    struct wanting *first = stapler->list;
-    for (struct wanting *at = first; at != NULL; at = at->next)
-        first = at->due_ms < first->due_ms ? at : first;
+    for (size_t i = 0; i < ARRAY_LEN(stapler->workers); i++) {
+        if (strcmp(stapler->workers[i].owner, owner) == 0)
+            return true;
+    }
+    return false;
+}
+
+/* Of those whose account nobody serves. NULL: none. */
+static const struct wanting *first_due(const struct stapler *stapler)
+{
+    const struct wanting *first = NULL;
+    for (const struct wanting *at = stapler->list; at != NULL; at = at->next) {
+        if (!is_served(stapler, at->owner) && (first == NULL || at->due_ms < first->due_ms))
+            first = at;
+    }
     return first;
 }
 
-static void put_in(struct stapler *stapler, const char *id)
+static void put_in(struct stapler *stapler, const struct store_app *app)
 {
     struct err err = ERR_INIT;
-    if (*find(stapler, id) != NULL)
+    if (*find(stapler, app->id) != NULL)
         return;
     struct wanting *wanting = mem_alloc(sizeof(*wanting), &err);
     if (wanting == NULL) {
         log_err(LOG_ERROR, &err);
         return;
     }
-    (void)snprintf(wanting->id, sizeof(wanting->id), "%s", id);
+    (void)snprintf(wanting->id, sizeof(wanting->id), "%s", app->id);
+    (void)snprintf(wanting->owner, sizeof(wanting->owner), "%s", app->owner);
+    wanting->number = ++stapler->last_number;
     wanting->due_ms = clock_monotonic_ms();
     wanting->pause_ms = RETRY_FIRST_MS;
     wanting->next = stapler->list;
     stapler->list = wanting;
-    (void)pthread_cond_signal(&stapler->changed);
+    (void)pthread_cond_broadcast(&stapler->changed);
 }
 
 /* --- states --- */
@@ -110,7 +135,8 @@ static bool has_hardware(const struct stapler *stapler, const struct store_app *
  * given is gone. */
 static bool answers(const struct store_app *app)
 {
-    return app->state == STORE_INITIALIZING || app->state == STORE_RUNNING;
+    return app->state == STORE_LOCKED || app->state == STORE_INITIALIZING ||
+           app->state == STORE_RUNNING;
 }
 
 void stapler_state(void *context, const struct store_app *app)
@@ -120,7 +146,7 @@ void stapler_state(void *context, const struct store_app *app)
         return;
     lock_acquire(&stapler->mutex);
     if (answers(app))
-        put_in(stapler, app->id);
+        put_in(stapler, app);
     else
         take_out(stapler, app->id);
     lock_release(&stapler->mutex);
@@ -207,14 +233,16 @@ static void note_failure(struct stapler *stapler, const char *id, const struct e
     (void)!store_event_add(stapler->options.store, &event, &ignored);
 }
 
-/* Under the mutex again: the app may have gone meanwhile. */
-static void plan(struct stapler *stapler, const char *id, int status, const struct err *err)
+/* Under the mutex again: the app may have gone meanwhile, or have another enclave, which has got
+ * nothing yet. */
+static void plan(struct stapler *stapler, const struct wanting *served, int status,
+                 const struct err *err)
 {
-    struct wanting *wanting = *find(stapler, id);
-    if (wanting == NULL)
+    struct wanting *wanting = *find(stapler, served->id);
+    if (wanting == NULL || wanting->number != served->number)
         return;
     if (status < 0 && err->kind == ERR_NOT_FOUND) {
-        take_out(stapler, id);
+        take_out(stapler, served->id);
         return;
     }
     int64_t now_ms = clock_monotonic_ms();
@@ -229,7 +257,7 @@ static void plan(struct stapler *stapler, const char *id, int status, const stru
         wanting->pause_ms * 2 < RETRY_LAST_MS ? wanting->pause_ms * 2 : RETRY_LAST_MS;
 }
 
-/* --- the thread --- */
+/* --- the threads --- */
 
 static void wait_for(struct stapler *stapler, int64_t left_ms)
 {
@@ -238,34 +266,49 @@ static void wait_for(struct stapler *stapler, int64_t left_ms)
 }
 
 /* With the mutex, which is released while an app is served. */
-static void serve(struct stapler *stapler, const struct wanting *wanting)
+static void serve(struct worker *worker, const struct wanting *wanting)
 {
     struct err err = ERR_INIT;
-    char id[STORE_ID_SIZE];
-    memcpy(id, wanting->id, sizeof(id));
-    bool refresh = wanting->refresh;
+    struct stapler *stapler = worker->stapler;
+    const struct wanting served = *wanting;
+    memcpy(worker->owner, served.owner, sizeof(worker->owner));
     lock_release(&stapler->mutex);
-    int status = staple_app(stapler, id, refresh, &err);
+    int status = staple_app(stapler, served.id, served.refresh, &err);
     if (status < 0 && err.kind != ERR_NOT_FOUND && err.kind != ERR_INTERRUPTED)
-        note_failure(stapler, id, &err);
+        note_failure(stapler, served.id, &err);
     lock_acquire(&stapler->mutex);
-    plan(stapler, id, status, &err);
+    worker->owner[0] = '\0';
+    plan(stapler, &served, status, &err);
+    (void)pthread_cond_broadcast(&stapler->changed); /* the account's next one may come */
 }
 
 static void *go(void *argument)
 {
-    struct stapler *stapler = argument;
+    struct worker *worker = argument;
+    struct stapler *stapler = worker->stapler;
     lock_acquire(&stapler->mutex);
     while (!stapler->stopping) {
-        struct wanting *first = first_due(stapler);
+        const struct wanting *first = first_due(stapler);
         int64_t left_ms = first == NULL ? IDLE_MS : first->due_ms - clock_monotonic_ms();
         if (left_ms > 0)
             wait_for(stapler, left_ms);
         else
-            serve(stapler, first);
+            serve(worker, first);
     }
     lock_release(&stapler->mutex);
     return NULL;
+}
+
+static int start_workers(struct stapler *stapler, struct err *err)
+{
+    for (size_t i = 0; i < ARRAY_LEN(stapler->workers); i++) {
+        struct worker *worker = &stapler->workers[i];
+        worker->stapler = stapler;
+        if (pthread_create(&worker->thread, NULL, go, worker) != 0)
+            return FAIL(err, ERR_MEMORY, "no thread for collateral");
+        stapler->running++;
+    }
+    return 0;
 }
 
 int stapler_new(const struct stapler_options *options, struct stapler **ret, struct err *err)
@@ -281,10 +324,9 @@ int stapler_new(const struct stapler_options *options, struct stapler **ret, str
         stapler_free(stapler);
         return -1;
     }
-    stapler->running = pthread_create(&stapler->thread, NULL, go, stapler) == 0;
-    if (!stapler->running) {
+    if (start_workers(stapler, err) < 0) {
         stapler_free(stapler);
-        return FAIL(err, ERR_MEMORY, "no thread for collateral");
+        return -1;
     }
     *ret = stapler;
     return 0;
@@ -296,10 +338,10 @@ void stapler_free(struct stapler *stapler)
         return;
     lock_acquire(&stapler->mutex);
     stapler->stopping = true;
-    (void)pthread_cond_signal(&stapler->changed);
+    (void)pthread_cond_broadcast(&stapler->changed);
     lock_release(&stapler->mutex);
-    if (stapler->running)
-        (void)pthread_join(stapler->thread, NULL);
+    for (size_t i = 0; i < stapler->running; i++)
+        (void)pthread_join(stapler->workers[i].thread, NULL);
     while (stapler->list != NULL)
         take_out(stapler, stapler->list->id);
     (void)pthread_cond_destroy(&stapler->changed);

@@ -31,7 +31,8 @@ struct fixture {
     struct stapler *stapler;
     char program[128];
     char notes[128];
-    int app_fd;
+    int app_fds[3];
+    size_t apps;
 };
 
 static void write_program(const struct fixture *fixture, const char *end)
@@ -47,7 +48,7 @@ static void write_program(const struct fixture *fixture, const char *end)
 static void enter(struct fixture *fixture, const char *end)
 {
     char path[160];
-    *fixture = (struct fixture){.folder = temp_folder_new(), .folders = FOLDERS_INIT, .app_fd = -1};
+    *fixture = (struct fixture){.folder = temp_folder_new(), .folders = FOLDERS_INIT};
     (void)snprintf(path, sizeof(path), "%s/msed.toml", fixture->folder.path);
     (void)snprintf(fixture->program, sizeof(fixture->program), "%s/msed", fixture->folder.path);
     (void)snprintf(fixture->notes, sizeof(fixture->notes), "%s/notes", fixture->folder.path);
@@ -69,23 +70,32 @@ static void leave(struct fixture *fixture)
     store_close(fixture->store);
     folders_close(&fixture->folders);
     node_config_done(&fixture->config);
-    fd_close(fixture->app_fd);
+    for (size_t i = 0; i < fixture->apps; i++)
+        fd_close(fixture->app_fds[i]);
     temp_folder_remove(&fixture->folder);
+}
+
+static struct store_app make_app_of(struct fixture *fixture, const char *owner,
+                                    const char *resource)
+{
+    struct store_app app = {.state = STORE_INITIALIZING};
+    (void)snprintf(app.id, sizeof(app.id), "%zu1111111-1111-4111-8111-111111111111",
+                   fixture->apps + 1);
+    (void)snprintf(app.owner, sizeof(app.owner), "%s", owner);
+    (void)snprintf(app.project, sizeof(app.project), "default");
+    (void)snprintf(app.name, sizeof(app.name), "a%zu", fixture->apps);
+    (void)snprintf(app.resource, sizeof(app.resource), "%s", resource);
+    AUTO_FREE char *folder = path_join(fixture->folders.apps, app.id, &err);
+    OK(folder_create_all(folder, 0700, &err));
+    OK(app_socket_listen(folder, APP_SOCKET, &fixture->app_fds[fixture->apps], &err));
+    OK(store_app_create(fixture->store, &app, NULL, &err));
+    fixture->apps++;
+    return app;
 }
 
 static struct store_app make_app(struct fixture *fixture, const char *resource)
 {
-    struct store_app app = {.state = STORE_INITIALIZING};
-    (void)snprintf(app.id, sizeof(app.id), "11111111-1111-4111-8111-111111111111");
-    (void)snprintf(app.owner, sizeof(app.owner), "token:a");
-    (void)snprintf(app.project, sizeof(app.project), "default");
-    (void)snprintf(app.name, sizeof(app.name), "a");
-    (void)snprintf(app.resource, sizeof(app.resource), "%s", resource);
-    AUTO_FREE char *folder = path_join(fixture->folders.apps, app.id, &err);
-    OK(folder_create_all(folder, 0700, &err));
-    OK(app_socket_listen(folder, APP_SOCKET, &fixture->app_fd, &err));
-    OK(store_app_create(fixture->store, &app, NULL, &err));
-    return app;
+    return make_app_of(fixture, "token:a", resource);
 }
 
 /* Lines that were noted; waits until there are so many. */
@@ -127,6 +137,21 @@ static void an_enclave_on_hardware_gets_it_at_each_start(void **state)
     app.state = STORE_RUNNING;
     stapler_state(fixture.stapler, &app);
     assert_int_equal(wait_for_notes(&fixture, 2, &notes), 2);
+    leave(&fixture);
+}
+
+/* Its owner verifies it before unlocking it. */
+static void a_locked_one_gets_it_too(void **state)
+{
+    (void)state;
+    struct fixture fixture;
+    AUTO_BUF struct buf notes = BUF_INIT(4096);
+    enter(&fixture, "exit 0");
+    struct store_app app = make_app(&fixture, "real");
+    app.state = STORE_LOCKED;
+    OK(store_app_save(fixture.store, &app, &err));
+    stapler_state(fixture.stapler, &app);
+    assert_int_equal(wait_for_notes(&fixture, 1, &notes), 1);
     leave(&fixture);
 }
 
@@ -183,13 +208,55 @@ static void one_that_hangs_does_not_hold_the_end(void **state)
     assert_true(clock_monotonic_ms() - start_ms < PATIENCE_MS);
 }
 
+/* Its owner's next one waits for it, another account's does not. */
+static void one_that_hangs_holds_up_its_owner_alone(void **state)
+{
+    (void)state;
+    struct fixture fixture;
+    AUTO_BUF struct buf notes = BUF_INIT(4096);
+    enter(&fixture, "exec sleep 60");
+    const struct store_app slow = make_app_of(&fixture, "token:a", "real");
+    const struct store_app next = make_app_of(&fixture, "token:a", "real");
+    const struct store_app other = make_app_of(&fixture, "token:b", "real");
+    stapler_state(fixture.stapler, &slow);
+    assert_int_equal(wait_for_notes(&fixture, 1, &notes), 1);
+    stapler_state(fixture.stapler, &next);
+    stapler_state(fixture.stapler, &other);
+    assert_int_equal(wait_for_notes(&fixture, 2, &notes), 2);
+    clock_sleep_ms(300);
+    assert_int_equal(wait_for_notes(&fixture, 2, &notes), 2);
+    leave(&fixture);
+}
+
+/* An attempt that was under way for the enclave before is none for the new one. */
+static void a_restart_in_an_attempt_gets_its_own(void **state)
+{
+    (void)state;
+    struct fixture fixture;
+    AUTO_BUF struct buf notes = BUF_INIT(4096);
+    enter(&fixture, "sleep 0.5; exit 0");
+    struct store_app app = make_app(&fixture, "real");
+    stapler_state(fixture.stapler, &app);
+    assert_int_equal(wait_for_notes(&fixture, 1, &notes), 1);
+    app.state = STORE_SPAWNING;
+    stapler_state(fixture.stapler, &app);
+    app.state = STORE_INITIALIZING;
+    stapler_state(fixture.stapler, &app);
+    assert_int_equal(wait_for_notes(&fixture, 2, &notes), 2);
+    assert_null(strstr(buf_text(&notes), "refresh"));
+    leave(&fixture);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(an_enclave_on_hardware_gets_it_at_each_start),
+        cmocka_unit_test(a_locked_one_gets_it_too),
         cmocka_unit_test(a_simulated_one_does_not),
         cmocka_unit_test(a_failure_is_an_event_of_the_app),
         cmocka_unit_test(one_that_hangs_does_not_hold_the_end),
+        cmocka_unit_test(one_that_hangs_holds_up_its_owner_alone),
+        cmocka_unit_test(a_restart_in_an_attempt_gets_its_own),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
