@@ -39,6 +39,12 @@ int64_t clock_monotonic_ms(void)
     return clock_monotonic_us() / 1000;
 }
 
+int clock_left_ms(int64_t until_ms)
+{
+    int64_t left_ms = until_ms - clock_monotonic_ms();
+    return left_ms < 1 ? 1 : left_ms > INT32_MAX ? INT32_MAX : (int)left_ms;
+}
+
 void clock_sleep_ms(int64_t ms)
 {
     if (ms <= 0)

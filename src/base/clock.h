@@ -14,6 +14,8 @@ int64_t clock_unix(void); /* seconds since 1970 */
 int64_t clock_monotonic_ms(void);
 int64_t clock_monotonic_us(void);
 int64_t clock_since_boot_s(void); /* goes on while the machine sleeps */
+/* From now until then, at least 1: a deadline that is over is one that ends at once. */
+int clock_left_ms(int64_t until_ms);
 void clock_sleep_ms(int64_t ms);
 
 /* A condition whose timed waits go by the monotonic clock, and the deadline for such a wait. */

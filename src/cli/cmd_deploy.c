@@ -62,6 +62,21 @@ static int seconds_left(const struct deployment *d)
     return left < 1 ? 1 : (int)left;
 }
 
+/* From now on: the package is on the node, however long that took. Each step has what is left. */
+static void begin_patience(struct deployment *d)
+{
+    d->deadline_ms = clock_monotonic_ms() + (int64_t)d->timeout_s * 1000;
+    node_client_set_until(d->node, d->deadline_ms);
+}
+
+/* Out of patience with what the app itself does. */
+static int fail_app_in_time(const struct deployment *d, const char *what, struct err *err)
+{
+    if (err->kind != ERR_TIMEOUT)
+        return -1;
+    return FAIL(err, ERR_APP, "%s within the %d s of --timeout", what, d->timeout_s);
+}
+
 static const char *tee_text(const struct deployment *d)
 {
     return d->tee == MSE_TEE_UNKNOWN ? "unverified" : mse_tee_name(d->tee);
@@ -174,6 +189,7 @@ static int step_upload(struct deployment *d, struct err *err)
         return -1;
     if (strcmp(d->app.id, d->project.manifest.id) != 0)
         return FAIL(err, ERR_CONFLICT, "the node answered with another app's id");
+    begin_patience(d);
     char size[UI_SIZE_TEXT];
     ui_size_text(d->project.package_size, size);
     d->down_ms = clock_monotonic_ms();
@@ -276,7 +292,7 @@ static int open_channel(struct deployment *d, struct mse_verdict **verdict, stru
     return status;
 }
 
-static int verify(struct deployment *d, struct err *err)
+static int verify_anew(struct deployment *d, struct err *err)
 {
     attested_close(STEAL(d->channel));
     if (options_has(d->options, "no-verify")) {
@@ -297,6 +313,15 @@ static int verify(struct deployment *d, struct err *err)
     else if (status == 0)
         ui_step_end("%s, %s, the identity is right", mse_tee_name(verdict->tee), verdict->status);
     mse_verdict_free(verdict);
+    return status;
+}
+
+/* The session that everything secret goes over; what it is asked has its time too. */
+static int verify(struct deployment *d, struct err *err)
+{
+    int status = verify_anew(d, err);
+    if (status == 0)
+        attested_set_until(d->channel, d->deadline_ms);
     return status;
 }
 
@@ -434,7 +459,7 @@ static int step_open(struct deployment *d, struct err *err)
     if (!d->placement.is_update && save_records(d, err) < 0)
         return -1;
     if (wait_for_release(d->node, &d->app, "running", seconds_left(d), &now, err) < 0)
-        return -1;
+        return fail_app_in_time(d, "the app was not imported", err);
     d->up_ms = clock_monotonic_ms();
     ui_step_end("decrypted, checked, sealed, imported%s", staple(d) ? ", OCSP stapled" : "");
     return 0;
@@ -450,7 +475,7 @@ static int step_health(struct deployment *d, struct err *err)
     AUTO_BUF struct buf answer = BUF_INIT(4 << 20);
     int status;
     if (attested_request(d->channel, "GET", endpoint, slice_of(NULL, 0), &status, &answer, err) < 0)
-        return FAIL_CONTEXT(err, "health check GET %s", endpoint);
+        return fail_app_in_time(d, "the health check was not answered", err);
     if (status < 200 || status > 399)
         return FAIL(err, ERR_APP, "health check: GET %s answered %d, expected a status below 400",
                     endpoint, status);
@@ -598,6 +623,7 @@ static void clean_up(struct deployment *d, struct err *failure)
     if (!d->may_exist)
         return;
     ui_take_interrupt();
+    node_client_set_until(d->node, 0);
     if (failure->kind == ERR_APP)
         show_log(d);
     if (d->placement.is_update)
@@ -668,7 +694,6 @@ static int deploy_with(struct deployment *d, struct err *err)
     if (placement_settle(&d->placement, &d->project, options_has(d->options, "discard-data"),
                          options_has(d->options, "yes"), err) < 0)
         return -1;
-    d->deadline_ms = clock_monotonic_ms() + (int64_t)d->timeout_s * 1000;
     if (run_steps(d, launch_steps, ARRAY_LEN(launch_steps), err) < 0) {
         clean_up(d, err);
         return -1;
@@ -703,7 +728,9 @@ static int deploy(const struct options *options, struct err *err)
 static const struct option_spec deploy_options[] = {
     OPTION_PATH,
     OPTION_YES,
-    {.name = "timeout", .value_name = "SECONDS", .help = "patience with the node (default: 120)"},
+    {.name = "timeout",
+     .value_name = "SECONDS",
+     .help = "patience with all that follows the upload (default: 120)"},
     {.name = "discard-data",
      .help = "begin with empty storage: what the app stored before is lost"},
     {.name = "dry-run", .help = "print manifest and fingerprint, upload nothing"},
@@ -727,7 +754,8 @@ const struct command command_deploy = {
         "made inside. Where the app runs already this is a new release of it: it takes over the "
         "address and what is stored, and where anything fails, until its health check has "
         "passed, the release before comes back. If the app cannot be imported or its health "
-        "check fails, the end of its log is shown and the exit status is 5.",
+        "check fails, or takes longer than --timeout, the end of its log is shown and the exit "
+        "status is 5.",
     .example = "mse deploy\nmse deploy --path shop/mse.toml --yes --json\nmse deploy --dry-run",
     .options = deploy_options,
     .option_count = ARRAY_LEN(deploy_options),

@@ -36,6 +36,7 @@ struct attested {
     char *manifest; /* of an attestation document */
     bool has_storage;
     struct storage_word storage; /* of one */
+    int64_t until_ms;            /* monotonic: how long its answers may take; 0: no limit */
 };
 
 /* --- judging --- */
@@ -428,12 +429,19 @@ int attested_ask_storage(struct attested *attested, uint64_t opening, struct err
     return 0;
 }
 
+void attested_set_until(struct attested *attested, int64_t until_ms)
+{
+    attested->until_ms = until_ms;
+}
+
 int attested_request(struct attested *attested, const char *method, const char *path,
                      struct slice body, int *ret_status, struct buf *out, struct err *err)
 {
     AUTO_HTTP_RESPONSE struct http_client_response response = HTTP_CLIENT_RESPONSE_INIT;
     response.body.max = out->max;
-    const struct http_client_request request = {.method = method, .target = path, .body = body};
+    struct http_client_request request = {.method = method, .target = path, .body = body};
+    if (attested->until_ms != 0)
+        request.deadline_ms = clock_left_ms(attested->until_ms);
     if (http_client_request(attested->client, &request, &response, err) < 0)
         return FAIL_CONTEXT(err, "%s %s", method, path);
     *ret_status = response.status;

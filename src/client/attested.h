@@ -61,6 +61,8 @@ const struct storage_word *attested_storage(const struct attested *attested);
 /* Asks for that over a connection that was verified already, about this opening too (0: none). */
 int attested_ask_storage(struct attested *attested, uint64_t opening, struct err *err) MUST_USE;
 
+/* By then (clock_monotonic_ms) each request that follows has its answer, or fails with TIMEOUT. */
+void attested_set_until(struct attested *attested, int64_t until_ms);
 /* One request on the verified connection; at most out->max bytes of answer. */
 int attested_request(struct attested *attested, const char *method, const char *path,
                      struct slice body, int *ret_status, struct buf *out, struct err *err) MUST_USE;

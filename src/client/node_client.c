@@ -37,6 +37,7 @@ struct node_client {
     struct tls_client *tls;
     char *authorization; /* "Bearer ..." for https */
     bool asked;          /* there was a connection */
+    int64_t until_ms;    /* monotonic: how long its answers may take; 0: no limit */
     struct err stranger; /* why the first one that did not end at home did not */
 };
 
@@ -183,6 +184,11 @@ static int node_error(const struct http_client_response *response, struct err *e
     return -1;
 }
 
+void node_client_set_until(struct node_client *node, int64_t until_ms)
+{
+    node->until_ms = until_ms;
+}
+
 /* Sends on a connection of its own; a status of 300 and above is the node's error. */
 static int exchange(struct node_client *node, const struct http_client_request *request,
                     struct http_client_response *response, struct err *err)
@@ -199,6 +205,8 @@ static int exchange(struct node_client *node, const struct http_client_request *
     struct http_client_request sent = *request;
     sent.headers = headers;
     sent.header_count = count;
+    if (node->until_ms != 0)
+        sent.deadline_ms = clock_left_ms(node->until_ms);
     if (connect_node(node, &client, err) < 0)
         return -1;
     if (http_client_request(client, &sent, response, err) < 0)

@@ -30,6 +30,10 @@ const char *node_client_address(const struct node_client *node);
  * Then its simulated TEE is accepted without a word. NULL, or why not: one clause. */
 const char *node_client_not_at_home(const struct node_client *node);
 
+/* By then (clock_monotonic_ms) each request that follows has its whole answer, or fails with
+ * TIMEOUT; 0: no limit but that of silence. */
+void node_client_set_until(struct node_client *node, int64_t until_ms);
+
 /* One request with a JSON answer. `method` "GET", "POST" or "DELETE"; body NULL: none. An error
  * answer becomes *err with the node's own kind, message and hint. UNREACHABLE: no answer.
  * ret NULL: the answer is not wanted. */

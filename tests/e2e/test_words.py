@@ -3,6 +3,7 @@
 import json
 import shutil
 import subprocess
+import time
 
 import pytest
 
@@ -187,6 +188,24 @@ def test_logs_by_release_time_and_pattern_and_events(owner):
     assert any(text.startswith("release 2 failed, the one before it comes back: app: cannot import") for text in texts)
     assert texts.index("release 3 is tried") < texts.index("release 3 is live")
     assert [entry["text"] for entry in owner.ok("events", "--json", app["id"]).json] == texts[::-1]
+
+
+def test_what_hangs_ends_by_its_timeout_with_the_log(owner):
+    imports = owner.project("stuckimport", {"app.py": "import time\nprint('importing', flush=True)\ntime.sleep(600)\n"})
+    answers = owner.project("stuckhealth", {"app.py": TALKING % "it" + "    time.sleep(600)\n"})
+    code = answers / "code" / "app.py"
+    code.write_text(code.read_text().replace("import sys", "import time").replace("    start", "    time.sleep(600)\n    start"))
+    began = time.monotonic()
+    with subprocess.Popen([str(MSE), "deploy", "--path", str(imports), "--timeout", "3"], env=owner.env, text=True,
+                          stderr=subprocess.PIPE) as first:
+        second = owner.run("deploy", "--path", answers, "--yes", "--timeout", "3")
+        shown = first.communicate(timeout=60)[1]
+    assert first.returncode == 5, shown
+    assert "Z importing\n" in shown and "error: open: the app was not imported within the 3 s of --timeout\n" in shown
+    assert second.status == 5, second
+    assert "Z it speaks\n" in second.err
+    assert "error: health: the health check was not answered within the 3 s of --timeout\n" in second.err
+    assert time.monotonic() - began < 45  # a silent connection's limit is 60 s
 
 
 def test_why_an_app_ended_is_known_afterwards(owner):
