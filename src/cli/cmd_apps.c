@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 /*
- * mse list, status, stop, restart: what the node says of the apps, and what it is asked to do
- * with them. None of it is proof of anything: that is mse verify.
+ * mse list, prune, status, stop, restart: what the node says of the apps, and what it is asked to
+ * do with them. None of it is proof of anything: that is mse verify.
  */
 #include "cli/command.h"
 #include "cli/manifest_facts.h"
@@ -12,6 +12,7 @@
 #include "base/text.h"
 #include "client/context_store.h"
 #include "client/node_client.h"
+#include "format/names.h"
 
 #include <errno.h>
 #include <inttypes.h>
@@ -42,7 +43,34 @@ static void print_removal(const char *before, const struct node_app *app)
 
 /* --- list --- */
 
-static int print_row(const json_t *entry, struct err *err)
+/* Which of the node's apps are shown. */
+struct listing {
+    json_t *apps;
+    bool has_owners; /* some are of others: the operator sees all */
+};
+
+static int add_shown(const struct options *options, json_t *entry, bool is_local,
+                     struct listing *ret, struct err *err)
+{
+    char me[32];
+    AUTO_NODE_APP struct node_app app = {0};
+    if (node_app_from_json(entry, &app, err) < 0)
+        return -1;
+    if (strcmp(app.state, "stopped") == 0 && !options_has(options, "all"))
+        return 0;
+    (void)snprintf(me, sizeof(me), "uid:%u", (unsigned)geteuid());
+    ret->has_owners |= is_local && app.owner[0] != '\0' && strcmp(app.owner, me) != 0;
+    if (json_array_append(ret->apps, entry) < 0)
+        return FAIL(err, ERR_MEMORY, "cannot list the apps");
+    return 0;
+}
+
+static void print_cut(const char *text, int width)
+{
+    ui_print(UI_PLAIN, "%-*.*s  ", width, width, text);
+}
+
+static int print_row(const json_t *entry, bool has_owners, struct err *err)
 {
     AUTO_NODE_APP struct node_app app = {0};
     if (node_app_from_json(entry, &app, err) < 0)
@@ -50,9 +78,40 @@ static int print_row(const json_t *entry, struct err *err)
     char created[RFC3339_SIZE];
     rfc3339_format(app.created, created);
     ui_print(UI_PLAIN, "%.8s  %-20s %-12s ", app.id, app.name, app.project);
+    if (has_owners)
+        print_cut(app.owner, 16);
     ui_print(state_style(app.state), "%-13s", app.state);
     ui_print(UI_PLAIN, "%s  %s\n", created, app.url);
     print_removal("          ", &app);
+    return 0;
+}
+
+static int print_list(const struct listing *listing, struct err *err)
+{
+    if (json_array_size(listing->apps) == 0) {
+        ui_info("no apps: 'mse scaffold hello' makes one, 'mse deploy' deploys it; 'mse list "
+                "--all' shows stopped ones too");
+        return 0;
+    }
+    ui_print(UI_BOLD, "%-8s  %-20s %-12s ", "ID", "NAME", "PROJECT");
+    if (listing->has_owners)
+        ui_print(UI_BOLD, "%-16s  ", "OWNER");
+    ui_print(UI_BOLD, "%-13s%-20s  %s\n", "STATE", "CREATED", "URL");
+    for (size_t i = 0; i < json_array_size(listing->apps); i++) {
+        if (print_row(json_array_get(listing->apps, i), listing->has_owners, err) < 0)
+            return -1;
+    }
+    return 0;
+}
+
+/* "/v1/apps" of one project or of all; a name needs no quoting in an address. */
+static int list_path(const struct options *options, char ret[static PATH_SIZE], struct err *err)
+{
+    const char *project = options_value(options, "project");
+    if (project != NULL && !name_valid(project))
+        return FAIL(err, ERR_USAGE, "--project: '%s' is not a name", project);
+    (void)snprintf(ret, PATH_SIZE, "/v1/apps%s%s",
+                   project == NULL ? "" : "?project=", project == NULL ? "" : project);
     return 0;
 }
 
@@ -60,35 +119,109 @@ static int list(const struct options *options, struct err *err)
 {
     AUTO_NODE_CLIENT struct node_client *node = NULL;
     AUTO_JSON json_t *apps = NULL;
-    if (node_client_open(ui_hooks(), options_value(options, "node"), &node, err) < 0 ||
-        node_client_list(node, "/v1/apps", "apps", &apps, err) < 0)
+    AUTO_JSON json_t *shown = json_array();
+    struct listing listing = {.apps = shown};
+    char path[PATH_SIZE];
+    if (list_path(options, path, err) < 0 ||
+        node_client_open(ui_hooks(), options_value(options, "node"), &node, err) < 0 ||
+        node_client_list(node, path, "apps", &apps, err) < 0)
         return -1;
-    if (ui_json())
-        return ui_print_json(json_incref(apps), err);
-    if (json_array_size(apps) == 0) {
-        ui_info("no apps yet: 'mse scaffold hello' makes one, 'mse deploy' deploys it");
-        return 0;
-    }
-    ui_print(UI_BOLD, "%-8s  %-20s %-12s %-13s%-20s  %s\n", "ID", "NAME", "PROJECT", "STATE",
-             "CREATED", "URL");
+    bool is_local = node_client_address(node)[0] == '/';
     for (size_t i = 0; i < json_array_size(apps); i++) {
-        if (print_row(json_array_get(apps, i), err) < 0)
+        if (add_shown(options, json_array_get(apps, i), is_local, &listing, err) < 0)
             return FAIL_CONTEXT(err, "the node's list of apps");
     }
-    return 0;
+    return ui_json() ? ui_print_json(json_incref(shown), err) : print_list(&listing, err);
 }
 
-static const struct option_spec list_options[] = {OPTION_NODE, OPTION_JSON, OPTION_HELP};
+#define OPTION_PROJECT                                                                             \
+    {                                                                                              \
+        .name = "project", .value_name = "NAME", .help = "only apps of this project"               \
+    }
+
+static const struct option_spec list_options[] = {
+    {.name = "all", .letter = 'a', .help = "also apps that are stopped"},
+    OPTION_PROJECT,
+    OPTION_NODE,
+    OPTION_JSON,
+    OPTION_HELP,
+};
 
 const struct command command_list = {
     .name = "list",
     .arguments = "",
     .summary = "list your apps on the node",
-    .text = "One line an app, oldest first. Stopped apps stay listed until the node forgets them.",
-    .example = "mse list --json",
+    .text = "One line an app, oldest first. Stopped apps are shown with --all until the node "
+            "forgets them: 'mse prune', or by itself the oldest of more than 64. The operator sees "
+            "everybody's, with their owners.",
+    .example = "mse list --json\nmse list --all --project shop",
     .options = list_options,
     .option_count = ARRAY_LEN(list_options),
     .run = list,
+};
+
+/* --- prune --- */
+
+static int prune_app(struct node_client *node, const char *id, struct err *err)
+{
+    char path[PATH_SIZE];
+    (void)snprintf(path, sizeof(path), "/v1/apps/%s?stopped=1", id);
+    return node_client_request(node, "DELETE", path, NULL, err);
+}
+
+/* Counts those that are stopped, and forgets them where it is told to. */
+static int each_stopped(struct node_client *node, const json_t *apps, bool forget, size_t *ret,
+                        struct err *err)
+{
+    *ret = 0;
+    for (size_t i = 0; i < json_array_size(apps); i++) {
+        AUTO_NODE_APP struct node_app app = {0};
+        if (node_app_from_json(json_array_get(apps, i), &app, err) < 0)
+            return -1;
+        if (strcmp(app.state, "stopped") != 0)
+            continue;
+        if (forget && prune_app(node, app.id, err) < 0)
+            return -1;
+        ++*ret;
+    }
+    return 0;
+}
+
+static int prune(const struct options *options, struct err *err)
+{
+    AUTO_NODE_CLIENT struct node_client *node = NULL;
+    AUTO_JSON json_t *apps = NULL;
+    char path[PATH_SIZE];
+    size_t count = 0;
+    if (list_path(options, path, err) < 0 ||
+        node_client_open(ui_hooks(), options_value(options, "node"), &node, err) < 0 ||
+        node_client_list(node, path, "apps", &apps, err) < 0 ||
+        each_stopped(node, apps, false, &count, err) < 0)
+        return -1;
+    if (count > 0 && ui_confirm(options_has(options, "yes"), err,
+                                "Forget %zu stopped apps, with their logs and events?", count) < 0)
+        return -1;
+    if (each_stopped(node, apps, true, &count, err) < 0)
+        return -1;
+    ui_info("%zu stopped %s forgotten", count, count == 1 ? "app is" : "apps are");
+    return 0;
+}
+
+static const struct option_spec prune_options[] = {OPTION_PROJECT, OPTION_YES, OPTION_NODE,
+                                                   OPTION_HELP};
+
+const struct command command_prune = {
+    .name = "prune",
+    .arguments = "",
+    .summary = "forget the apps that are stopped, with their logs",
+    .text = "What they had stored went when they were stopped; this removes what was left to look "
+            "at: their lines in 'mse list --all', their events, the logs of their releases. Apps "
+            "that are paused or have expired are not stopped and stay. The operator's prune takes "
+            "those of all accounts.",
+    .example = "mse prune --project shop --yes",
+    .options = prune_options,
+    .option_count = ARRAY_LEN(prune_options),
+    .run = prune,
 };
 
 /* --- status --- */
@@ -309,8 +442,8 @@ const struct command command_stop = {
     .name = "stop",
     .arguments = "APP...",
     .summary = "stop apps and destroy their storage and keys",
-    .text = "What a stopped app had stored cannot be read by anybody any more. The context stays "
-            "until 'mse context --remove'.",
+    .text = "What a stopped app had stored cannot be read by anybody any more. Its log is kept for "
+            "some days, for 'mse logs'. The context stays until 'mse context --remove'.",
     .example = "mse stop hello",
     .options = stop_options,
     .option_count = ARRAY_LEN(stop_options),

@@ -46,6 +46,7 @@ extern const struct command command_node_status;
 extern const struct command command_node_stop;
 extern const struct command command_restart;
 extern const struct command command_pause;
+extern const struct command command_prune;
 extern const struct command command_resume;
 extern const struct command command_releases;
 extern const struct command command_rollback;

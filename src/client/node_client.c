@@ -364,6 +364,8 @@ int node_app_from_json(const json_t *json, struct node_app *ret, struct err *err
         json_read_text_into(&at, "id", app.id, sizeof(app.id), err) < 0 ||
         json_read_text_into(&at, "name", app.name, sizeof(app.name), err) < 0 ||
         json_read_text_into(&at, "project", app.project, sizeof(app.project), err) < 0 ||
+        (json_has(&at, "owner") &&
+         json_read_text_into(&at, "owner", app.owner, sizeof(app.owner), err) < 0) ||
         json_read_text_into(&at, "state", app.state, sizeof(app.state), err) < 0 ||
         json_read_text_into(&at, "fingerprint", app.fingerprint, sizeof(app.fingerprint), err) <
             0 ||

@@ -63,6 +63,7 @@ struct node_app {
     char id[40];
     char name[72];
     char project[72];
+    char owner[96];
     char state[24];
     char fingerprint[72];
     char *url;    /* owned */

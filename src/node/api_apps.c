@@ -443,10 +443,11 @@ int api_post_pause(struct api_call *call, struct err *err)
                                                                : api_answer_app(call, 202, err);
 }
 
-/* Stops, and forgets the record as well. */
+/* Stops, and forgets the record as well; with stopped=1 only where it is stopped already. */
 int api_delete_app(struct api_call *call, struct err *err)
 {
-    if (keeper_stop(call->node->keeper, call->id, err) < 0 ||
+    bool is_stopped = strcmp(query_value(&call->query, "stopped"), "1") == 0;
+    if ((!is_stopped && keeper_stop(call->node->keeper, call->id, err) < 0) ||
         keeper_forget(call->node->keeper, call->id, err) < 0)
         return -1;
     call->answered = true;

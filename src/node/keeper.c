@@ -563,11 +563,28 @@ char *keeper_log_path(struct keeper *keeper, const char *id, int64_t release, st
     return kept_log_path(options->folders->logs, id, release != 0 ? release : last, err);
 }
 
-int keeper_forget(struct keeper *keeper, const char *id, struct err *err)
+static int forget_locked(struct keeper *keeper, const char *id, struct err *err)
 {
+    struct store_app app;
+    if (keeper_get(keeper, id, &app, err) < 0)
+        return -1;
+    if (keeper_has(keeper, id) || app.state != STORE_STOPPED) {
+        (void)FAIL(err, ERR_CONFLICT, "app %s is not stopped: it is %s", id,
+                   store_state_name(app.state));
+        err_hint(err, "'mse stop' ends it with all that it has stored");
+        return -1;
+    }
     return kept_logs_forget_app(keeper->options.folders->logs, id, err) < 0
                ? -1
                : store_app_delete(keeper->options.store, id, err);
+}
+
+int keeper_forget(struct keeper *keeper, const char *id, struct err *err)
+{
+    lock_acquire(&keeper->creating); /* an app of this id cannot come back meanwhile */
+    int result = forget_locked(keeper, id, err);
+    lock_release(&keeper->creating);
+    return result;
 }
 
 int64_t keeper_storage_used(const struct keeper *keeper, const struct store_app *app)

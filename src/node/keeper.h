@@ -123,5 +123,6 @@ void keeper_catch_up(const struct keeper *keeper, const char *id);
  * NOT_FOUND: it had no release of that number, or it is forgotten. */
 char *keeper_log_path(struct keeper *keeper, const char *id, int64_t release,
                       struct err *err) MUST_USE;
-/* Forgets a stopped app: its record, its events, its logs. */
+/* Forgets a stopped app: its record, its events, its logs. CONFLICT: it is not stopped, perhaps
+ * because it was deployed again meanwhile. */
 int keeper_forget(struct keeper *keeper, const char *id, struct err *err) MUST_USE;

@@ -386,9 +386,11 @@ static void stop_app(struct kept *kept, const char *why)
     }
     lifecycle_stopped(&app, reason, clock_unix());
     minder_publish(kept, &app);
+    lock_acquire(&kept->keeper->creating); /* none of them comes back meanwhile */
     if (records_trim(kept->keeper->options.store, kept->keeper->options.folders->logs, &app, &err) <
         0)
         log_err(LOG_WARNING, &err);
+    lock_release(&kept->keeper->creating);
     lock_acquire(&kept->keeper->mutex);
     kept->finished = true;
     keeper_take_out(kept->keeper, kept);

@@ -15,7 +15,7 @@ def alone(tmp_path):
     return Owner(tmp_path, tmp_path / "state")
 
 
-COMMANDS = ["scaffold", "init", "deploy", "verify", "list", "status", "logs", "events", "stop", "restart", "staple",
+COMMANDS = ["scaffold", "init", "deploy", "verify", "list", "status", "logs", "events", "prune", "stop", "restart", "staple",
             "releases", "rollback", "unlock", "pause", "resume",
             "test", "localtest", "context", "node start", "node stop", "node status"]
 
@@ -45,6 +45,7 @@ def test_the_man_page_has_every_command_and_status():
     ([], 2, "no command"), (["deplyo"], 2, "deploy"), (["deploy", "--jsno"], 2, "--json"),
     (["deploy", "surplus"], 2, "surplus"), (["status"], 2, "APP"), (["node"], 2, "start"),
     (["logs", "x", "--tail", "many"], 2, "--tail"),
+    (["list", "--project", "a/b"], 2, "--project"), (["prune", "--project", ""], 2, "--project"),
     (["logs", "x", "--since", "soon"], 2, "--since"), (["logs", "x", "--until", "2h", "-f"], 2, "--follow"),
     (["logs", "x", "--grep", "("], 2, "not a regular expression"), (["logs", "x", "--release", "0"], 2, "--release"), (["list"], 4, "mse node start"),
     (["deploy"], 1, "mse.toml"), (["scaffold", "../x"], 2, "name"), (["context"], 2, "--list"),

@@ -322,7 +322,7 @@ def test_a_failed_deployment_says_why(owner):
     assert first < last < result.err.index("in _execute_child")
     error = result.err[result.err.index("error: "):]
     assert error.count("\n") == 2 and "vfork" in error and "?" not in error, error
-    app = next(a for a in owner.ok("list", "--json").json if a["name"] == "deep")
+    app = next(a for a in owner.ok("list", "--all", "--json").json if a["name"] == "deep")
     kept = owner.ok("logs", app["id"]).out  # also of an app that was stopped again
     assert kept.index("in deep") < kept.index("in culprit")
 

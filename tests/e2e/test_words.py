@@ -4,6 +4,7 @@ import json
 import shutil
 import subprocess
 import time
+from pathlib import Path
 
 import pytest
 
@@ -188,6 +189,27 @@ def test_logs_by_release_time_and_pattern_and_events(owner):
     assert any(text.startswith("release 2 failed, the one before it comes back: app: cannot import") for text in texts)
     assert texts.index("release 3 is tried") < texts.index("release 3 is live")
     assert [entry["text"] for entry in owner.ok("events", "--json", app["id"]).json] == texts[::-1]
+
+
+def test_stopped_apps_leave_the_list_and_are_forgotten(owner):
+    folder = owner.project("gone", {"app.py": TALKING % "gone"}, "")
+    toml = folder / "mse.toml"
+    toml.write_text('project = "pruned"\n' + toml.read_text())
+    gone = owner.deploy(folder)
+    assert "gone" in owner.ok("list", "--project", "pruned").out
+    assert owner.ok("list", "--project", "elsewhere", "--json").json == []
+    assert owner.run("prune", "--project", "pruned", "--yes").err == "0 stopped apps are forgotten\n"
+    assert owner.ok("status", "--json", gone["id"]).json["state"] == "running"
+    owner.ok("stop", "--yes", "gone")
+    assert owner.ok("list", "--project", "pruned", "--json").json == []
+    listed = owner.ok("list", "--all", "--project", "pruned", "--json").json
+    assert [(app["id"], app["state"]) for app in listed] == [(gone["id"], "stopped")]
+    asked = owner.run("prune", "--project", "pruned", stdin="")
+    assert asked.status == 2 and "--yes" in asked.err
+    assert owner.run("prune", "--project", "pruned", "--yes").err == "1 stopped app is forgotten\n"
+    assert owner.ok("list", "--all", "--project", "pruned", "--json").json == []
+    assert owner.run("logs", gone["id"]).status == 1
+    assert not [path for path in Path(owner.env["MSE_STATE_HOME"]).rglob("*") if gone["id"] in str(path)]
 
 
 def test_what_hangs_ends_by_its_timeout_with_the_log(owner):

@@ -112,6 +112,8 @@ static void deploy_test(void **state)
     (void)snprintf(target, sizeof(target), "/v1/apps?project=shop&replace=%s", id_a);
     upload(fixture, target, &second, &replaced);
     assert_int_equal(replaced.status, 201);
+    (void)snprintf(target, sizeof(target), "/v1/apps/%s?stopped=1", id_b);
+    expect_error(fixture, "DELETE", target, 409, "conflict"); /* it runs */
     (void)snprintf(target, sizeof(target), "/v1/apps/%s/stop", id_b);
     AUTO_ANSWER struct answer stopped = {0};
     get(fixture, "POST", target, &stopped);
@@ -119,7 +121,7 @@ static void deploy_test(void **state)
     assert_string_equal(json_string_value(json_object_get(stopped.json, "state")), "stopped");
     (void)snprintf(target, sizeof(target), "/v1/apps/%s/restart", id_b);
     expect_error(fixture, "POST", target, 409, "conflict");
-    (void)snprintf(target, sizeof(target), "/v1/apps/%s", id_b);
+    (void)snprintf(target, sizeof(target), "/v1/apps/%s?stopped=1", id_b);
     AUTO_ANSWER struct answer gone = {0};
     get(fixture, "DELETE", target, &gone);
     assert_int_equal(gone.status, 204);
