@@ -514,14 +514,28 @@ static int write_at_start(int fd, struct slice bytes, struct err *err)
     return fd_write_all(fd, bytes, err);
 }
 
+/* What the keys were derived from. */
+struct origin {
+    struct secret key;
+    uint8_t digest[PACKAGE_COMMITMENT_SIZE];
+};
+
+static void origin_done(struct origin *origin)
+{
+    secret_done(&origin->key);
+}
+
 /* The archive first, behind the room that the prefix needs; then the prefix, with the commitment.
  */
-static int write_package(struct project *project, const struct tree *tree, struct err *err)
+static int write_package(struct project *project, const struct tree *tree,
+                         const struct origin *origin, struct err *err)
 {
     uint64_t archive_size = package_encrypted_size(tree->totals.archive_bytes);
     AUTO_BUF struct buf prefix = BUF_INIT(4 << 20);
-    const struct package_keys keys = {secret_slice(&project->secrets.code_key),
-                                      secret_slice(&project->secrets.salt)};
+    const struct package_keys keys = {.key = secret_slice(&project->secrets.code_key),
+                                      .salt = secret_slice(&project->secrets.salt),
+                                      .digest_key = secret_slice(&origin->key),
+                                      .digest = origin->digest};
     if (encode_prefix(project, archive_size, &prefix, err) < 0 ||
         open_temporary(&project->package_fd, err) < 0)
         return -1;
@@ -537,25 +551,25 @@ static int write_package(struct project *project, const struct tree *tree, struc
     return write_at_start(project->package_fd, buf_slice(&prefix), err);
 }
 
-/* The same code of the same app: the same keys. A file that changes between here and the packing is
- * noticed by that. */
-static int derive_keys(struct project *project, const struct tree *tree, struct err *err)
+/* The same code of the same app: the same keys. They are for that code alone, so the packing, which
+ * reads it once more, compares what it read with `ret`. */
+static int derive_keys(struct project *project, const struct tree *tree, struct origin *ret,
+                       struct err *err)
 {
-    AUTO_SECRET struct secret key = SECRET_INIT;
-    uint8_t digest[PACKAGE_COMMITMENT_SIZE];
-    if (app_digest_key(&project->owner, project->id, &key, err) < 0 ||
-        package_commit(tree, secret_slice(&key), digest, err) < 0)
+    if (app_digest_key(&project->owner, project->id, &ret->key, err) < 0 ||
+        package_commit(tree, secret_slice(&ret->key), ret->digest, err) < 0)
         return -1;
-    return app_code_keys(&project->owner, project->id, digest, &project->secrets.code_key,
+    return app_code_keys(&project->owner, project->id, ret->digest, &project->secrets.code_key,
                          &project->secrets.salt, err);
 }
 
 int project_pack(struct project *project, struct err *err)
 {
     AUTO_TREE struct tree *tree = NULL;
-    if (code_folder_scan(&project->config, &tree, err) < 0 || derive_keys(project, tree, err) < 0 ||
-        fill_manifest(project, err) < 0 || fill_data(project, tree, err) < 0 ||
-        write_package(project, tree, err) < 0)
+    struct origin origin AUTO(origin_done) = {.key = SECRET_INIT};
+    if (code_folder_scan(&project->config, &tree, err) < 0 ||
+        derive_keys(project, tree, &origin, err) < 0 || fill_manifest(project, err) < 0 ||
+        fill_data(project, tree, err) < 0 || write_package(project, tree, &origin, err) < 0)
         return FAIL_CONTEXT(err, "packing '%s'", project->config.code);
     warn_of_databases(project, tree);
     project->code_files = tree->totals.files;

@@ -45,8 +45,8 @@ static int unpack(struct enclave *enclave, struct err *err)
     if (to == NULL || fd_open(SANDBOX_PACKAGE "/code.enc", O_RDONLY, 0, &archive, err) < 0 ||
         check_size(enclave, archive, err) < 0)
         return -1;
-    const struct package_keys keys = {secret_slice(&enclave->provisioned.code_key),
-                                      secret_slice(&enclave->provisioned.salt)};
+    const struct package_keys keys = {.key = secret_slice(&enclave->provisioned.code_key),
+                                      .salt = secret_slice(&enclave->provisioned.salt)};
     const struct archive_limits limits = {
         .content_bytes = manifest_code_max(&enclave->manifest),
         .items = CODE_ITEMS_MAX,

@@ -40,6 +40,7 @@ int package_sink_fd(void *context, struct slice bytes, struct err *err)
 struct producer {
     struct tree_source *source;
     struct digest *digest;
+    struct digest *again; /* under the keys' digest_key; NULL: nothing to compare with */
     uint64_t left;
 };
 
@@ -53,6 +54,8 @@ static int produce(struct producer *producer, uint8_t *to, size_t size, struct e
     if (tree_source_read(producer->source, to, size, err) < 0)
         return -1;
     producer->left -= size;
+    if (producer->again != NULL && digest_update(producer->again, slice_of(to, size), err) < 0)
+        return -1;
     return digest_update(producer->digest, slice_of(to, size), err);
 }
 
@@ -209,6 +212,21 @@ static int run_single(struct producer *producer, struct consumer *consumer, stru
     return result;
 }
 
+/* A file can change without a trace in its times and size between two readings. */
+static int check_same(struct digest *again, const struct package_keys *keys, struct err *err)
+{
+    uint8_t digest[PACKAGE_COMMITMENT_SIZE];
+    if (again == NULL)
+        return 0;
+    if (digest_final(again, digest, err) < 0)
+        return -1;
+    if (crypto_equal(digest, keys->digest, sizeof(digest)))
+        return 0;
+    (void)FAIL(err, ERR_CONFLICT, "the code changed while it was being packed");
+    err_hint(err, "wait until nothing writes there, or keep such files out by .mseignore");
+    return -1;
+}
+
 int package_write(const struct tree *tree, const struct package_keys *keys, package_sink *sink,
                   void *context, uint8_t ret_commitment[static PACKAGE_COMMITMENT_SIZE],
                   struct err *err)
@@ -217,18 +235,20 @@ int package_write(const struct tree *tree, const struct package_keys *keys, pack
     AUTO_STREAM struct stream *stream = NULL;
     AUTO_TREE_SOURCE struct tree_source *source = NULL;
     AUTO_DIGEST struct digest *digest = NULL;
+    AUTO_DIGEST struct digest *again = NULL;
     AUTO_FREE uint8_t *cipher = mem_alloc(PACKAGE_CHUNK_SIZE + STREAM_OVERHEAD, err);
     if (cipher == NULL || package_stream_material(keys, &material, err) < 0 ||
         stream_encrypt_new(material.data, material.data + STREAM_KEY_SIZE, &stream, err) < 0 ||
         tree_source_new(tree, &source, err) < 0 ||
-        digest_new_hmac_sha256(keys->salt, &digest, err) < 0)
+        digest_new_hmac_sha256(keys->salt, &digest, err) < 0 ||
+        (keys->digest != NULL && digest_new_hmac_sha256(keys->digest_key, &again, err) < 0))
         return -1;
-    struct producer producer = {source, digest, tree->totals.archive_bytes};
+    struct producer producer = {source, digest, again, tree->totals.archive_bytes};
     struct consumer consumer = {stream, sink, context, cipher};
     bool small = producer.left <= PACKAGE_CHUNK_SIZE;
     int result =
         small ? run_single(&producer, &consumer, err) : run_threads(&producer, &consumer, err);
-    if (result < 0)
+    if (result < 0 || check_same(again, keys, err) < 0)
         return -1;
     return digest_final(digest, ret_commitment, err);
 }
@@ -244,7 +264,7 @@ int package_commit(const struct tree *tree, struct slice salt,
     if (chunk == NULL || tree_source_new(tree, &source, err) < 0 ||
         digest_new_hmac_sha256(salt, &digest, err) < 0)
         return -1;
-    struct producer producer = {source, digest, tree->totals.archive_bytes};
+    struct producer producer = {source, digest, NULL, tree->totals.archive_bytes};
     while (producer.left > 0) {
         if (produce(&producer, chunk, next_size(&producer), err) < 0)
             return -1;

@@ -23,10 +23,14 @@ enum {
     PACKAGE_CHUNK_SIZE = 256 * 1024,
 };
 
-/* A fresh pair for each deployment: a key must never meet two different archives under one salt. */
+/* A key must never meet two different archives under one salt. */
 struct package_keys {
     struct slice key;  /* PACKAGE_KEY_SIZE */
     struct slice salt; /* PACKAGE_SALT_SIZE */
+    /* Of keys that were derived from an archive's digest: what package_commit gave for it under
+     * `digest_key`. Another archive is refused by package_write. NULL: they are fresh. */
+    struct slice digest_key;
+    const uint8_t *digest; /* PACKAGE_COMMITMENT_SIZE */
 };
 
 /* Bytes of the encrypted archive for a plain one of this size (as in tree->totals). */
@@ -38,7 +42,8 @@ typedef int package_sink(void *context, struct slice bytes, struct err *err);
 int package_sink_fd(void *context, struct slice bytes, struct err *err) MUST_USE;
 
 /* Archives, commits and encrypts in one pass. Memory does not depend on the size. What the sink got
- * before a failure is worthless. Errors: IO, CONFLICT (a file changed), what the sink returns. */
+ * before a failure is worthless. Errors: IO, CONFLICT (a file changed, now or since the
+ * digest was made), what the sink returns. */
 int package_write(const struct tree *tree, const struct package_keys *keys, package_sink *sink,
                   void *context, uint8_t ret_commitment[static PACKAGE_COMMITMENT_SIZE],
                   struct err *err) MUST_USE;

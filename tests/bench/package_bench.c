@@ -24,8 +24,8 @@ enum { FILES = 2000, FOLDERS = 50, TOTAL = 100 * 1000 * 1000, ROUNDS = 7 };
 
 static const uint8_t key_bytes[PACKAGE_KEY_SIZE] = {1};
 static const uint8_t salt_bytes[PACKAGE_SALT_SIZE] = {2};
-static const struct package_keys keys = {{key_bytes, sizeof(key_bytes)},
-                                         {salt_bytes, sizeof(salt_bytes)}};
+static const struct package_keys keys = {.key = {key_bytes, sizeof(key_bytes)},
+                                         .salt = {salt_bytes, sizeof(salt_bytes)}};
 
 static void must(int result, const struct err *err)
 {

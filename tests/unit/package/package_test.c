@@ -23,7 +23,7 @@ static char folder[64]; /* holds code/ and out/ */
 
 static const uint8_t key[PACKAGE_KEY_SIZE] = {1, 2, 3};
 static const uint8_t salt[PACKAGE_SALT_SIZE] = {4, 5, 6};
-static const struct package_keys keys = {{key, sizeof(key)}, {salt, sizeof(salt)}};
+static const struct package_keys keys = {.key = {key, sizeof(key)}, .salt = {salt, sizeof(salt)}};
 static const struct archive_limits limits = {64 << 20, 1000};
 
 static const char *at(const char *name)
@@ -283,9 +283,9 @@ static void test_wrong_keys(void **state)
     uint8_t commitment[PACKAGE_COMMITMENT_SIZE];
     pack(&sealed, commitment);
     uint8_t other[32] = {9};
-    struct package_keys wrong_key = {slice_of(other, 32), keys.salt};
-    struct package_keys wrong_salt = {keys.key, slice_of(other, 32)};
-    struct package_keys short_key = {slice_of(other, 31), keys.salt};
+    struct package_keys wrong_key = {.key = slice_of(other, 32), .salt = keys.salt};
+    struct package_keys wrong_salt = {.key = keys.key, .salt = slice_of(other, 32)};
+    struct package_keys short_key = {.key = slice_of(other, 31), .salt = keys.salt};
     expect_refused(buf_slice(&sealed), &wrong_key, commitment, ERR_CRYPTO, "another key or salt");
     expect_refused(buf_slice(&sealed), &wrong_salt, commitment, ERR_CRYPTO, "another key or salt");
     expect_refused(buf_slice(&sealed), &short_key, commitment, ERR_INVALID, "32 and 32 bytes");
@@ -346,6 +346,38 @@ static void test_failures_while_packing(void **state)
     assert_non_null(strstr(err.message, "'sub/big' changed"));
 }
 
+/* Keys that were derived from one archive meet no other, however little is different. */
+static void refuse_another(bool big, const char *path)
+{
+    make_code(big);
+    uint8_t digest[PACKAGE_COMMITMENT_SIZE];
+    uint8_t commitment[PACKAGE_COMMITMENT_SIZE];
+    struct package_keys derived = keys;
+    derived.digest_key = slice_str("12345678901234567890123456789012");
+    derived.digest = digest;
+    for (int changed = 0; changed < 2; changed++) {
+        AUTO_TREE struct tree *tree = NULL;
+        AUTO_BUF struct buf out = BUF_INIT(8 << 20);
+        struct err err = ERR_INIT;
+        ok(tree_scan(at("code"), &tree, NULL));
+        if (!changed)
+            ok(package_commit(tree, derived.digest_key, digest, NULL));
+        int result = package_write(tree, &derived, sink_buf, &out, commitment, &err);
+        assert_int_equal(result, changed ? -1 : 0);
+        assert_int_equal(err.kind, changed ? ERR_CONFLICT : ERR_NONE);
+        AUTO_CLOSE int fd = open(at(path), O_WRONLY | O_CLOEXEC);
+        assert_int_equal(pwrite(fd, "\x7f", 1, 0), 1);
+    }
+    ok(folder_remove_tree(at("code"), NULL));
+}
+
+static void test_derived_keys_meet_one_archive(void **state)
+{
+    (void)state;
+    refuse_another(false, "code/app.py");
+    refuse_another(true, "code/sub/big");
+}
+
 int main(void)
 {
 #define TEST(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
@@ -359,6 +391,7 @@ int main(void)
         TEST(test_wrong_keys),
         TEST(test_limits_and_places),
         TEST(test_failures_while_packing),
+        TEST(test_derived_keys_meet_one_archive),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
