@@ -77,12 +77,19 @@ def test_no_field_of_an_app_drives_the_terminal(owner, fake, field):
     assert harmful(on_terminal(owner, "status", ID)) == []
 
 
+@pytest.mark.parametrize("other,shown", [("uid:4711" + EVIL, True), (f"uid:{os.geteuid()}", False)])
+def test_owners_are_shown_where_there_are_others(owner, fake, other, shown):
+    fake({"/v1/apps": (200, {"apps": [app(owner=f"uid:{os.geteuid()}"), app(owner=other)]})})
+    text = owner.ok("list").out
+    assert ("OWNER" in text, "uid:4711" in text) == (shown, shown) and harmful(text) == []
+
+
 @pytest.mark.parametrize("url", ["https://localhost:4711$(id)", "https://localhost:4711/$(id)", "https://h;id",
                                  "https://a@localhost", "http://localhost", "https://localhost:4711 -o x"])
 def test_an_address_is_an_address_and_nothing_else(owner, fake, url):
     fake({"/v1/apps": (200, {"apps": [app(url=url)]})})
     result = owner.run("list")
-    assert result.status == 1 and result.out.count("\n") == 1 and "https://" in result.err
+    assert result.status == 1 and result.out == "" and "https://" in result.err
 
 
 def test_an_error_is_one_harmless_line(owner, fake):
