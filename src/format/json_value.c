@@ -12,7 +12,8 @@
 #include <stdlib.h>
 
 struct member {
-    char *key; /* NULL in an array */
+    char *key; /* NULL in an array; a zero byte follows */
+    size_t key_len;
     json_t *value;
 };
 
@@ -158,8 +159,7 @@ json_t *json_deep_copy(const json_t *value)
         return NULL;
     for (size_t i = 0; i < value->count; i++) {
         const struct member *member = &value->members[i];
-        size_t key_len = member->key == NULL ? 0 : strlen(member->key);
-        if (append(copy, member->key, key_len, json_deep_copy(member->value)) < 0) {
+        if (append(copy, member->key, member->key_len, json_deep_copy(member->value)) < 0) {
             json_decref(copy);
             return NULL;
         }
@@ -258,7 +258,7 @@ static int append(json_t *to, const char *key, size_t key_len, json_t *value)
         to->spoilt = true;
         return -1;
     }
-    to->members[to->count++] = (struct member){STEAL(name), STEAL(owned)};
+    to->members[to->count++] = (struct member){STEAL(name), key_len, STEAL(owned)};
     return 0;
 }
 
@@ -299,6 +299,13 @@ int json_object_add_new(json_t *object, struct slice key, json_t *value)
         return append(object, (const char *)key.data, key.len, value);
     json_decref(value);
     return -1;
+}
+
+struct slice json_object_name(const json_t *object, size_t index)
+{
+    if (!is(object, JSON_OBJECT) || index >= object->count)
+        return (struct slice){0};
+    return slice_of(object->members[index].key, object->members[index].key_len);
 }
 
 int json_object_set_new(json_t *object, const char *key, json_t *value)

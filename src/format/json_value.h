@@ -108,6 +108,9 @@ bool json_object_next(const json_t *object, size_t *at, const char **ret_key, js
 /* Nothing may be added or taken away meanwhile. */
 #define json_object_foreach(object, key, value) JSON_EACH_LINE_(__LINE__, object, key, value)
 
+/* The name of a member by its place, as json_object_foreach has them; it may have zero bytes. */
+struct slice json_object_name(const json_t *object, size_t index);
+
 size_t json_array_size(const json_t *array);
 json_t *json_array_get(const json_t *array, size_t index);
 int json_array_append_new(json_t *array, json_t *value);

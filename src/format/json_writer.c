@@ -119,13 +119,14 @@ static int put_line(const struct writer *to, size_t depth)
 static int put_value(const struct writer *to, const json_t *value, size_t depth);
 
 struct named {
-    const char *key;
+    struct slice key; /* a zero byte follows */
     const json_t *value;
 };
 
 static int compare_names(const void *a, const void *b)
 {
-    return compare_utf16(((const struct named *)a)->key, ((const struct named *)b)->key);
+    return compare_utf16((const char *)((const struct named *)a)->key.data,
+                         (const char *)((const struct named *)b)->key.data);
 }
 
 static int put_members(const struct writer *to, const struct named *members, size_t count,
@@ -133,7 +134,7 @@ static int put_members(const struct writer *to, const struct named *members, siz
 {
     for (size_t i = 0; i < count; i++) {
         if ((i > 0 && put(to, ",") < 0) || put_line(to, depth) < 0 ||
-            put_string(to, slice_str(members[i].key)) < 0 ||
+            put_string(to, members[i].key) < 0 ||
             put(to, to->style == JSON_FOR_PEOPLE ? ": " : ":") < 0 ||
             put_value(to, members[i].value, depth) < 0)
             return -1;
@@ -150,7 +151,11 @@ static int put_object(const struct writer *to, const json_t *object, size_t dept
         mem_alloc_array(json_object_size(object), sizeof(*members), to->err);
     if (members == NULL)
         return -1;
-    json_object_foreach(object, key, value) members[count++] = (struct named){key, value};
+    json_object_foreach(object, key, value)
+    {
+        members[count] = (struct named){json_object_name(object, count), value};
+        count++;
+    }
     if (to->style == JSON_CANONICAL)
         qsort(members, count, sizeof(*members), compare_names);
     if (put(to, "{") < 0 || put_members(to, members, count, depth) < 0)
