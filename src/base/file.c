@@ -162,6 +162,21 @@ int folder_create_all(const char *path, mode_t mode, struct err *err)
     return folder_create(path, mode, err);
 }
 
+int folder_each(const char *path, folder_name_fn fn, void *context, struct err *err)
+{
+    DIR *list = opendir(path);
+    if (list == NULL)
+        return FAIL_ERRNO(err, ERR_IO, "cannot list '%s'", path);
+    int result = 0;
+    for (const struct dirent *entry = readdir(list); entry != NULL && result == 0;
+         entry = readdir(list)) {
+        if (strcmp(entry->d_name, ".") != 0 && strcmp(entry->d_name, "..") != 0)
+            result = fn(context, entry->d_name, err);
+    }
+    (void)closedir(list);
+    return result;
+}
+
 /* What stays the same while a tree is removed. */
 struct removal {
     int top; /* descriptor of the tree's own folder */

@@ -29,6 +29,10 @@ int path_remove(const char *path, struct err *err) MUST_USE;
  * followed. What cannot be looked at counts for nothing. */
 int64_t folder_bytes(const char *path);
 /* "a/b" from "a" and "b"; an absolute `name` stands alone. The caller frees. */
+/* Calls `fn` for each name in the folder but "." and "..", in no order, until one returns -1. What
+ * it was called for may be removed meanwhile. Errors: IO, what fn gives. */
+typedef int (*folder_name_fn)(void *context, const char *name, struct err *err);
+int folder_each(const char *path, folder_name_fn fn, void *context, struct err *err) MUST_USE;
 char *path_join(const char *folder, const char *name, struct err *err) MUST_USE;
 /* Absolute path without links or dots; the file must exist. The caller frees. */
 char *path_resolve(const char *path, struct err *err) MUST_USE;

@@ -11,7 +11,6 @@
 #include "base/text.h"
 #include "client/owner.h"
 
-#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
@@ -134,29 +133,33 @@ static int keep(const char *folder, const char *from, const char *name, struct l
     return rename(file, path) == 0 ? 0 : FAIL_ERRNO(err, ERR_IO, "cannot keep '%s'", path);
 }
 
+struct keeping {
+    const char *folder;
+    const char *from;
+    struct requirements_lock *lock;
+};
+
+static int keep_wheel(void *context, const char *name, struct err *err)
+{
+    const struct keeping *keeping = context;
+    struct requirements_lock *lock = keeping->lock;
+    if (name[0] == '.' || !str_ends_with(name, ".whl"))
+        return 0;
+    if (lock->count == LAYER_WHEELS_MAX)
+        return FAIL(err, ERR_TOO_LARGE, "more than %d packages", LAYER_WHEELS_MAX);
+    if (keep(keeping->folder, keeping->from, name, &lock->wheels[lock->count], err) < 0)
+        return -1;
+    lock->count++;
+    return 0;
+}
+
 /* Every file that pip left. */
 static int keep_all(const char *folder, const char *from, struct requirements_lock *lock,
                     struct err *err)
 {
-    DIR *list = opendir(from);
-    int result = 0;
-    if (list == NULL)
-        return FAIL_ERRNO(err, ERR_IO, "cannot list '%s'", from);
+    struct keeping keeping = {folder, from, lock};
     lock->wheels = mem_alloc_array(LAYER_WHEELS_MAX, sizeof(*lock->wheels), err);
-    if (lock->wheels == NULL)
-        result = -1;
-    for (const struct dirent *entry = readdir(list); entry != NULL && result == 0;
-         entry = readdir(list)) {
-        if (entry->d_name[0] == '.' || !str_ends_with(entry->d_name, ".whl"))
-            continue;
-        if (lock->count == LAYER_WHEELS_MAX)
-            result = FAIL(err, ERR_TOO_LARGE, "more than %d packages", LAYER_WHEELS_MAX);
-        else
-            result = keep(folder, from, entry->d_name, &lock->wheels[lock->count], err);
-        lock->count += result == 0;
-    }
-    (void)closedir(list);
-    return result;
+    return lock->wheels == NULL ? -1 : folder_each(from, keep_wheel, &keeping, err);
 }
 
 /* A folder beside what is kept, so that files can be renamed into it. */

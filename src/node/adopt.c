@@ -8,7 +8,6 @@
 #include "node/app_folder.h"
 #include "node/keeper_internal.h"
 
-#include <dirent.h>
 #include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -60,19 +59,15 @@ struct visitor {
     size_t strays;
 };
 
+static int visit(void *context, const char *name, struct err *err)
+{
+    struct visitor *visitor = context;
+    return visitor->visit(visitor, name, err);
+}
+
 static int each_folder(struct visitor *visitor, struct err *err)
 {
-    DIR *list = opendir(visitor->folders->apps);
-    if (list == NULL)
-        return FAIL_ERRNO(err, ERR_IO, "cannot list '%s'", visitor->folders->apps);
-    int result = 0;
-    for (struct dirent *entry = readdir(list); entry != NULL && result == 0;
-         entry = readdir(list)) {
-        if (strcmp(entry->d_name, ".") != 0 && strcmp(entry->d_name, "..") != 0)
-            result = visitor->visit(visitor, entry->d_name, err);
-    }
-    (void)closedir(list);
-    return result;
+    return folder_each(visitor->folders->apps, visit, visitor, err);
 }
 
 static int look_for_stray(struct visitor *visitor, const char *name, struct err *err)
@@ -128,22 +123,11 @@ static int remove_leftover(struct visitor *visitor, const char *name, struct err
     return 0;
 }
 
-static int remove_uploads(const char *uploads, struct err *err)
+static int remove_upload(void *context, const char *name, struct err *err)
 {
-    DIR *list = opendir(uploads);
-    if (list == NULL)
-        return FAIL_ERRNO(err, ERR_IO, "cannot list '%s'", uploads);
-    int result = 0;
-    for (struct dirent *entry = readdir(list); entry != NULL && result == 0;
-         entry = readdir(list)) {
-        if (strcmp(entry->d_name, ".") == 0 || strcmp(entry->d_name, "..") == 0)
-            continue;
-        AUTO_FREE char *path = path_join(uploads, entry->d_name, err);
-        log_info("removing the unfinished upload '%s'", entry->d_name);
-        result = path == NULL ? -1 : folder_remove_tree(path, err);
-    }
-    (void)closedir(list);
-    return result;
+    AUTO_FREE char *path = path_join(context, name, err);
+    log_info("removing the unfinished upload '%s'", name);
+    return path == NULL ? -1 : folder_remove_tree(path, err);
 }
 
 /* Before the API answers, so that nobody gets the name or the port of an app that is down. */
@@ -170,7 +154,8 @@ int keeper_adopt(struct keeper *keeper, struct err *err)
     size_t adopted = 0;
     if (keeper_check_folders(options->folders, options->store, err) < 0 ||
         store_app_each(options->store, NULL, collect_app, &known, err) < 0 ||
-        remove_uploads(options->folders->uploads, err) < 0 || each_folder(&visitor, err) < 0)
+        folder_each(options->folders->uploads, remove_upload, options->folders->uploads, err) < 0 ||
+        each_folder(&visitor, err) < 0)
         return -1;
     for (size_t i = 0; i < known.count; i++) {
         if (known.apps[i].state == STORE_STOPPED)

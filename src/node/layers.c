@@ -16,7 +16,6 @@
 #include "model/requirements.h"
 #include "node/room.h"
 
-#include <dirent.h>
 #include <errno.h>
 #include <pthread.h>
 #include <stdio.h>
@@ -497,32 +496,25 @@ int layers_get(struct layers *layers, const struct environment_offer *environmen
 
 /* --- life --- */
 
-static int remove_unfinished(const char *folder, struct err *err)
+static int remove_unfinished(void *context, const char *name, struct err *err)
 {
-    DIR *list = opendir(folder);
-    if (list == NULL)
-        return FAIL_ERRNO(err, ERR_IO, "cannot list '%s'", folder);
-    int result = 0;
-    for (struct dirent *entry = readdir(list); entry != NULL && result == 0;
-         entry = readdir(list)) {
-        if (!str_starts_with(entry->d_name, ".build-"))
-            continue;
-        AUTO_FREE char *path = path_join(folder, entry->d_name, err);
-        log_info("removing the unfinished layer '%s'", entry->d_name);
-        result = path == NULL ? -1 : folder_remove_tree(path, err);
-    }
-    (void)closedir(list);
-    return result;
+    const struct layers_options *options = context;
+    if (!str_starts_with(name, ".build-"))
+        return 0;
+    AUTO_FREE char *path = path_join(options->folder, name, err);
+    log_info("removing the unfinished layer '%s'", name);
+    return path == NULL ? -1 : folder_remove_tree(path, err);
 }
 
 int layers_new(const struct layers_options *options, struct layers **ret, struct err *err)
 {
-    if (remove_unfinished(options->folder, err) < 0)
+    struct layers_options taken = *options;
+    if (folder_each(taken.folder, remove_unfinished, &taken, err) < 0)
         return -1;
     struct layers *layers = mem_alloc(sizeof(*layers), err);
     if (layers == NULL)
         return -1;
-    layers->options = *options;
+    layers->options = taken;
     lock_init(&layers->mutex, LOCK_LAYERS);
     (void)pthread_cond_init(&layers->changed, NULL);
     *ret = layers;

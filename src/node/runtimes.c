@@ -11,8 +11,6 @@
 #include "base/text.h"
 #include "node/app_folder.h"
 
-#include <dirent.h>
-#include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -112,6 +110,7 @@ int runtimes_each_use(const struct runtimes_view *view, runtimes_use_fn fn, void
 /* --- those that nobody needs --- */
 
 struct needed {
+    const char *folder; /* of the runtimes */
     char (*digests)[RUNTIME_DIGEST_SIZE];
     size_t count;
     size_t room;
@@ -150,9 +149,12 @@ static int need(void *context, const struct store_app *app, int64_t release, con
     return 0;
 }
 
-static int remove_one(const char *folder, const char *name, struct err *err)
+static int remove_unneeded(void *context, const char *name, struct err *err)
 {
-    AUTO_FREE char *path = path_join(folder, name, err);
+    const struct needed *needed = context;
+    if (is_needed(needed, name))
+        return 0;
+    AUTO_FREE char *path = path_join(needed->folder, name, err);
     if (path == NULL || file_remove(path, err) < 0)
         return -1;
     log_info("runtime %.16s… is removed: no release needs it", name);
@@ -161,21 +163,9 @@ static int remove_one(const char *folder, const char *name, struct err *err)
 
 int runtimes_remove_unused(const struct runtimes_view *view, const char *installed, struct err *err)
 {
-    const char *folder = view->folders->runtimes;
-    struct needed needed AUTO(needed_done) = {0};
+    struct needed needed AUTO(needed_done) = {.folder = view->folders->runtimes};
     if (need(&needed, NULL, 0, installed, err) < 0 ||
         runtimes_each_use(view, need, &needed, err) < 0)
         return -1;
-    DIR *list = opendir(folder);
-    if (list == NULL)
-        return FAIL_ERRNO(err, ERR_IO, "cannot list '%s'", folder);
-    int result = 0;
-    for (struct dirent *entry = readdir(list); entry != NULL && result == 0;
-         entry = readdir(list)) {
-        if (strcmp(entry->d_name, ".") != 0 && strcmp(entry->d_name, "..") != 0 &&
-            !is_needed(&needed, entry->d_name))
-            result = remove_one(folder, entry->d_name, err);
-    }
-    (void)closedir(list);
-    return result;
+    return folder_each(needed.folder, remove_unneeded, &needed, err);
 }

@@ -271,6 +271,32 @@ static void test_resolve(void **state)
     assert_string_equal(resolved, resolved_file);
 }
 
+static int count_name(void *context, const char *name, struct err *why)
+{
+    int *count = context;
+    assert_true(strcmp(name, ".") != 0 && strcmp(name, "..") != 0);
+    ++*count;
+    return strcmp(name, ".bad") == 0 ? FAIL(why, ERR_INVALID, "a bad one") : 0;
+}
+
+static void test_each_name(void **state)
+{
+    AUTO_TEMP struct temp_folder temp = temp_folder_new();
+    AUTO_FREE char *file = join(temp.path, "..file");
+    AUTO_FREE char *folder = join(temp.path, "folder");
+    AUTO_FREE char *bad = join(temp.path, ".bad");
+    int count = 0;
+    FAILS(ERR_IO, "cannot list", folder_each(folder, count_name, &count, &err));
+    OK(folder_each(temp.path, count_name, &count, &err));
+    assert_int_equal(count, 0);
+    OK(file_write_atomic(file, slice_str("x"), 0600, &err));
+    OK(folder_create(folder, 0700, &err));
+    OK(folder_each(temp.path, count_name, &count, &err));
+    assert_int_equal(count, 2);
+    OK(file_write_atomic(bad, slice_str("x"), 0600, &err));
+    FAILS(ERR_INVALID, "a bad one", folder_each(temp.path, count_name, &count, &err));
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -287,6 +313,7 @@ int main(void)
         cmocka_unit_test(test_join_and_parts),
         cmocka_unit_test(test_inside),
         cmocka_unit_test(test_resolve),
+        cmocka_unit_test(test_each_name),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
