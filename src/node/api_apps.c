@@ -71,7 +71,7 @@ static int fill_app(const struct node *node, const struct store_app *app, json_t
                  {"removal", removal_of(node, app)}},
       numbers[] = {{"restarts", app->restarts},
                    {"crashes", app->quick_crashes},
-                   {"release", app->release == 0 ? 1 : app->release},
+                   {"release", store_release_number(app)},
                    {"port", app->port},
                    {"quota_bytes", app->quota_bytes},
                    {"storage_used_bytes", keeper_storage_used(node->keeper, app)}};

@@ -552,7 +552,7 @@ char *keeper_log_path(struct keeper *keeper, const char *id, int64_t release, st
     const struct keeper_options *options = &keeper->options;
     if (keeper_get(keeper, id, &app, err) < 0)
         return NULL;
-    const int64_t last = release_number(&app);
+    const int64_t last = store_release_number(&app);
     if (app.state != STORE_STOPPED && (release == 0 || release == last))
         return str_printf(err, "%s/%s/log", options->folders->apps, id);
     if (release != 0 && release != last &&

@@ -96,8 +96,7 @@ void trial_revert(struct kept *kept, const char *reason);
 /* After a start of the node, before anything else is done with the app. */
 void trial_adopt(struct kept *kept);
 
-/* releases.c: the number of the release that runs. */
-int64_t release_number(const struct store_app *app);
+/* releases.c: what of an app is its release. */
 void release_of_app(const struct store_app *app, struct store_release *ret);
 /* With the mutex. NULL: there is none. */
 struct kept *keeper_find(const struct keeper *keeper, const char *id);

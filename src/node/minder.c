@@ -377,7 +377,7 @@ static void stop_app(struct kept *kept, const char *why)
     write_last_reason(&app, why, reason);
     remove_route(kept);
     int64_t pause_ms = RETRY_FIRST_MS;
-    while (destroy(kept, release_number(&app), &err) < 0) {
+    while (destroy(kept, store_release_number(&app), &err) < 0) {
         say_stuck(kept, &err);
         err_clear(&err);
         if (!wait_to_retry(kept, pause_ms))

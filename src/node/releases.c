@@ -14,15 +14,10 @@
 #include <stdio.h>
 #include <stdlib.h>
 
-int64_t release_number(const struct store_app *app)
-{
-    return app->release == 0 ? 1 : app->release;
-}
-
 void release_of_app(const struct store_app *app, struct store_release *ret)
 {
     *ret = (struct store_release){
-        .number = release_number(app),
+        .number = store_release_number(app),
         .memory_bytes = app->memory_bytes,
         .quota_bytes = app->quota_bytes,
         .created = app->created,
@@ -67,7 +62,7 @@ static int next_number(struct keeper *keeper, const struct store_app *app, int64
     struct store *store = keeper->options.store;
     struct store_release live;
     struct err unknown = ERR_INIT;
-    int64_t last = release_number(app);
+    int64_t last = store_release_number(app);
     if (store_release_get(store, app->id, last, &live, &unknown) < 0) {
         release_of_app(app, &live);
         if (unknown.kind != ERR_NOT_FOUND || store_release_save(store, &live, err) < 0) {
@@ -170,7 +165,7 @@ static int order_trial(struct keeper *keeper, const char *id, const struct keepe
     } else {
         struct store_app app = kept->app;
         app.trial = STORE_TRIAL_PREPARING;
-        app.fallback = release_number(&app);
+        app.fallback = store_release_number(&app);
         take_expiry(next, &app);
         result = store_app_save(keeper->options.store, &app, err);
         if (result == 0) {

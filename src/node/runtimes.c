@@ -82,8 +82,7 @@ static int list_release(void *context, const struct store_release *release, stru
 {
     const struct listing *listing = context;
     const struct store_app *app = listing->app;
-    bool live = release->number == app->release || (app->release == 0 && release->number == 1);
-    if (live || release->state == STORE_RELEASE_FAILED)
+    if (release->number == store_release_number(app) || release->state == STORE_RELEASE_FAILED)
         return 0;
     return list_one(listing, release->environment, release->number, err);
 }
@@ -95,7 +94,7 @@ static int list_app(void *context, const struct store_app *app, struct err *err)
     listing.app = app;
     if (app->state == STORE_STOPPED)
         return 0;
-    if (list_one(&listing, app->environment, app->release == 0 ? 1 : app->release, err) < 0)
+    if (list_one(&listing, app->environment, store_release_number(app), err) < 0)
         return -1;
     return store_release_each(listing.view->store, app->id, list_release, &listing, err);
 }

@@ -164,7 +164,7 @@ void trial_begin(struct kept *kept)
         return;
     }
     struct store_app app = minder_current(kept);
-    change_log(kept, release_number(&app), next.release.number);
+    change_log(kept, store_release_number(&app), next.release.number);
     take_release(&app, &next.release);
     app.trial = STORE_TRIAL_RUNNING;
     app.hold = next.hold;

@@ -32,6 +32,11 @@ const char *store_trial_name(int64_t trial)
     return names[trial];
 }
 
+int64_t store_release_number(const struct store_app *app)
+{
+    return app->release == 0 ? 1 : app->release;
+}
+
 const char *store_release_state_name(int64_t state)
 {
     static const char *const names[] = {

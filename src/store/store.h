@@ -195,6 +195,8 @@ struct store {
 };
 
 const char *store_state_name(int64_t state);
+/* The number of the release that runs, also of an app that was made before there were any. */
+int64_t store_release_number(const struct store_app *app);
 const char *store_trial_name(int64_t trial);
 const char *store_release_state_name(int64_t state);
 
