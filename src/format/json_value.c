@@ -301,13 +301,6 @@ int json_object_add_new(json_t *object, struct slice key, json_t *value)
     return -1;
 }
 
-struct slice json_object_name(const json_t *object, size_t index)
-{
-    if (!is(object, JSON_OBJECT) || index >= object->count)
-        return (struct slice){0};
-    return slice_of(object->members[index].key, object->members[index].key_len);
-}
-
 int json_object_set_new(json_t *object, const char *key, json_t *value)
 {
     struct member *member = find(object, key);
@@ -330,12 +323,23 @@ int json_object_del(json_t *object, const char *key)
     return 0;
 }
 
+bool json_object_member(const json_t *object, size_t index, struct slice *ret_key,
+                        json_t **ret_value)
+{
+    if (index >= json_object_size(object))
+        return false;
+    const struct member *member = &object->members[index];
+    *ret_key = slice_of(member->key, member->key_len);
+    *ret_value = member->value;
+    return true;
+}
+
 bool json_object_next(const json_t *object, size_t *at, const char **ret_key, json_t **ret_value)
 {
-    if (*at >= json_object_size(object))
+    struct slice key;
+    if (!json_object_member(object, *at, &key, ret_value))
         return false;
-    *ret_key = object->members[*at].key;
-    *ret_value = object->members[*at].value;
+    *ret_key = (const char *)key.data;
     (*at)++;
     return true;
 }

@@ -99,6 +99,10 @@ int json_object_set_new(json_t *object, const char *key, json_t *value);
 int json_object_add_new(json_t *object, struct slice key, json_t *value);
 /* -1: there was none. */
 int json_object_del(json_t *object, const char *key);
+/* The member at that place, with its whole name, which may have zero bytes, with one more behind;
+ * false: there are not so many. */
+bool json_object_member(const json_t *object, size_t index, struct slice *ret_key,
+                        json_t **ret_value);
 /* The member after the *at first ones; false after the last one. */
 bool json_object_next(const json_t *object, size_t *at, const char **ret_key, json_t **ret_value);
 #define JSON_AT_(line) json_at_##line
@@ -107,9 +111,6 @@ bool json_object_next(const json_t *object, size_t *at, const char **ret_key, js
 #define JSON_EACH_LINE_(line, object, key, value) JSON_EACH_(JSON_AT_(line), object, key, value)
 /* Nothing may be added or taken away meanwhile. */
 #define json_object_foreach(object, key, value) JSON_EACH_LINE_(__LINE__, object, key, value)
-
-/* The name of a member by its place, as json_object_foreach has them; it may have zero bytes. */
-struct slice json_object_name(const json_t *object, size_t index);
 
 size_t json_array_size(const json_t *array);
 json_t *json_array_get(const json_t *array, size_t index);

@@ -120,7 +120,7 @@ static int put_value(const struct writer *to, const json_t *value, size_t depth)
 
 struct named {
     struct slice key; /* a zero byte follows */
-    const json_t *value;
+    json_t *value;
 };
 
 static int compare_names(const void *a, const void *b)
@@ -145,17 +145,13 @@ static int put_members(const struct writer *to, const struct named *members, siz
 static int put_object(const struct writer *to, const json_t *object, size_t depth)
 {
     size_t count = 0;
-    const char *key;
-    json_t *value;
+    struct named each;
     AUTO_FREE struct named *members =
         mem_alloc_array(json_object_size(object), sizeof(*members), to->err);
     if (members == NULL)
         return -1;
-    json_object_foreach(object, key, value)
-    {
-        members[count] = (struct named){json_object_name(object, count), value};
-        count++;
-    }
+    while (json_object_member(object, count, &each.key, &each.value))
+        members[count++] = each;
     if (to->style == JSON_CANONICAL)
         qsort(members, count, sizeof(*members), compare_names);
     if (put(to, "{") < 0 || put_members(to, members, count, depth) < 0)
