@@ -5,7 +5,6 @@
 #include "node/api.h"
 
 #include "base/clock.h"
-#include "base/text.h"
 #include "launch/cgroup.h"
 #include "node/room.h"
 
@@ -135,15 +134,12 @@ static json_t *runtime_row(const struct runtime_list *self, const char *digest)
 {
     const struct node *node = self->call->node;
     struct err absent = ERR_INIT;
-    uint8_t bytes[SHA256_SIZE];
     for (size_t i = 0; i < json_array_size(self->list); i++) {
         json_t *row = json_array_get(self->list, i);
         if (strcmp(json_string_value(json_object_get(row, "digest")), digest) == 0)
             return row;
     }
-    AUTO_FREE char *path = NULL;
-    if (hex_decode(digest, "runtime", bytes, sizeof(bytes), &absent) == 0)
-        path = runtimes_find(node->folders.runtimes, bytes, &absent);
+    AUTO_FREE char *path = runtimes_find(node->folders.runtimes, digest, &absent);
     json_t *row = JSON_OF(JSON_TEXT("digest", digest),
                           JSON_BOOL("installed", strcmp(digest, node->runtime_digest) == 0),
                           JSON_BOOL("present", path != NULL), JSON_NUMBER("release_count", 0),

@@ -10,6 +10,7 @@
 #include "base/lock.h"
 #include "base/log.h"
 #include "base/text.h"
+#include "base/text_set.h"
 #include "crypto/crypto.h"
 #include "node/account.h"
 #include "node/pip.h"
@@ -371,24 +372,9 @@ void layers_trim(struct layers *layers, int64_t most)
 struct holding {
     const struct layers *layers;
     const char *wanted; /* the key that is about to be built: not counted */
-    char (*keys)[LAYER_KEY_SIZE];
-    size_t count;
+    struct text_set keys;
     int64_t bytes;
 };
-
-static void holding_done(struct holding *holding)
-{
-    free(holding->keys);
-}
-
-static bool is_held(const struct holding *holding, const char *key)
-{
-    for (size_t i = 0; i < holding->count; i++) {
-        if (strcmp(holding->keys[i], key) == 0)
-            return true;
-    }
-    return false;
-}
 
 static int add_holding(void *context, const struct store_app *app, struct err *err)
 {
@@ -396,15 +382,11 @@ static int add_holding(void *context, const struct store_app *app, struct err *e
     struct store_layer layer = {0};
     struct err missing = ERR_INIT;
     if (app->state == STORE_STOPPED || strcmp(app->layer, holding->wanted) == 0 ||
-        is_held(holding, app->layer) ||
+        text_set_has(&holding->keys, app->layer) ||
         store_layer_get(holding->layers->options.store, app->layer, &layer, &missing) < 0)
         return 0; /* it has none, or none yet */
-    char(*keys)[LAYER_KEY_SIZE] =
-        mem_resize_array(holding->keys, holding->count + 1, sizeof(*keys), err);
-    if (keys == NULL)
+    if (text_set_add(&holding->keys, app->layer, err) < 0)
         return -1;
-    holding->keys = keys;
-    (void)snprintf(keys[holding->count++], LAYER_KEY_SIZE, "%s", app->layer);
     holding->bytes += layer.size_bytes;
     return 0;
 }
@@ -413,12 +395,13 @@ static int add_holding(void *context, const struct store_app *app, struct err *e
 static int held_bytes(const struct layers *layers, const char *owner, const char *wanted,
                       int64_t *ret, struct err *err)
 {
-    struct holding holding AUTO(holding_done) = {.layers = layers, .wanted = wanted};
+    struct holding holding = {.layers = layers, .wanted = wanted};
     const struct store_filter filter = {.owner = owner};
-    if (store_app_each(layers->options.store, &filter, add_holding, &holding, err) < 0)
-        return -1;
-    *ret = holding.bytes;
-    return 0;
+    int result = store_app_each(layers->options.store, &filter, add_holding, &holding, err);
+    text_set_done(&holding.keys);
+    if (result == 0)
+        *ret = holding.bytes;
+    return result;
 }
 
 /* One account's layers leave room for those of others, the one that is about to be built too. */

@@ -13,10 +13,12 @@
 #include "base/fd.h"
 #include "base/file.h"
 #include "base/log.h"
+#include "base/text.h"
 #include "model/manifest.h"
 #include "model/package_format.h"
 #include "node/lifecycle.h"
 #include "node/records.h"
+#include "node/runtimes.h"
 #include "model/requirements.h"
 #include "node/upload.h"
 
@@ -251,17 +253,19 @@ static int start_enclave(struct kept *kept, const struct store_app *app, struct 
 {
     struct runner *runner = kept->keeper->options.runner;
     struct manifest manifest;
+    char runtime[RUNTIME_DIGEST_SIZE];
     AUTO_FREE char *layer = NULL;
     AUTO_FREE char *package = app_folder_package(kept->folder, app->release, err);
     if (package == NULL || app_folder_manifest(package, &manifest, err) < 0 ||
         add_route(kept, app, err) < 0 || get_layer(kept, app, package, &layer, err) < 0 ||
         open_socket(kept, err) < 0)
         return -1;
+    hex_encode(slice_of(manifest.runtime_digest, SHA256_SIZE), runtime);
     const struct runner_spec spec = {.app = app,
                                      .folder = kept->folder,
                                      .package = package,
                                      .layer = layer,
-                                     .runtime = manifest.runtime_digest,
+                                     .runtime = runtime,
                                      .app_fd = kept->app_fd,
                                      .memory_bytes = manifest.memory_bytes,
                                      .cpu_millis = manifest.cpu_millis,

@@ -11,11 +11,11 @@
 
 struct runner_spec {
     const struct store_app *app;
-    const char *folder;     /* the app's own */
-    const char *package;    /* folder of the release's package */
-    const char *layer;      /* folder, NULL: none */
-    const uint8_t *runtime; /* digest of the mse-enclave that its manifest names */
-    int app_fd;             /* the app's listening socket; stays the caller's */
+    const char *folder;  /* the app's own */
+    const char *package; /* folder of the release's package */
+    const char *layer;   /* folder, NULL: none */
+    const char *runtime; /* digest of the mse-enclave that its manifest names */
+    int app_fd;          /* the app's listening socket; stays the caller's */
     uint64_t memory_bytes;
     uint64_t cpu_millis;
     uint64_t key_epoch;

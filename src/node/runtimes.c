@@ -9,11 +9,8 @@
 #include "base/file.h"
 #include "base/log.h"
 #include "base/text.h"
+#include "base/text_set.h"
 #include "node/app_folder.h"
-
-#include <stdio.h>
-#include <stdlib.h>
-#include <string.h>
 
 enum { RUNTIME_MAX = 256 << 20 }; /* bytes of a program; today's has 11 MB */
 
@@ -31,15 +28,13 @@ int runtimes_take_in(const char *folder, const char *program, char ret[static RU
     return file_exists(path) ? 0 : file_write_atomic(path, buf_slice(&bytes), 0755, err);
 }
 
-char *runtimes_find(const char *folder, const uint8_t digest[static SHA256_SIZE], struct err *err)
+char *runtimes_find(const char *folder, const char *digest, struct err *err)
 {
-    char name[RUNTIME_DIGEST_SIZE];
-    hex_encode(slice_of(digest, SHA256_SIZE), name);
-    AUTO_FREE char *path = path_join(folder, name, err);
+    AUTO_FREE char *path = path_join(folder, digest, err);
     if (path == NULL || file_exists(path))
         return STEAL(path);
     (void)FAIL(err, ERR_NOT_FOUND,
-               "this release runs with the runtime %.16s…, which the node does not have", name);
+               "this release runs with the runtime %.16s…, which the node does not have", digest);
     err_hint(err,
              "copy the mse-enclave of that version to '%s', or deploy the app anew with today's",
              path);
@@ -110,48 +105,21 @@ int runtimes_each_use(const struct runtimes_view *view, runtimes_use_fn fn, void
 
 struct needed {
     const char *folder; /* of the runtimes */
-    char (*digests)[RUNTIME_DIGEST_SIZE];
-    size_t count;
-    size_t room;
+    struct text_set digests;
 };
-
-static void needed_done(struct needed *needed)
-{
-    free(needed->digests);
-}
-
-static bool is_needed(const struct needed *needed, const char *digest)
-{
-    for (size_t i = 0; i < needed->count; i++) {
-        if (strcmp(needed->digests[i], digest) == 0)
-            return true;
-    }
-    return false;
-}
 
 static int need(void *context, const struct store_app *app, int64_t release, const char *digest,
                 struct err *err)
 {
     struct needed *needed = context;
     (void)app, (void)release;
-    if (is_needed(needed, digest))
-        return 0;
-    if (needed->count == needed->room) {
-        size_t room = needed->room * 2 + 4;
-        void *digests = mem_resize_array(needed->digests, room, RUNTIME_DIGEST_SIZE, err);
-        if (digests == NULL)
-            return -1;
-        needed->digests = digests;
-        needed->room = room;
-    }
-    (void)snprintf(needed->digests[needed->count++], RUNTIME_DIGEST_SIZE, "%s", digest);
-    return 0;
+    return text_set_add(&needed->digests, digest, err);
 }
 
 static int remove_unneeded(void *context, const char *name, struct err *err)
 {
     const struct needed *needed = context;
-    if (is_needed(needed, name))
+    if (text_set_has(&needed->digests, name))
         return 0;
     AUTO_FREE char *path = path_join(needed->folder, name, err);
     if (path == NULL || file_remove(path, err) < 0)
@@ -162,9 +130,12 @@ static int remove_unneeded(void *context, const char *name, struct err *err)
 
 int runtimes_remove_unused(const struct runtimes_view *view, const char *installed, struct err *err)
 {
-    struct needed needed AUTO(needed_done) = {.folder = view->folders->runtimes};
-    if (need(&needed, NULL, 0, installed, err) < 0 ||
-        runtimes_each_use(view, need, &needed, err) < 0)
-        return -1;
-    return folder_each(needed.folder, remove_unneeded, &needed, err);
+    struct needed needed = {.folder = view->folders->runtimes};
+    int result = text_set_add(&needed.digests, installed, err);
+    if (result == 0)
+        result = runtimes_each_use(view, need, &needed, err);
+    if (result == 0)
+        result = folder_each(needed.folder, remove_unneeded, &needed, err);
+    text_set_done(&needed.digests);
+    return result;
 }

@@ -18,9 +18,8 @@ enum { RUNTIME_DIGEST_SIZE = 2 * SHA256_SIZE + 1 }; /* hexadecimal, with its end
  * disk when it returns. */
 int runtimes_take_in(const char *folder, const char *program, char ret[static RUNTIME_DIGEST_SIZE],
                      struct err *err) MUST_USE;
-/* Path of that runtime; the caller frees. NOT_FOUND: says where it belongs. */
-char *runtimes_find(const char *folder, const uint8_t digest[static SHA256_SIZE],
-                    struct err *err) MUST_USE;
+/* Path of the runtime of that digest; the caller frees. NOT_FOUND: says where it belongs. */
+char *runtimes_find(const char *folder, const char *digest, struct err *err) MUST_USE;
 
 /* What tells who needs which. */
 struct runtimes_view {

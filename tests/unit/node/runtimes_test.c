@@ -25,17 +25,10 @@ static void take_in(struct fixture *fixture, const char *text, char ret[static R
     OK(runtimes_take_in(fixture->folders.runtimes, program, ret, &failure));
 }
 
-static char *find(const struct fixture *fixture, const char *digest, struct err *err)
-{
-    uint8_t bytes[SHA256_SIZE];
-    OK(hex_decode(digest, "digest", bytes, sizeof(bytes), &failure));
-    return runtimes_find(fixture->folders.runtimes, bytes, err);
-}
-
 static bool is_there(const struct fixture *fixture, const char *digest)
 {
     struct err absent = ERR_INIT;
-    AUTO_FREE char *path = find(fixture, digest, &absent);
+    AUTO_FREE char *path = runtimes_find(fixture->folders.runtimes, digest, &absent);
     return path != NULL;
 }
 
@@ -50,7 +43,7 @@ static void taken_in_once_test(void **state)
     take_in(fixture, "hello", first);
     /* printf hello | sha256sum */
     assert_string_equal(first, "2cf24dba5fb0a30e26e83b2ac5b9e29e1b161e5c1fa7425e73043362938b9824");
-    AUTO_FREE char *path = find(fixture, first, &err);
+    AUTO_FREE char *path = runtimes_find(fixture->folders.runtimes, first, &err);
     assert_non_null(path);
     assert_int_equal(stat(path, &before), 0);
     assert_int_equal(before.st_mode & 07777, 0755);
@@ -64,7 +57,7 @@ static void unknown_test(void **state)
 {
     struct fixture *fixture = *state;
     struct err err = ERR_INIT;
-    uint8_t digest[SHA256_SIZE] = {0xab};
+    static const char digest[] = "ab00000000000000000000000000000000000000000000000000000000000000";
     assert_null(runtimes_find(fixture->folders.runtimes, digest, &err));
     assert_int_equal(err.kind, ERR_NOT_FOUND);
     assert_non_null(strstr(err.message, "ab00000000000000"));
