@@ -118,6 +118,25 @@ int file_create_new(const char *path, struct slice bytes, mode_t mode, struct er
     return sync_folder(folder, path, err);
 }
 
+int file_open_unnamed(int *ret, struct err *err)
+{
+    const char *folder = getenv("TMPDIR");
+    if (folder == NULL || folder[0] != '/')
+        folder = "/var/tmp";
+    int fd = open(folder, O_TMPFILE | O_RDWR | O_CLOEXEC, 0600);
+    if (fd < 0) {
+        AUTO_FREE char *name = str_printf(err, "%s/mse-XXXXXX", folder);
+        if (name == NULL)
+            return -1;
+        fd = mkostemp(name, O_CLOEXEC);
+        if (fd < 0)
+            return FAIL_ERRNO(err, ERR_IO, "cannot make a temporary file in '%s'", folder);
+        (void)unlink(name);
+    }
+    *ret = fd;
+    return 0;
+}
+
 bool file_exists(const char *path)
 {
     struct stat status;

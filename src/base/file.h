@@ -16,6 +16,8 @@ int file_read(const char *path, struct buf *out, struct err *err) MUST_USE;
 int file_write_atomic(const char *path, struct slice bytes, mode_t mode, struct err *err) MUST_USE;
 /* Fails with ERR_EXISTS where the file is there already; never follows a link. */
 int file_create_new(const char *path, struct slice bytes, mode_t mode, struct err *err) MUST_USE;
+/* For reading and writing, in $TMPDIR or /var/tmp, gone with its descriptor. */
+int file_open_unnamed(int *ret, struct err *err) MUST_USE;
 bool file_exists(const char *path);
 /* 0 also when it was not there. */
 int file_remove(const char *path, struct err *err) MUST_USE;

@@ -487,26 +487,6 @@ static int encode_prefix(struct project *project, uint64_t archive_size, struct 
     return package_section_append(out, PACKAGE_ARCHIVE, archive_size, err);
 }
 
-/* Ciphertext only: nothing secret lies on disk even if this process dies. */
-static int open_temporary(int *ret, struct err *err)
-{
-    const char *folder = getenv("TMPDIR");
-    if (folder == NULL || folder[0] != '/')
-        folder = "/var/tmp";
-    int fd = open(folder, O_TMPFILE | O_RDWR | O_CLOEXEC, 0600);
-    if (fd < 0) {
-        AUTO_FREE char *name = str_printf(err, "%s/mse-XXXXXX", folder);
-        if (name == NULL)
-            return -1;
-        fd = mkostemp(name, O_CLOEXEC);
-        if (fd < 0)
-            return FAIL_ERRNO(err, ERR_IO, "cannot make a temporary file in '%s'", folder);
-        (void)unlink(name);
-    }
-    *ret = fd;
-    return 0;
-}
-
 static int write_at_start(int fd, struct slice bytes, struct err *err)
 {
     if (lseek(fd, 0, SEEK_SET) < 0)
@@ -537,7 +517,7 @@ static int write_package(struct project *project, const struct tree *tree,
                                       .digest_key = secret_slice(&origin->key),
                                       .digest = origin->digest};
     if (encode_prefix(project, archive_size, &prefix, err) < 0 ||
-        open_temporary(&project->package_fd, err) < 0)
+        file_open_unnamed(&project->package_fd, err) < 0) /* ciphertext only goes there */
         return -1;
     if (lseek(project->package_fd, (off_t)prefix.len, SEEK_SET) < 0)
         return FAIL_ERRNO(err, ERR_IO, "cannot write the package");

@@ -245,14 +245,6 @@ static int fetch_missing(const struct requirements_lock *lock, const char *folde
                       missing->name);
 }
 
-static int open_unnamed(int *ret, struct err *err)
-{
-    const char *folder = getenv("TMPDIR");
-    if (folder == NULL || folder[0] != '/')
-        folder = "/var/tmp";
-    return fd_open(folder, O_TMPFILE | O_RDWR, 0600, ret, err);
-}
-
 static int read_block(void *context, uint64_t index, uint8_t block[static VERITY_BLOCK_SIZE],
                       struct err *err)
 {
@@ -287,7 +279,8 @@ int wheels_layer(const struct requirements_lock *lock, struct layer_image *ret, 
 {
     AUTO_FREE char *folder = kept_folder(err);
     struct layer_image image = {.fd = -1};
-    if (folder == NULL || fetch_missing(lock, folder, err) < 0 || open_unnamed(&image.fd, err) < 0)
+    if (folder == NULL || fetch_missing(lock, folder, err) < 0 ||
+        file_open_unnamed(&image.fd, err) < 0)
         return -1;
     if (make(lock, folder, &image, err) < 0) {
         fd_close(image.fd);

@@ -271,6 +271,21 @@ static void test_resolve(void **state)
     assert_string_equal(resolved, resolved_file);
 }
 
+static void test_unnamed(void **state)
+{
+    AUTO_TEMP struct temp_folder temp = temp_folder_new();
+    AUTO_CLOSE int fd = -1;
+    struct stat info;
+    assert_int_equal(setenv("TMPDIR", temp.path, 1), 0);
+    OK(file_open_unnamed(&fd, &err));
+    assert_int_equal(unsetenv("TMPDIR"), 0);
+    assert_int_equal(pwrite(fd, "x", 1, 0), 1);
+    assert_int_equal(fstat(fd, &info), 0);
+    assert_int_equal(info.st_nlink, 0);
+    assert_int_equal(info.st_mode & 0777, 0600);
+    assert_int_equal(folder_bytes(temp.path), 0);
+}
+
 static int count_name(void *context, const char *name, struct err *why)
 {
     int *count = context;
@@ -314,6 +329,7 @@ int main(void)
         cmocka_unit_test(test_inside),
         cmocka_unit_test(test_resolve),
         cmocka_unit_test(test_each_name),
+        cmocka_unit_test(test_unnamed),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
