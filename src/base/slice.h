@@ -35,6 +35,18 @@ static inline bool slice_is_str(struct slice a, const char *text)
     return slice_equal(a, slice_str(text));
 }
 
+static inline bool slice_starts_with(struct slice a, const char *prefix)
+{
+    size_t len = strlen(prefix);
+    return a.len >= len && memcmp(a.data, prefix, len) == 0;
+}
+
+static inline bool slice_ends_with(struct slice a, const char *suffix)
+{
+    size_t len = strlen(suffix);
+    return a.len >= len && memcmp(a.data + (a.len - len), suffix, len) == 0;
+}
+
 static inline bool slice_is_zero(struct slice a)
 {
     uint8_t any = 0;

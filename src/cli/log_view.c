@@ -48,21 +48,12 @@ static void take_apart(struct slice all, struct log_line *ret)
         ret->time[0] = '\0';
 }
 
-static bool begins_with(struct slice text, const char *beginning)
-{
-    size_t len = strlen(beginning);
-    return text.len >= len && memcmp(text.data, beginning, len) == 0;
-}
-
 /* An app may write such a line as well: it is the one that is left out then. */
 static bool is_boot(struct slice text)
 {
-    static const char milliseconds[] = " ms";
-    const size_t len = sizeof(milliseconds) - 1;
-    bool is_duration =
-        text.len >= len && memcmp(text.data + text.len - len, milliseconds, len) == 0;
-    return begins_with(text, "info enclave: ") || begins_with(text, "debug enclave: ") ||
-           (begins_with(text, "mse-init: ") && is_duration);
+    return slice_starts_with(text, "info enclave: ") ||
+           slice_starts_with(text, "debug enclave: ") ||
+           (slice_starts_with(text, "mse-init: ") && slice_ends_with(text, " ms"));
 }
 
 static bool is_wanted(const struct log_filter *filter, const struct log_line *line)
@@ -126,7 +117,6 @@ int log_view_finish(struct log_view *view, struct err *err)
 int log_view_write(void *context, struct slice bytes, struct err *err)
 {
     struct log_view *view = context;
-    view->any = view->any || bytes.len > 0;
     while (bytes.len > 0) {
         const uint8_t *end = memchr(bytes.data, '\n', bytes.len);
         size_t len = end == NULL ? bytes.len : (size_t)(end - bytes.data);

@@ -19,13 +19,14 @@ struct log_filter {
     int64_t until;       /* INT64_MAX: any */
     const regex_t *grep; /* NULL: any */
 };
+/* Of whatever time. */
+#define LOG_FILTER_INIT ((struct log_filter){.since = INT64_MIN, .until = INT64_MAX})
 
 /* `out` takes the lines. */
 struct log_view {
     struct log_filter filter;
     FILE *out;
     struct buf line; /* that has not ended yet */
-    bool any;        /* something came, shown or not */
 };
 
 void log_view_init(struct log_view *view, const struct log_filter *filter, FILE *out);
