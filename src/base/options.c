@@ -8,6 +8,7 @@
 #include "base/mem.h"
 #include "base/text.h"
 
+#include <stdio.h>
 #include <string.h>
 
 struct parser {
@@ -162,4 +163,16 @@ const char *options_value(const struct options *options, const char *name)
             return options->values[i - 1].value;
     }
     return NULL;
+}
+
+int options_number(const struct options *options, const char *name, uint64_t max, uint64_t *ret,
+                   struct err *err)
+{
+    char option[32];
+    const char *text = options_value(options, name);
+    (void)snprintf(option, sizeof(option), "--%s", name);
+    if (text == NULL || parse_u64(text, option, 1, max, ret, err) == 0)
+        return 0;
+    err->kind = ERR_USAGE;
+    return -1;
 }

@@ -14,6 +14,7 @@
 
 #include <stdbool.h>
 #include <stddef.h>
+#include <stdint.h>
 
 struct option_spec {
     const char *name;       /* long name without the dashes */
@@ -45,3 +46,6 @@ int options_parse(const struct option_spec *specs, size_t spec_count, int argc,
 bool options_has(const struct options *options, const char *name);
 /* The last value given, or NULL. */
 const char *options_value(const struct options *options, const char *name);
+/* A number from 1 to `max`; where the option is not given *ret stays. USAGE. */
+int options_number(const struct options *options, const char *name, uint64_t max, uint64_t *ret,
+                   struct err *err) MUST_USE;

@@ -539,7 +539,7 @@ static int run_steps(struct deployment *d, const struct deploy_step *steps, size
 
 static void show_log(struct deployment *d)
 {
-    const struct log_filter filter = {.since = INT64_MIN, .until = INT64_MAX};
+    const struct log_filter filter = LOG_FILTER_INIT;
     AUTO_LOG_VIEW struct log_view view = {0};
     struct err ignored = ERR_INIT;
     char path[API_PATH_SIZE];
@@ -704,11 +704,8 @@ static int deploy_with(struct deployment *d, struct err *err)
 static int deploy(const struct options *options, struct err *err)
 {
     uint64_t timeout_s = DEFAULT_TIMEOUT_S;
-    const char *timeout = options_value(options, "timeout");
-    if (timeout != NULL && parse_u64(timeout, "--timeout", 1, 86400, &timeout_s, err) < 0) {
-        err->kind = ERR_USAGE;
+    if (options_number(options, "timeout", 86400, &timeout_s, err) < 0)
         return -1;
-    }
     if (options_has(options, "no-verify"))
         ui_warning("--no-verify: code key and secrets will be sent to whatever answers. The "
                    "operator, or anybody on the way, can read them.");

@@ -32,18 +32,6 @@ static void wanted_log_done(struct wanted_log *wanted)
         regfree(&wanted->grep);
 }
 
-static int read_count(const struct options *options, const char *name, uint64_t max, uint64_t *ret,
-                      struct err *err)
-{
-    char option[32];
-    const char *text = options_value(options, name);
-    (void)snprintf(option, sizeof(option), "--%s", name);
-    if (text == NULL || parse_u64(text, option, 1, max, ret, err) == 0)
-        return 0;
-    err->kind = ERR_USAGE;
-    return -1;
-}
-
 static int read_time(const struct options *options, const char *name, int64_t *ret, struct err *err)
 {
     char option[32];
@@ -68,10 +56,9 @@ static int read_grep(const char *text, struct wanted_log *ret, struct err *err)
 
 static int read_wanted(const struct options *options, struct wanted_log *ret, struct err *err)
 {
-    ret->filter = (struct log_filter){.boot = options_has(options, "boot"),
-                                      .json = ui_json(),
-                                      .since = INT64_MIN,
-                                      .until = INT64_MAX};
+    ret->filter = LOG_FILTER_INIT;
+    ret->filter.boot = options_has(options, "boot");
+    ret->filter.json = ui_json();
     ret->lines = DEFAULT_LINES;
     bool filters = options_has(options, "since") || options_has(options, "until") ||
                    options_has(options, "grep");
@@ -80,8 +67,8 @@ static int read_wanted(const struct options *options, struct wanted_log *ret, st
         return FAIL(err, ERR_USAGE, "--until and --follow: what is to come has no end");
     if (options_has(options, "release") && options_has(options, "follow"))
         return FAIL(err, ERR_USAGE, "--release and --follow: only the release that runs goes on");
-    return read_count(options, "tail", 1000000, &ret->lines, err) < 0 ||
-                   read_count(options, "release", INT32_MAX, &ret->release, err) < 0 ||
+    return options_number(options, "tail", 1000000, &ret->lines, err) < 0 ||
+                   options_number(options, "release", INT32_MAX, &ret->release, err) < 0 ||
                    read_time(options, "since", &ret->filter.since, err) < 0 ||
                    read_time(options, "until", &ret->filter.until, err) < 0
                ? -1

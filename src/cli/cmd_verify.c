@@ -194,13 +194,10 @@ static int load_image(struct verification *v, struct err *err)
 /* The vendor is asked only with --fetch; an age counts for either. */
 static int load_wish(struct verification *v, struct err *err)
 {
-    const char *days = options_value(v->options, "max-age");
-    uint64_t count = 0;
-    if (days != NULL && parse_u64(days, "--max-age", 1, MAX_AGE_DAYS, &count, err) < 0) {
-        err->kind = ERR_USAGE;
+    uint64_t days = 0;
+    if (options_number(v->options, "max-age", MAX_AGE_DAYS, &days, err) < 0)
         return -1;
-    }
-    v->wish.max_age_s = (int64_t)count * 86400;
+    v->wish.max_age_s = (int64_t)days * 86400;
     if (options_has(v->options, "fetch")) {
         v->services = collateral_services_from(v->options);
         v->wish.services = &v->services;

@@ -91,12 +91,29 @@ static void test_too_many(void **state)
           options_parse(specs, ARRAY_LEN(specs), OPTIONS_MAX + 1, argv, &options, &err));
 }
 
+static void test_number(void **state)
+{
+    struct options options;
+    uint64_t number = 7;
+    OK(PARSE(&options, "-y"));
+    OK(options_number(&options, "path", 99, &number, &err));
+    assert_int_equal(number, 7);
+    OK(PARSE(&options, "--path=99"));
+    OK(options_number(&options, "path", 99, &number, &err));
+    assert_int_equal(number, 99);
+    FAILS(ERR_USAGE, "--path", options_number(&options, "path", 98, &number, &err));
+    OK(PARSE(&options, "--path=0"));
+    FAILS(ERR_USAGE, "--path", options_number(&options, "path", 98, &number, &err));
+    OK(PARSE(&options, "--path=x"));
+    FAILS(ERR_USAGE, "--path", options_number(&options, "path", 98, &number, &err));
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_forms),          cmocka_unit_test(test_repeats),
         cmocka_unit_test(test_optional_value), cmocka_unit_test(test_wrong),
-        cmocka_unit_test(test_too_many),
+        cmocka_unit_test(test_too_many),       cmocka_unit_test(test_number),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
