@@ -203,6 +203,18 @@ int enclave_associate(const struct enclave *enclave, const char *format, const c
 #define STATE_PROVISIONED "provisioned"
 #define STATE_IDENTITY "identity.pem"
 enum { STATE_FILE_MAX = 4 << 20 };
+/* state.c: a box in a file that the host may have put there. */
+struct enclave_box {
+    int folder; /* AT_FDCWD: `name` is a path */
+    const char *name;
+    const struct secret *key;
+    struct slice with; /* that it is bound to */
+    size_t max;        /* bytes of the file */
+};
+/* Appends what is in it. Errors: NOT_FOUND; REJECTED: no file, too large, of another key or another
+ * binding, or changed; IO. */
+int enclave_box_read(const struct enclave_box *box, struct buf *out, struct err *err) MUST_USE;
+
 /* Before anything else of it; takes the folder's descriptor over unless it fails. `sealing` is the
  * TEE's sealing key for this identity. */
 int state_open(struct enclave *enclave, int folder, const struct secret *sealing,

@@ -7,10 +7,8 @@
  */
 #include "enclave/enclave.h"
 
-#include "base/fd.h"
 #include "base/file.h"
 
-#include <errno.h>
 #include <fcntl.h>
 
 #define HISTORY_FORMAT "mse storage history, version 1\n"
@@ -39,23 +37,17 @@ static int fail_changed(struct err *err)
 static int read_history(const char *path, const struct secret *key, struct slice with,
                         struct storage_history *ret, struct err *err)
 {
-    AUTO_CLOSE int fd = -1;
-    AUTO_BUF struct buf sealed = BUF_INIT(SEALED_MAX);
     AUTO_BUF struct buf plain = BUF_INIT(STORAGE_HISTORY_MAX);
-    struct stat info;
-    if (lstat(path, &info) < 0)
-        return errno == ENOENT
-                   ? 0
-                   : FAIL_ERRNO(err, ERR_IO, "cannot look at the history of the storage");
-    if (!S_ISREG(info.st_mode) || info.st_size > SEALED_MAX)
-        return fail_changed(err);
-    if (fd_open(path, O_RDONLY | O_NOFOLLOW | O_NONBLOCK, 0, &fd, err) < 0 ||
-        fd_read_all(fd, &sealed, err) < 0)
-        return FAIL_CONTEXT(err, "history of the storage");
     struct err why = ERR_INIT;
-    if (box_unseal(key->data, buf_slice(&sealed), with, &plain, &why) < 0)
+    const struct enclave_box box = {AT_FDCWD, path, key, with, SEALED_MAX};
+    if (enclave_box_read(&box, &plain, &why) == 0)
+        return storage_history_decode(buf_slice(&plain), ret, err);
+    if (why.kind == ERR_NOT_FOUND)
+        return 0;
+    if (why.kind == ERR_REJECTED)
         return fail_changed(err);
-    return storage_history_decode(buf_slice(&plain), ret, err);
+    *err = why;
+    return FAIL_CONTEXT(err, "history of the storage");
 }
 
 static int write_history(const char *path, const struct secret *key, struct slice with,

@@ -36,6 +36,32 @@ static int fail_changed(const char *name, struct err *err)
     return -1;
 }
 
+/* A link, a pipe or a folder in its place must be told from none at all, and wait for nobody. */
+static int read_regular(const struct enclave_box *box, struct buf *out, struct err *err)
+{
+    AUTO_CLOSE int fd = -1;
+    struct stat info;
+    if (fstatat(box->folder, box->name, &info, AT_SYMLINK_NOFOLLOW) < 0)
+        return FAIL_ERRNO(err, errno == ENOENT ? ERR_NOT_FOUND : ERR_IO, "cannot look at it");
+    if (!S_ISREG(info.st_mode) || info.st_size > (off_t)out->max)
+        return FAIL(err, ERR_REJECTED, "it is no such file");
+    if (fd_open_at(box->folder, box->name, O_RDONLY | O_NOFOLLOW | O_NONBLOCK, 0, &fd, err) < 0)
+        return -1;
+    return fd_read_all(fd, out, err);
+}
+
+int enclave_box_read(const struct enclave_box *box, struct buf *out, struct err *err)
+{
+    AUTO_BUF struct buf sealed = BUF_INIT(box->max);
+    if (read_regular(box, &sealed, err) < 0)
+        return -1;
+    if (box_unseal(box->key->data, buf_slice(&sealed), box->with, out, err) == 0)
+        return 0;
+    if (err->kind == ERR_CRYPTO)
+        err->kind = ERR_REJECTED;
+    return -1;
+}
+
 int state_open(struct enclave *enclave, int folder, const struct secret *sealing, struct err *err)
 {
     if (tee_purpose_key(sealing, "sealed state", &enclave->state_key, err) < 0)
@@ -52,28 +78,18 @@ void state_close(struct enclave *enclave)
 
 int state_read(const struct enclave *enclave, const char *name, struct buf *out, struct err *err)
 {
-    AUTO_CLOSE int fd = -1;
-    AUTO_BUF struct buf sealed = BUF_INIT(STATE_FILE_MAX);
     AUTO_BUF struct buf with = BUF_INIT(256);
-    struct stat info;
-    int folder = enclave->state_folder;
-    /* a link, a pipe or a folder in its place must be told from none at all, and wait for nobody */
-    if (fstatat(folder, name, &info, AT_SYMLINK_NOFOLLOW) < 0)
-        return FAIL_ERRNO(err, errno == ENOENT ? ERR_NOT_FOUND : ERR_IO,
-                          "cannot look at the sealed state '%s'", name);
-    if (!S_ISREG(info.st_mode) || info.st_size > STATE_FILE_MAX)
-        return fail_changed(name, err);
-    if (fd_open_at(folder, name, O_RDONLY | O_NOFOLLOW | O_NONBLOCK, 0, &fd, err) < 0 ||
-        fd_read_all(fd, &sealed, err) < 0 ||
-        enclave_associate(enclave, STATE_FORMAT, name, &with, err) < 0)
-        return FAIL_CONTEXT(err, "sealed state '%s'", name);
     struct err why = ERR_INIT;
-    if (box_unseal(enclave->state_key.data, buf_slice(&sealed), buf_slice(&with), out, &why) == 0)
+    if (enclave_associate(enclave, STATE_FORMAT, name, &with, err) < 0)
+        return FAIL_CONTEXT(err, "sealed state '%s'", name);
+    const struct enclave_box box = {enclave->state_folder, name, &enclave->state_key,
+                                    buf_slice(&with), STATE_FILE_MAX};
+    if (enclave_box_read(&box, out, &why) == 0)
         return 0;
-    if (why.kind == ERR_CRYPTO)
+    if (why.kind == ERR_REJECTED)
         return fail_changed(name, err);
     *err = why;
-    return -1;
+    return FAIL_CONTEXT(err, "sealed state '%s'", name);
 }
 
 bool state_has(const struct enclave *enclave, const char *name)
