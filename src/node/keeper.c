@@ -17,6 +17,7 @@
 #include "node/app_folder.h"
 #include "node/keeper_internal.h"
 #include "node/kept_logs.h"
+#include "node/records.h"
 #include "node/room.h"
 
 #include <dirent.h>
@@ -574,9 +575,7 @@ static int forget_locked(struct keeper *keeper, const char *id, struct err *err)
         err_hint(err, "'mse stop' ends it with all that it has stored");
         return -1;
     }
-    return kept_logs_forget_app(keeper->options.folders->logs, id, err) < 0
-               ? -1
-               : store_app_delete(keeper->options.store, id, err);
+    return records_forget(keeper->options.store, keeper->options.folders->logs, id, err);
 }
 
 int keeper_forget(struct keeper *keeper, const char *id, struct err *err)

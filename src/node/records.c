@@ -54,6 +54,13 @@ static int by_age(const void *a, const void *b)
     return (first->stopped > second->stopped) - (first->stopped < second->stopped);
 }
 
+int records_forget(struct store *store, const char *logs, const char *id, struct err *err)
+{
+    if (kept_logs_forget_app(logs, id, err) < 0)
+        return -1;
+    return store_app_delete(store, id, err);
+}
+
 int records_trim(struct store *store, const char *logs, const struct store_app *last,
                  struct err *err)
 {
@@ -66,8 +73,7 @@ int records_trim(struct store *store, const char *logs, const struct store_app *
         return 0;
     qsort(records.items, records.count, sizeof(*records.items), by_age);
     for (size_t i = 0; i < records.count - kept; i++) {
-        if (kept_logs_forget_app(logs, records.items[i].id, err) < 0 ||
-            store_app_delete(store, records.items[i].id, err) < 0)
+        if (records_forget(store, logs, records.items[i].id, err) < 0)
             return -1;
     }
     return 0;

@@ -9,7 +9,9 @@
 
 enum { RECORDS_KEPT = 64 }; /* of one account's stopped apps */
 
-/* Forgets those of the account of `last`, which was stopped last, that were stopped longest ago;
- * with their logs, which are in `logs`. */
+/* Forgets the app, with the logs of its releases, which are in `logs`; 0 also where it is gone. */
+int records_forget(struct store *store, const char *logs, const char *id, struct err *err) MUST_USE;
+/* Forgets those of the account of `last`, which was stopped last, that were stopped longest
+ * ago. */
 int records_trim(struct store *store, const char *logs, const struct store_app *last,
                  struct err *err) MUST_USE;
